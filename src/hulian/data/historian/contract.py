@@ -1,0 +1,204 @@
+"""The historian's interface: append and query time series. Two engines implement it: embedded (chdb) and server.
+
+Every request is a message type of its own, so that it travels as it is: `Request` is a tagged union, JSON on the wire.
+Times are UTC ns, ranges are half open ``[start, end)``. Series ids are uint64. Results are Arrow, in chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import pyarrow as pa
+
+from hulian.kernel.event import Event
+from hulian.kernel.sample import Columns
+from hulian.kernel.storage import StorageClass
+
+__all__ = [
+    "AGGREGATES",
+    "Aggregate",
+    "Aligned",
+    "Annotate",
+    "Annotations",
+    "Correct",
+    "Downsample",
+    "Events",
+    "Historian",
+    "Instants",
+    "LastValues",
+    "Limits",
+    "RawWindow",
+    "Request",
+    "Size",
+    "TimeInState",
+]
+
+AGGREGATES = (
+    "mean", "min", "max", "count", "sum", "first", "last", "stddev", "time_weighted_mean",
+    "p01", "p05", "p25", "p50", "p75", "p95", "p99",
+)
+"""What `Aggregate.functions` may hold. Any ``pNN`` from p01 to p99 is a percentile."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The bound of one query; what passes it ends with `QueryLimitError`, which names the bound."""
+
+    memory: int = 256 * 2**20
+    seconds: float = 30.0
+    threads: int = 1
+    rows: int = 5_000_000
+
+
+class LastValues(msgspec.Struct, frozen=True, kw_only=True, tag="last"):
+    """The newest sample of each series: (series, time, value, status, storage); ``value`` as text, ``number`` as float64
+    where it is a number. All series where the list is empty."""
+
+    series: Sequence[int] = ()
+
+
+class RawWindow(msgspec.Struct, frozen=True, kw_only=True, tag="raw"):
+    """Every sample of the series in the window, in (series, time) order: (series, time, value, status). One storage class.
+
+    ``bounds`` adds, per series, the last sample before ``start`` and the first at or after ``end``, so that a trend has no
+    open ends. A ``limit`` cuts and says so in the schema metadata ``truncated``."""
+
+    series: Sequence[int]
+    start: int
+    end: int
+    storage: StorageClass = StorageClass.DOUBLE
+    bounds: bool = False
+    limit: int = 1_000_000
+
+
+class Aggregate(msgspec.Struct, frozen=True, kw_only=True, tag="aggregate"):
+    """One row a series and step that holds samples: (series, time = start of the step, a column a function, ``good`` =
+    share of good samples). Bad samples count only in ``count`` and ``good``. Roll-ups are used where the step allows."""
+
+    series: Sequence[int]
+    start: int
+    end: int
+    step: int
+    functions: Sequence[str] = ("mean",)
+    storage: StorageClass = StorageClass.DOUBLE
+
+
+class TimeInState(msgspec.Struct, frozen=True, kw_only=True, tag="states"):
+    """How long each value held: (series, value as text, seconds, changes), for integer, boolean and text series."""
+
+    series: Sequence[int]
+    start: int
+    end: int
+    storage: StorageClass = StorageClass.INTEGER
+
+
+class Instants(msgspec.Struct, frozen=True, kw_only=True, tag="instants"):
+    """Values at given instants: (series, time, value, status). ``linear`` interpolates doubles between good neighbours; else
+    the last value holds. No value where there is no sample before."""
+
+    series: Sequence[int]
+    instants: Sequence[int]
+    linear: bool = False
+    storage: StorageClass = StorageClass.DOUBLE
+
+
+class Downsample(msgspec.Struct, frozen=True, kw_only=True, tag="downsample"):
+    """At most about ``points`` samples a series that draw the same line, extremes kept (MinMaxLTTB): (series, time, value,
+    status). Taken from raw, minute or hour roll-ups, whichever is enough; ``resolution`` in the metadata says which."""
+
+    series: Sequence[int]
+    start: int
+    end: int
+    points: int = 2000
+
+
+class Aligned(msgspec.Struct, frozen=True, kw_only=True, tag="aligned"):
+    """Several series on one time axis: time, then one column a series (named by its id), means of each step; with ``fill``
+    the last value holds over empty steps."""
+
+    series: Sequence[int]
+    start: int
+    end: int
+    step: int
+    fill: bool = False
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True, tag="events"):
+    """Events, newest first: time, code, severity, component, subject, message, hint, active, details (JSON)."""
+
+    start: int = 0
+    end: int = 2**62
+    severities: Sequence[str] = ()
+    subject: str = ""
+    limit: int = 500
+
+
+class Annotations(msgspec.Struct, frozen=True, kw_only=True, tag="annotations"):
+    """Annotations that touch the window: id, series (0: all), start, end, author, text, created."""
+
+    series: Sequence[int] = ()
+    start: int = 0
+    end: int = 2**62
+
+
+Request = LastValues | RawWindow | Aggregate | TimeInState | Instants | Downsample | Aligned | Events | Annotations
+
+
+class Annotate(msgspec.Struct, frozen=True, kw_only=True):
+    """A note of a person at a time or over a span; the same ``id`` again replaces it, an empty text removes it."""
+
+    id: str
+    series: int
+    start: int
+    end: int
+    author: str
+    text: str
+    created: int
+
+
+class Correct(msgspec.Struct, frozen=True, kw_only=True):
+    """A person replaces values: the new samples stand beside the old ones, which stay readable as history. Roll-ups follow."""
+
+    columns: Columns
+    author: str
+    reason: str
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """What a table holds and takes on disk."""
+
+    rows: int
+    bytes: int
+    oldest: int
+    newest: int
+
+
+class Historian(Protocol):
+    """One store, owned by one process. All calls block and may come from several threads; inserts from one at a time.
+
+    `insert` is all or nothing: after it returns, the samples survive ``kill -9`` (``power``: a power cut). The same ``token``
+    with the same columns again changes nothing, in the raw tables and in every roll-up, whatever happened in between.
+    """
+
+    def insert(self, columns: Sequence[Columns], token: str) -> None: ...
+
+    def insert_events(self, events: Sequence[Event], token: str) -> None: ...
+
+    def query(self, request: Request, limits: Limits = Limits()) -> Iterator[pa.RecordBatch]: ...
+
+    def correct(self, correction: Correct) -> None: ...
+
+    def annotate(self, annotation: Annotate) -> None: ...
+
+    def sizes(self) -> Mapping[str, Size]: ...
+
+    def enforce_retention(self) -> Iterable[Event]:
+        """Drops what is older or more than configured; an event names what went."""
+        ...
+
+    def backup(self, directory: str) -> Mapping[str, Any]:
+        """A consistent copy into ``directory`` while inserts wait as shortly as the engine allows; `restore` reads it."""
+        ...
+
+    def close(self) -> None: ...

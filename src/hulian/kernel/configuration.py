@@ -1,0 +1,204 @@
+"""Configuration: one ``hulian.toml``, one frozen documented type a component, every mistake with its place.
+
+A configuration type is a frozen `msgspec.Struct` with ``kw_only=True, forbid_unknown_fields=True`` whose fields carry a
+`msgspec.Meta` description; `sample` writes the commented example from it, so that the example cannot lie.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from hulian.kernel.errors import ConfigurationError, SecretError, UnknownKeyError
+
+__all__ = ["convert", "describe", "load", "resolve_secret", "sample"]
+
+T = TypeVar("T")
+
+_MISSING_OR_WRONG = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?\Z", re.DOTALL)
+
+
+def load(path: Path, kind: type[T]) -> T:
+    """The configuration in ``path`` as ``kind``.
+
+    Raises `ConfigurationError` (with file, line and key) for a file that cannot be read, is not TOML, or does not fit,
+    `UnknownKeyError` with the nearest known key for a key that does not exist.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the configuration: {error.strerror}", place=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("the configuration is not UTF-8", place=f"{path}, byte {error.start}") from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"not TOML: {error}", place=str(path)) from error
+    return convert(document, kind, place=str(path), text=text)
+
+
+def convert(document: Any, kind: type[T], *, place: str, text: str = "") -> T:
+    """``document`` as ``kind``; ``place`` names its origin and ``text`` its TOML source, for line numbers."""
+    _refuse_unknown(document, kind, (), place, text)
+    try:
+        return msgspec.convert(document, kind, strict=True)
+    except msgspec.ValidationError as error:
+        found = _MISSING_OR_WRONG.match(str(error))
+        what, path = (found["what"], found["path"] or "$") if found else (str(error), "$")
+        keys = tuple(re.findall(r"[^.$\[\]]+", path))
+        raise ConfigurationError(what, place=_place(keys, place, text)) from error
+
+
+def _refuse_unknown(document: Any, kind: Any, keys: tuple[str, ...], place: str, text: str) -> None:
+    """Walks document and type together, because msgspec names an unknown field but not its neighbours."""
+    struct = _struct_of(kind)
+    if struct is None:
+        if isinstance(document, list):
+            (item,) = get_args(_plain(kind))[:1] or (Any,)
+            for position, element in enumerate(document):
+                _refuse_unknown(element, item, (*keys, str(position)), place, text)
+        elif isinstance(document, dict) and len(get_args(_plain(kind))) == 2:
+            for key, element in document.items():
+                _refuse_unknown(element, get_args(_plain(kind))[1], (*keys, key), place, text)
+        return
+    if not isinstance(document, dict):
+        return
+    hints = get_type_hints(struct, include_extras=True)
+    known = dict(zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True))
+    tag = struct.__struct_config__.tag_field
+    for key, value in document.items():
+        if key == tag:
+            continue
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"known keys here: {', '.join(sorted(known))}"
+            raise UnknownKeyError(f"unknown key '{key}'", place=_place((*keys, key), place, text), hint=hint)
+        _refuse_unknown(value, hints[known[key]], (*keys, key), place, text)
+
+
+def _plain(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _struct_of(kind: Any) -> type[msgspec.Struct] | None:
+    kind = _plain(kind)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    if get_origin(kind) in (Union, types.UnionType):
+        found = [struct for struct in map(_struct_of, get_args(kind)) if struct is not None]
+        return found[0] if len(found) == 1 else None
+    return None
+
+
+def _place(keys: tuple[str, ...], origin: str, text: str) -> str:
+    dotted = ".".join(keys)
+    line = _line_of(keys, text) if text else None
+    return f"{origin}:{line}: {dotted}" if line else f"{origin}: {dotted}" if dotted else origin
+
+
+def _line_of(keys: tuple[str, ...], text: str) -> int | None:
+    """The line of the deepest of ``keys`` that is written in ``text``: its table header, then its assignment."""
+    table: list[str] = []
+    seen: dict[str, int] = {}
+    best, depth = None, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[(\[?)\s*([^\[\]]+?)\s*\]", line):
+            table = [part.strip().strip("'\"") for part in header[2].split(".")]
+            if header[1]:
+                name = ".".join(table)
+                seen[name] = seen.get(name, -1) + 1
+                table.append(str(seen[name]))
+            here = tuple(table)
+        elif assignment := re.match(r"\s*([A-Za-z0-9_\-.'\"]+)\s*=", line):
+            here = (*table, *(part.strip("'\"") for part in assignment[1].split(".")))
+        else:
+            continue
+        if here == keys[: len(here)] and len(here) > depth:
+            best, depth = number, len(here)
+    return best
+
+
+def resolve_secret(reference: str, stored: Callable[[str], str | None] | None = None) -> str:
+    """The secret behind ``env:NAME``, ``file:PATH`` or ``secret:NAME`` (kept by ``hulian secret set``, read by ``stored``).
+
+    Raises `SecretError`; the message holds the reference, never the secret.
+    """
+    scheme, _, name = reference.partition(":")
+    if scheme == "env" and name:
+        if (value := os.environ.get(name)) is None:
+            raise SecretError(f"the environment variable {name} is not set", place=reference)
+        return value
+    if scheme == "file" and name:
+        try:
+            return Path(name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise SecretError(f"cannot read the secret's file: {error.strerror}", place=reference) from error
+    if scheme == "secret" and name and stored is not None:
+        if (value := stored(name)) is None:
+            raise SecretError("there is no secret of this name", place=reference, hint=f"run 'hulian secret set {name}'")
+        return value
+    raise SecretError("not a reference to a secret", place=reference.split(":")[0] + ":…")
+
+
+def describe(kind: type[msgspec.Struct]) -> Iterator[tuple[str, str, Any, str]]:
+    """Each key of ``kind`` as (dotted key, type, default, description), nested tables included, in order."""
+    yield from _describe(kind, ())
+
+
+def _describe(kind: type[msgspec.Struct], above: tuple[str, ...]) -> Iterator[tuple[str, str, Any, str]]:
+    hints = get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        annotation = hints[field.name]
+        meta = [item for item in get_args(annotation)[1:] if isinstance(item, msgspec.Meta)]
+        text = next((item.description for item in meta if item.description), "")
+        nested = _struct_of(annotation)
+        if nested is not None and get_origin(_plain(annotation)) is None:
+            yield from _describe(nested, (*above, field.encode_name))
+            continue
+        if field.default is not msgspec.NODEFAULT:
+            default = field.default
+        elif field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        else:
+            default = msgspec.NODEFAULT
+        shown = _plain(annotation)
+        name = shown.__name__ if isinstance(shown, type) and not get_args(shown) else str(shown).replace("typing.", "")
+        yield ".".join((*above, field.encode_name)), name, default, text or ""
+
+
+def sample(kind: type[msgspec.Struct]) -> str:
+    """A commented ``hulian.toml`` with every key of ``kind`` at its default."""
+    lines = ["# hulian.toml - every key, at its default. Remove the '#' before a key to set it.", ""]
+    table: str | None = None
+    for dotted, kind_name, default, text in describe(kind):
+        above, _, key = dotted.rpartition(".")
+        if above != (table or ""):
+            table = above
+            lines += ["", f"[{table}]"]
+        lines += [f"# {text} ({kind_name})"] if text else [f"# ({kind_name})"]
+        lines.append(f"# {key} =" if default is msgspec.NODEFAULT else f"# {key} = {_toml(default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    match msgspec.to_builtins(value):
+        case None:
+            return '""'
+        case bool() as flag:
+            return "true" if flag else "false"
+        case str() as text:
+            return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case list() | tuple() as items:
+            return "[" + ", ".join(_toml(item) for item in items) + "]"
+        case dict() as items:
+            return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in items.items()) + " }" if items else "{}"
+        case other:
+            return str(other)

@@ -1,0 +1,1 @@
+"""网络体系, the foundation: identifiers name, exchange moves samples and meaning, interconnection links."""

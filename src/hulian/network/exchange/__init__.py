@@ -1,0 +1,1 @@
+"""数据互通: protocols turn bytes into samples, the spine carries them."""
