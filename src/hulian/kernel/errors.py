@@ -48,23 +48,33 @@ class HulianError(Exception):
 
 
 class IdentifierError(HulianError):
+    """A name that no rule allows."""
+
     code = "HL-KERNEL-0001"
     default_hint = "write it as prefix/suffix, e.g. 99.118.8/pump-17, and a point as prefix/suffix#property"
 
 
 class BatchError(HulianError):
+    """Columns that do not fit together."""
+
     code = "HL-KERNEL-0002"
 
 
 class ConfigurationError(HulianError):
+    """A mistake in the configuration, with its place."""
+
     code = "HL-CONFIG-0001"
     default_hint = "run 'hulian config sample' for a commented example of every key"
 
 
 class UnknownKeyError(ConfigurationError):
+    """A key that does not exist; the hint holds the nearest one that does."""
+
     code = "HL-CONFIG-0002"
 
 
 class SecretError(ConfigurationError):
+    """A reference to a secret that leads nowhere. Neither message nor place holds the secret."""
+
     code = "HL-CONFIG-0003"
     default_hint = "a secret is given by reference: 'env:NAME', 'file:PATH' or 'secret:NAME'"

@@ -18,6 +18,7 @@ from hulian.kernel.storage import StorageClass
 
 __all__ = [
     "AGGREGATES",
+    "DEFAULT_LIMITS",
     "Aggregate",
     "Aligned",
     "Annotate",
@@ -36,8 +37,22 @@ __all__ = [
 ]
 
 AGGREGATES = (
-    "mean", "min", "max", "count", "sum", "first", "last", "stddev", "time_weighted_mean",
-    "p01", "p05", "p25", "p50", "p75", "p95", "p99",
+    "mean",
+    "min",
+    "max",
+    "count",
+    "sum",
+    "first",
+    "last",
+    "stddev",
+    "time_weighted_mean",
+    "p01",
+    "p05",
+    "p25",
+    "p50",
+    "p75",
+    "p95",
+    "p99",
 )
 """What `Aggregate.functions` may hold. Any ``pNN`` from p01 to p99 is a percentile."""
 
@@ -49,6 +64,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 30.0
     threads: int = 1
     rows: int = 5_000_000
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class LastValues(msgspec.Struct, frozen=True, kw_only=True, tag="last"):
@@ -185,7 +203,7 @@ class Historian(Protocol):
 
     def insert_events(self, events: Sequence[Event], token: str) -> None: ...
 
-    def query(self, request: Request, limits: Limits = Limits()) -> Iterator[pa.RecordBatch]: ...
+    def query(self, request: Request, limits: Limits = DEFAULT_LIMITS) -> Iterator[pa.RecordBatch]: ...
 
     def correct(self, correction: Correct) -> None: ...
 

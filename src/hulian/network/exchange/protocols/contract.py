@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol as Interface
+from typing import Any
+from typing import Protocol as Interface
 
 import msgspec
 
@@ -182,9 +183,7 @@ class Protocol(Interface):
     schemes: tuple[str, ...]
     configuration: type[msgspec.Struct]
 
-    def connector(
-        self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment
-    ) -> Connector:
+    def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> Connector:
         """Builds a connector without touching the network. Raises a `HulianError` for settings that can never work."""
         ...
 
