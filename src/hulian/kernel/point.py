@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -24,7 +25,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     ``name`` is ``prefix/suffix#property``; ``series`` the 64-bit id of the stream that feeds it today; ``unit`` a UCUM code
     (``bar``, ``Cel``, ``m3/h``), empty where the quantity has none; ``texts`` a description per language tag; ``path``
-    the place in the plant (ISA-95: enterprise/site/area/line/cell), parts joined by ``/``.
+    the place in the plant (ISA-95: enterprise/site/area/line/cell), parts joined by ``/``; ``options`` the protocol's own
+    settings for reading ``address``, as a browse proposed them and a binding receives them.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     connector: str = ""
     address: str = ""
     writable: bool = False
+    options: dict[str, Any] = {}
     enabled: bool = True
 
     def __post_init__(self) -> None:
