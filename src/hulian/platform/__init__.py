@@ -1,1 +1,1 @@
-"""平台体系, the hub: the edge runs connectors, infrastructure keeps components alive, the API answers people and programs."""
+"""平台体系, the hub: the edge runs connectors, infrastructure keeps components alive, the API answers."""

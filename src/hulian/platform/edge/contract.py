@@ -1,0 +1,50 @@
+"""What the edge needs from elsewhere in the house; `hulian.assembly` hands it in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from hulian.kernel.sample import SampleBatch
+from hulian.network.exchange.protocols.contract import Binding, Credentials
+
+__all__ = ["ConnectorPlan", "PlantSource", "Uplink"]
+
+
+class ConnectorPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One connector as it is configured now. Two equal plans mean that nothing has to be started again."""
+
+    name: str
+    protocol: str
+    url: str
+    settings: Mapping[str, Any]
+    credentials: Credentials
+    enabled: bool
+    bindings: tuple[Binding, ...]
+
+
+class PlantSource(Protocol):
+    """Where the edge learns what to connect to. Calls block and come from a worker thread."""
+
+    def plans(self) -> Sequence[ConnectorPlan]: ...
+
+
+class Uplink(Protocol):
+    """The spine, as the edge sees it."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    def send(self, source: str, payload: bytes, identity: str, done: Callable[[Exception | None], None]) -> None:
+        """Hands a message to the spine without waiting; ``done`` is called once: None when it is stored."""
+        ...
+
+    def encode(self, batch: SampleBatch) -> bytes: ...
+
+    async def event(self, event: Any) -> None: ...
+
+    async def status(self, name: str, payload: bytes) -> None: ...
+
+    def requests(self, component: str) -> AsyncIterator[tuple[bytes, Callable[[bytes], Any]]]: ...

@@ -1,0 +1,92 @@
+"""Errors of the edge.
+
+    EdgeError                    HL-EDGE-0000
+    ├── JournalError             HL-EDGE-0001   the journal on disk cannot be used
+    ├── UnknownProtocolError     HL-EDGE-0002
+    ├── UnknownConnectorError    HL-EDGE-0003
+    ├── UnknownPointError        HL-EDGE-0004
+    ├── NotWritableError         HL-EDGE-0005
+    ├── RequestError             HL-EDGE-0006   a control request that cannot be understood
+    ├── ConnectorDownError       HL-EDGE-0007   a write to a connector that is not running
+    └── SlowDeviceError          HL-EDGE-0008   a browse or write that took too long
+
+Events carry codes of the same room: HL-EDGE-0101 a connector failed, 0102 the journal dropped samples, 0103 the journal cannot
+be written, 0104 a device's clock is ahead, 0105 this node's clock jumped, 0106 the spine does not take samples,
+0107 a connector's settings can never work.
+"""
+
+from __future__ import annotations
+
+from hulian.kernel.errors import HulianError
+
+__all__ = [
+    "ConnectorDownError",
+    "EdgeError",
+    "JournalError",
+    "NotWritableError",
+    "RequestError",
+    "SlowDeviceError",
+    "UnknownConnectorError",
+    "UnknownPointError",
+    "UnknownProtocolError",
+]
+
+
+class EdgeError(HulianError):
+    """Anything that goes wrong between a connector and the spine."""
+
+    code = "HL-EDGE-0000"
+
+
+class JournalError(EdgeError):
+    """The journal on disk cannot be opened or read."""
+
+    code = "HL-EDGE-0001"
+    default_hint = "check that the disk is there, writable and not full, then restart the edge"
+
+
+class UnknownProtocolError(EdgeError):
+    """No installed protocol has this name or URL scheme."""
+
+    code = "HL-EDGE-0002"
+
+
+class UnknownConnectorError(EdgeError):
+    """No connector has this name."""
+
+    code = "HL-EDGE-0003"
+    default_hint = "list the connectors with 'hulian connectors'"
+
+
+class UnknownPointError(EdgeError):
+    """The connector feeds no such point."""
+
+    code = "HL-EDGE-0004"
+    default_hint = "list the points of a connector with 'hulian points --connector NAME'"
+
+
+class NotWritableError(EdgeError):
+    """The configuration does not allow to write this point."""
+
+    code = "HL-EDGE-0005"
+    default_hint = "mark the point as writable in the connector's settings, if the plant allows it"
+
+
+class RequestError(EdgeError):
+    """A control request that cannot be understood."""
+
+    code = "HL-EDGE-0006"
+
+
+class ConnectorDownError(EdgeError):
+    """The connector is disabled or not running."""
+
+    code = "HL-EDGE-0007"
+    default_hint = "look at the connector's status and its last error"
+
+
+class SlowDeviceError(EdgeError):
+    """A browse or a write that took too long."""
+
+    code = "HL-EDGE-0008"
+    default_hint = "check that the device can be reached from this node, then try again or browse a smaller branch"

@@ -1,0 +1,218 @@
+"""One connector, kept alive: run, restarted when it breaks, never in the way of its neighbours."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import msgspec
+import structlog
+
+from hulian.kernel.configuration import convert
+from hulian.kernel.errors import HulianError
+from hulian.kernel.event import Event, Severity
+from hulian.kernel.identifier import escape
+from hulian.network.exchange.protocols.contract import (
+    Binding,
+    Connector,
+    ConnectorState,
+    ConnectorStatus,
+    Environment,
+    PeerTrust,
+)
+from hulian.platform.edge.config import EdgeConfiguration
+from hulian.platform.edge.contract import ConnectorPlan, Uplink
+from hulian.platform.edge.errors import ConnectorDownError, NotWritableError, UnknownPointError
+from hulian.platform.edge.journal import Journal
+from hulian.platform.edge.protocols import protocol_named
+from hulian.platform.edge.sender import Sender
+from hulian.platform.edge.sink import JournalSink
+
+__all__ = ["ConnectorRunner"]
+
+_log = structlog.get_logger(__name__)
+LONGEST_PAUSE: Final = 60.0
+SETTLED: Final = 30.0
+"""A connector that ran this long, in s, starts its back-off anew."""
+
+
+class ConnectorRunner:
+    """Owns the journal, the sender and the connector of one `ConnectorPlan`."""
+
+    def __init__(
+        self,
+        plan: ConnectorPlan,
+        *,
+        organisation: str,
+        directory: Path,
+        settings: EdgeConfiguration,
+        power: bool,
+        uplink: Uplink,
+        trust: PeerTrust,
+        extras: Mapping[str, Any],
+        emit: Callable[[Event], None],
+        changed: Callable[[str], None],
+    ) -> None:
+        self.plan = plan
+        self._uplink = uplink
+        self._emit = emit
+        self._changed = changed
+        self._environment = Environment(
+            organisation=organisation, connector=plan.name, credentials=plan.credentials, trust=trust, extras=extras
+        )
+        self.journal = Journal(
+            directory / escape(plan.name), bound=settings.buffer_mb * 2**20, policy=settings.buffer_policy, power=power
+        )
+        self._settings = settings
+        self._connector: Connector | None = None
+        self._sink: JournalSink | None = None
+        self._sender: Sender | None = None
+        self._restarts = 0
+        self._shown: tuple[str, str, str] = ("", "", "")
+        self._by_address = {binding.address: binding for binding in plan.bindings}
+
+    async def run(self) -> None:
+        """Runs until cancelled; only a journal that cannot be opened ends it, with an event."""
+        try:
+            self.journal.open()
+        except HulianError as error:
+            self._tell("HL-EDGE-0103", Severity.CRITICAL, str(error), error.hint, active=True)
+            self._set(ConnectorStatus(state=ConnectorState.STOPPED, error_code=error.code, error=str(error), hint=error.hint))
+            await anyio.sleep_forever()
+        sender = Sender(self.plan.name, self.journal, self._uplink, self._settings.window, self._emit)
+        self._sender = sender
+        self._sink = JournalSink(
+            self._environment.organisation,
+            self.plan.name,
+            self.journal,
+            self._settings,
+            self._uplink.encode,
+            self._emit,
+            self._on_written,
+        )
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(sender.run)
+                if self.plan.enabled:
+                    group.start_soon(self._keep_running, self._sink)
+                else:
+                    self._set(ConnectorStatus(state=ConnectorState.STOPPED, hint="the connector is disabled"))
+        finally:
+            self.journal.close()
+
+    def _on_written(self) -> None:
+        if self._sender is not None:
+            self._sender.wake()
+        self._changed(self.plan.name)
+
+    async def _keep_running(self, sink: JournalSink) -> None:
+        pause = 1.0
+        while True:
+            began = time.monotonic()
+            try:
+                protocol = protocol_named(self.plan.protocol)
+                configuration = convert(
+                    dict(self.plan.settings), protocol.configuration, place=f"connector {self.plan.name}, settings"
+                )
+                self._connector = protocol.connector(self.plan.url, configuration, self.plan.bindings, self._environment)
+                await self._connector.run(sink)
+                message, code, hint = "the connector ended by itself", "HL-EDGE-0101", ""
+            except HulianError as error:
+                self._tell("HL-EDGE-0107", Severity.ERROR, str(error), error.hint, active=True)
+                self._set(
+                    ConnectorStatus(state=ConnectorState.REFUSED, error_code=error.code, error=error.message, hint=error.hint)
+                )
+                self._connector = None
+                await anyio.sleep_forever()
+                return
+            except Exception as error:  # noqa: BLE001 - a connector's defect must not reach its neighbours
+                message, code, hint = f"{type(error).__name__}: {error}", "HL-EDGE-0101", "this is a defect: report the log"
+                _log.error("connector failed", connector=self.plan.name, exc_info=error)
+            finally:
+                self._connector = None
+            self._restarts += 1
+            if time.monotonic() - began > SETTLED:
+                pause = 1.0
+            wait = pause * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
+            pause = min(pause * 2, LONGEST_PAUSE)
+            self._tell(code, Severity.ERROR, message, hint, active=None)
+            self._set(
+                ConnectorStatus(
+                    state=ConnectorState.WAITING,
+                    error_code=code,
+                    error=message,
+                    hint=hint,
+                    retry_at=time.time_ns() + int(wait * 1e9),
+                )
+            )
+            await anyio.sleep(wait)
+
+    async def write(self, address: str, value: Any) -> None:
+        """Writes to an address that the configuration marks writable; see `Connector.write`."""
+        binding: Binding | None = self._by_address.get(address)
+        if binding is None:
+            raise UnknownPointError(f"{self.plan.name} has no point at {address!r}")
+        if not binding.writable:
+            raise NotWritableError(f"{address!r} of {self.plan.name} is not writable")
+        if self._connector is None:
+            raise ConnectorDownError(f"{self.plan.name} is not running")
+        await self._connector.write(binding, value)
+
+    def status_message(self) -> bytes:
+        """What the console, the ledger and the metrics read: status, journal and restarts, as JSON."""
+        journal, sink = self.journal, self._sink
+        status = sink.current if sink is not None else ConnectorStatus(state=ConnectorState.STARTING)
+        if sink is not None:
+            status.samples = sink.samples_taken
+            status.last_sample = status.last_sample or sink.last_sample
+            status.points = len(self.plan.bindings)
+        return msgspec.json.encode(
+            {
+                "name": self.plan.name,
+                "protocol": self.plan.protocol,
+                "enabled": self.plan.enabled,
+                "status": status,
+                "restarts": self._restarts,
+                "journal": {
+                    "epoch": journal.epoch,
+                    "sequence": journal.sequence,
+                    "offset": journal.offset,
+                    "acknowledged": journal.acknowledged,
+                    "bytes": journal.bytes,
+                    "bound": journal.bound,
+                    "policy": journal.policy,
+                    "dropped": journal.dropped + (sink.held_dropped if sink is not None else 0),
+                    "refusal": self._sender.refusal if self._sender is not None else "",
+                },
+            }
+        )
+
+    def state_changed(self) -> bool:
+        """Whether state or error differ from when this was last asked."""
+        if self._sink is None:
+            return False
+        now = (self._sink.current.state, self._sink.current.error_code, self._sink.current.error)
+        changed, self._shown = now != self._shown, now
+        return changed
+
+    def _set(self, status: ConnectorStatus) -> None:
+        if self._sink is not None:
+            self._sink.status(status)
+
+    def _tell(self, code: str, severity: Severity, message: str, hint: str, *, active: bool | None) -> None:
+        self._emit(
+            Event(
+                time=time.time_ns(),
+                code=code,
+                severity=severity,
+                component="edge",
+                subject=self.plan.name,
+                message=message,
+                hint=hint,
+                active=active,
+            )
+        )

@@ -1,0 +1,270 @@
+"""The edge component: runs every configured connector, follows changes, answers control requests."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+import msgspec
+import structlog
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskGroup, TaskStatus
+
+from hulian.kernel.configuration import convert
+from hulian.kernel.errors import HulianError
+from hulian.kernel.event import Event, Severity
+from hulian.network.exchange.protocols.contract import Browsed, Credentials, Environment, PeerTrust
+from hulian.platform.edge.config import EdgeConfiguration
+from hulian.platform.edge.contract import ConnectorPlan, PlantSource, Uplink
+from hulian.platform.edge.errors import RequestError, UnknownConnectorError
+from hulian.platform.edge.protocols import protocol_named, protocol_of_url
+from hulian.platform.edge.runner import ConnectorRunner
+
+__all__ = ["EdgeService"]
+
+_log = structlog.get_logger(__name__)
+EVENTS_HELD: Final = 10_000
+"""Events kept while the spine is away; beyond it the oldest goes."""
+CLOCK_STEP: Final = 2.0
+"""A jump of the wall clock against the monotonic clock that is told, in s."""
+
+
+class _Running(msgspec.Struct):
+    runner: ConnectorRunner
+    scope: anyio.CancelScope
+    ended: anyio.Event
+
+
+class EdgeService:
+    """Runs connectors as `PlantSource` lists them, each in a scope of its own."""
+
+    name = "edge"
+
+    def __init__(
+        self,
+        organisation: str,
+        directory: Path,
+        settings: EdgeConfiguration,
+        plant: PlantSource,
+        uplink: Uplink,
+        trust: PeerTrust,
+        *,
+        power: bool = False,
+        extras: Callable[[ConnectorPlan], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._organisation = organisation
+        self._directory = directory
+        self._settings = settings
+        self._plant = plant
+        self._uplink = uplink
+        self._trust = trust
+        self._power = power
+        self._extras = extras or (lambda plan: {})
+        self._running: dict[str, _Running] = {}
+        self._events: deque[Event] = deque(maxlen=EVENTS_HELD)
+        self._event_waiting = anyio.Event()
+        self._status_due: set[str] = set()
+        self._reloading = anyio.Lock()
+
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """See `hulian.kernel.lifecycle.Component`."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._send_events)
+            group.start_soon(self._send_status)
+            group.start_soon(self._watch_clock)
+            await self._reload(group)
+            group.start_soon(self._serve, group)
+            task_status.started()
+
+    # ------------------------------------------------------------ configuration
+
+    async def _reload(self, group: TaskGroup, only: str | None = None, *, force: bool = False) -> None:
+        """Starts what is new, stops what is gone, restarts what changed; leaves the others alone."""
+        async with self._reloading:
+            plans = {plan.name: plan for plan in await anyio.to_thread.run_sync(self._plant.plans)}
+            for name in sorted(self._running.keys() | plans.keys()):
+                if only is not None and name != only:
+                    continue
+                running, plan = self._running.get(name), plans.get(name)
+                if running is not None and (force or plan != running.runner.plan):
+                    running.scope.cancel()
+                    await running.ended.wait()
+                    del self._running[name]
+                    running = None
+                if running is None and plan is not None:
+                    self._start(group, plan)
+
+    def _start(self, group: TaskGroup, plan: ConnectorPlan) -> None:
+        runner = ConnectorRunner(
+            plan,
+            organisation=self._organisation,
+            directory=self._directory,
+            settings=self._settings,
+            power=self._power,
+            uplink=self._uplink,
+            trust=self._trust,
+            extras=self._extras(plan),
+            emit=self._emit,
+            changed=self._status_due.add,
+        )
+        running = _Running(runner, anyio.CancelScope(), anyio.Event())
+        self._running[plan.name] = running
+
+        async def keep() -> None:
+            try:
+                with running.scope:
+                    await runner.run()
+            except Exception as error:  # noqa: BLE001 - one connector's end must not end the others
+                _log.error("connector scope failed", connector=plan.name, exc_info=error)
+            finally:
+                running.ended.set()
+
+        group.start_soon(keep)
+
+    # ------------------------------------------------------------ events and status
+
+    def _emit(self, event: Event) -> None:
+        self._events.append(event)
+        self._event_waiting.set()
+
+    async def _send_events(self) -> None:
+        while True:
+            self._event_waiting = anyio.Event()
+            while self._events:
+                try:
+                    await self._uplink.event(self._events[0])
+                except HulianError as error:
+                    _log.warning("event waits for the spine", reason=str(error))
+                    await anyio.sleep(1.0)
+                    continue
+                self._events.popleft()
+            await self._event_waiting.wait()
+
+    async def _send_status(self) -> None:
+        """Each connector each interval; a changed one at once, at most ten times a second."""
+        last_all = 0.0
+        while True:
+            await anyio.sleep(0.1)
+            now = time.monotonic()
+            everything = now - last_all >= self._settings.status_ms / 1000
+            due = set(self._running) if everything else {name for name in self._status_due if self._changed_state(name)}
+            if everything:
+                last_all = now
+            self._status_due.clear()
+            for name in due & self._running.keys():
+                try:
+                    await self._uplink.status(name, self._running[name].runner.status_message())
+                except HulianError:
+                    break  # status is repeated by nature; the next second brings it
+
+    def _changed_state(self, name: str) -> bool:
+        running = self._running.get(name)
+        return running is not None and running.runner.state_changed()
+
+    async def _watch_clock(self) -> None:
+        """Tells when this node's wall clock steps: sample times of devices without a clock jump with it."""
+        offset = time.time() - time.monotonic()
+        while True:
+            await anyio.sleep(1.0)
+            step = time.time() - time.monotonic() - offset
+            if abs(step) > CLOCK_STEP:
+                offset += step
+                self._emit(
+                    Event(
+                        time=time.time_ns(),
+                        code="HL-EDGE-0105",
+                        severity=Severity.WARNING,
+                        component="edge",
+                        subject="clock",
+                        message=f"this node's clock jumped by {step:+.1f} s",
+                        hint="check the time synchronisation (chrony, NTP) of this machine",
+                        details={"seconds": step},
+                    )
+                )
+
+    # ------------------------------------------------------------ control
+
+    async def _serve(self, group: TaskGroup) -> None:
+        async for payload, reply in self._uplink.requests("edge"):
+            group.start_soon(self._answer, group, payload, reply)
+
+    async def _answer(self, group: TaskGroup, payload: bytes, reply: Callable[[bytes], Awaitable[None]]) -> None:
+        try:
+            answer = await self._do(group, payload)
+        except HulianError as error:
+            answer = {"error": error.as_dict()}
+        except (TimeoutError, OSError) as error:
+            answer = {"error": {"code": "HL-EDGE-0000", "message": str(error) or type(error).__name__, "place": "", "hint": ""}}
+        try:
+            await reply(msgspec.json.encode(answer))
+        except HulianError as error:
+            _log.warning("an answer found no way back", reason=str(error))
+
+    async def _do(self, group: TaskGroup, payload: bytes) -> dict[str, Any]:
+        try:
+            request = msgspec.json.decode(payload, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise RequestError(f"not a control request: {error}") from error
+        match request.get("do"):
+            case "reload":
+                await self._reload(group, request.get("connector"))
+                return {"ok": True}
+            case "restart":
+                await self._reload(group, self._named(request).plan.name, force=True)
+                return {"ok": True}
+            case "write":
+                with anyio.fail_after(float(request.get("timeout", 10.0))):
+                    await self._named(request).write(str(request.get("address", "")), request.get("value"))
+                return {"ok": True}
+            case "browse":
+                return await self._browse(request)
+            case "status":
+                return {
+                    "connectors": [msgspec.json.decode(running.runner.status_message()) for running in self._running.values()]
+                }
+            case other:
+                raise RequestError(f"the edge cannot do {other!r}", hint="reload, restart, write, browse or status")
+
+    def _named(self, request: Mapping[str, Any]) -> ConnectorRunner:
+        name = request.get("connector")
+        running = self._running.get(name) if isinstance(name, str) else None
+        if running is None:
+            raise UnknownConnectorError(f"there is no connector {name!r}")
+        return running.runner
+
+    async def _browse(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        url = str(request.get("url", ""))
+        protocol = protocol_named(str(request["protocol"])) if request.get("protocol") else protocol_of_url(url)
+        configuration = convert(request.get("settings") or {}, protocol.configuration, place="settings")
+        name = str(request.get("connector") or "browse")
+        given = request.get("credentials") or {}
+        running = self._running.get(name)
+        credentials = Credentials(user=str(given.get("user", "")), password=str(given.get("password", "")))
+        if not given and running is not None:
+            credentials = running.runner.plan.credentials
+        plan = ConnectorPlan(
+            name=name, protocol=protocol.name, url=url, settings={}, credentials=credentials, enabled=False, bindings=()
+        )
+        environment = Environment(
+            organisation=self._organisation,
+            connector=name,
+            credentials=credentials,
+            trust=self._trust,
+            extras=self._extras(plan),
+        )
+        nodes: list[Browsed] = []
+        truncated = False
+        with anyio.fail_after(float(request.get("timeout", 30.0))):
+            async for node in protocol.browse(
+                url, configuration, environment, under=request.get("under"), depth=int(request.get("depth", 1))
+            ):
+                if len(nodes) >= self._settings.browse_limit:
+                    truncated = True
+                    break
+                nodes.append(node)
+        return {"protocol": protocol.name, "nodes": nodes, "truncated": truncated}

@@ -1,0 +1,240 @@
+"""Where a connector's samples become numbered batches in its journal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import anyio.to_thread
+import numpy as np
+import pyarrow as pa
+
+from hulian.kernel.event import Event, Severity
+from hulian.kernel.quality import SEVERITY_MASK, Quality
+from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
+from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.protocols.contract import ConnectorState, ConnectorStatus
+from hulian.platform.edge.config import EdgeConfiguration
+from hulian.platform.edge.journal import Encode, Journal
+
+__all__ = ["JournalSink"]
+
+HELD_ROWS: Final = 1_000_000
+"""Samples kept in memory while the disk takes nothing; what comes on top is dropped, counted and told."""
+
+
+class JournalSink:
+    """The `Sink` of one connector.
+
+    Samples wait at most ``flush_ms``, then go to the journal as one group: at once when the connector was quiet, together
+    when it is busy. A connector that commits positions is flushed only by its commits, as long as it hands samples over
+    and commits without giving up control in between.
+    """
+
+    def __init__(
+        self,
+        organisation: str,
+        source: str,
+        journal: Journal,
+        settings: EdgeConfiguration,
+        encode: Callable[[SampleBatch], bytes],
+        emit: Callable[[Event], None],
+        written: Callable[[], None],
+    ) -> None:
+        self.organisation = organisation
+        self.source = source
+        self.position = journal.position
+        self.current = ConnectorStatus(state=ConnectorState.STARTING, since=time.time_ns())
+        self.samples_taken = 0
+        self.last_sample = 0
+        self.held_dropped = 0
+        self._journal = journal
+        self._settings = settings
+        self._encode = encode
+        self._emit = emit
+        self._written = written
+        self._waiting: list[Columns] = []
+        self._waiting_rows = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushed = 0.0
+        self._disk_full = False
+        self._dropped_seen = journal.dropped
+        self._ahead = False
+
+    # ------------------------------------------------------------ the Sink that connectors see
+
+    def samples(self, columns: Columns) -> None:
+        """Takes the columns; see `hulian.network.exchange.protocols.contract.Sink`."""
+        if not len(columns):
+            return
+        self._waiting.append(self._checked(columns))
+        self._waiting_rows += len(columns)
+        if self._waiting_rows >= 4 * self._settings.batch_rows and not self._disk_full:
+            self._flush()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            due = max(loop.time(), self._flushed + self._settings.flush_ms / 1000)
+            self._timer = loop.call_at(due, self._flush)
+
+    def event(self, event: Event) -> None:
+        self._emit(event)
+
+    def status(self, status: ConnectorStatus) -> None:
+        changed = (status.state, status.error_code, status.error) != (
+            self.current.state,
+            self.current.error_code,
+            self.current.error,
+        )
+        if not status.since:
+            status.since = time.time_ns() if changed else self.current.since
+        self.current = status
+        if changed:
+            self._written()
+
+    async def commit(self, position: int | None = None) -> None:
+        """Everything handed over is in the journal on return; waits while the disk takes nothing."""
+        self._flush(position)
+        while self._waiting:
+            await asyncio.sleep(0.2)
+            self._flush(position)
+        if position is not None:
+            self.position = position
+        if self._journal.power:
+            await anyio.to_thread.run_sync(self._journal.sync)
+
+    # ------------------------------------------------------------ into the journal
+
+    def _checked(self, columns: Columns) -> Columns:
+        """A time far ahead of this node's clock would hide every later value: it is replaced, and marked uncertain."""
+        now = time.time_ns()
+        limit = now + int(self._settings.future_tolerance_s * 1e9)
+        newest = int(columns.time.max())
+        if newest <= limit:
+            if self._ahead:
+                self._ahead = False
+                self._emit(self._clock_event(now, active=False, ahead=0.0))
+            return columns
+        if not self._ahead:
+            self._ahead = True
+            self._emit(self._clock_event(now, active=True, ahead=(newest - now) / 1e9))
+        wrong = columns.time > limit
+        status = columns.status.copy()
+        good = wrong & ((status & SEVERITY_MASK) == 0)
+        status[good] = Quality.UNCERTAIN
+        return Columns(columns.storage, columns.series, np.where(wrong, now, columns.time), columns.value, status)
+
+    def _clock_event(self, now: int, *, active: bool, ahead: float) -> Event:
+        return Event(
+            time=now,
+            code="HL-EDGE-0104",
+            severity=Severity.WARNING if active else Severity.INFO,
+            component="edge",
+            subject=self.source,
+            message=f"the device's clock is {ahead:.0f} s ahead" if active else "the device's clock is right again",
+            hint="set the device's clock (NTP); until then its samples carry the time of receipt" if active else "",
+            active=active,
+        )
+
+    def _flush(self, position: int | None = None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._waiting:
+            return
+        self._flushed = asyncio.get_running_loop().time()
+        batches = [(len(columns), self._encoder(columns)) for columns in self._joined()]
+        if self._journal.append(batches, position):
+            self.samples_taken += self._waiting_rows
+            self.last_sample = time.time_ns()
+            self._waiting.clear()
+            self._waiting_rows = 0
+            self._tell_disk(full=False)
+            self._tell_dropped()
+            self._written()
+            return
+        self._tell_disk(full=True)
+        while self._waiting_rows > HELD_ROWS:
+            gone = self._waiting.pop(0)
+            self._waiting_rows -= len(gone)
+            self.held_dropped += len(gone)
+        self._timer = asyncio.get_running_loop().call_later(0.5, self._flush)
+
+    def _joined(self) -> list[Columns]:
+        """What waits, one batch a storage class, cut at ``batch_rows``."""
+        limit = self._settings.batch_rows
+        joined: list[Columns] = []
+        for storage in StorageClass:
+            parts = [columns for columns in self._waiting if columns.storage is storage]
+            if not parts:
+                continue
+            whole = parts[0] if len(parts) == 1 else _concatenate(storage, parts)
+            joined.extend(_slice(whole, start, start + limit) for start in range(0, len(whole), limit))
+        return joined
+
+    def _encoder(self, columns: Columns) -> Encode:
+        received = time.time_ns()
+
+        def encode(epoch: int, sequence: int, offset: int) -> bytes:
+            header = BatchHeader(self.organisation, self.source, epoch, sequence, offset, received)
+            return self._encode(SampleBatch(header, columns))
+
+        return encode
+
+    def _tell_disk(self, *, full: bool) -> None:
+        if full == self._disk_full:
+            return
+        self._disk_full = full
+        self._emit(
+            Event(
+                time=time.time_ns(),
+                code="HL-EDGE-0103",
+                severity=Severity.CRITICAL if full else Severity.INFO,
+                component="edge",
+                subject=self.source,
+                message="the journal cannot be written: the disk refuses" if full else "the journal is written again",
+                hint="free space on the disk of the data directory; samples are held in memory until then" if full else "",
+                active=full,
+                details={"held": self._waiting_rows, "dropped": self.held_dropped},
+            )
+        )
+
+    def _tell_dropped(self) -> None:
+        lost = self._journal.dropped - self._dropped_seen
+        if lost:
+            self._dropped_seen = self._journal.dropped
+            self._emit(
+                Event(
+                    time=time.time_ns(),
+                    code="HL-EDGE-0102",
+                    severity=Severity.ERROR,
+                    component="edge",
+                    subject=self.source,
+                    message=f"the journal is full: {lost} samples were dropped ({self._journal.policy})",
+                    hint="bring the spine back, or raise edge.buffer_mb",
+                    details={"dropped": lost, "total": self._journal.dropped},
+                )
+            )
+
+
+def _concatenate(storage: StorageClass, parts: list[Columns]) -> Columns:
+    return Columns(
+        storage,
+        np.concatenate([part.series for part in parts]),
+        np.concatenate([part.time for part in parts]),
+        pa.concat_arrays([part.value for part in parts]),
+        np.concatenate([part.status for part in parts]),
+    )
+
+
+def _slice(columns: Columns, start: int, end: int) -> Columns:
+    if start == 0 and end >= len(columns):
+        return columns
+    return Columns(
+        columns.storage,
+        columns.series[start:end],
+        columns.time[start:end],
+        columns.value[start:end],
+        columns.status[start:end],
+    )
