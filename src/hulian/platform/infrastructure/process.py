@@ -1,0 +1,152 @@
+"""One process of a node: how it is started, when it is ready, how it is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+__all__ = ["NOTIFY_VARIABLE", "UNFIXABLE", "ManagedProcess", "ProcessSpec", "tell_ready"]
+
+NOTIFY_VARIABLE: Final = "HULIAN_NOTIFY"
+UNFIXABLE: Final = 78
+"""Exit status (EX_CONFIG of sysexits.h) of a component that would fail again in the same way."""
+_TAIL: Final = 4000
+_LOG_BOUND: Final = 8 * 2**20
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A process: its command, and how one learns that it serves.
+
+    ``probe`` is awaited until it returns; without one the process itself says so with `tell_ready`.
+    """
+
+    name: str
+    command: Sequence[str]
+    probe: Callable[[], Awaitable[None]] | None = None
+    start_seconds: float = 60.0
+    stop_seconds: float = 15.0
+
+
+def tell_ready() -> None:
+    """Tells the supervisor that this process serves; without a supervisor nothing happens."""
+    number = os.environ.pop(NOTIFY_VARIABLE, "")
+    if number.isdigit():
+        with contextlib.suppress(OSError):
+            os.write(int(number), b"ready\n")
+            os.close(int(number))
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: the kernel ends it when the supervisor is killed, so that nothing is left behind."""
+    os.setsid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class ManagedProcess:
+    """A started process; its output goes to ``log``, which is cut when it grows past its bound."""
+
+    def __init__(self, spec: ProcessSpec, log: Path) -> None:
+        self.spec = spec
+        self.log = log
+        self.started = 0.0
+        self._process: asyncio.subprocess.Process | None = None
+        self._ready: asyncio.Future[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    async def start(self) -> None:
+        """Starts the process; raises `OSError` where it cannot be executed."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > _LOG_BOUND:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        read_end, write_end = os.pipe()
+        os.set_inheritable(write_end, True)
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        if self.spec.probe is None:
+            environment[NOTIFY_VARIABLE] = str(write_end)
+        try:
+            with self.log.open("ab") as output:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.spec.command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=environment,
+                    pass_fds=(write_end,),
+                    preexec_fn=_die_with_parent,
+                )
+        except OSError:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+        self.started = time.time()
+        loop = asyncio.get_running_loop()
+        self._ready = loop.create_future()
+        ready = self._ready
+
+        def readable() -> None:
+            told = os.read(read_end, 16)
+            loop.remove_reader(read_end)
+            os.close(read_end)
+            if told and not ready.done():
+                ready.set_result(None)
+
+        loop.add_reader(read_end, readable)
+
+    async def wait_ready(self) -> bool:
+        """True once the process serves; False where it ended or took too long."""
+        assert self._process is not None  # noqa: S101 - start() comes first
+        assert self._ready is not None  # noqa: S101
+        ended = asyncio.ensure_future(self._process.wait())
+        told: asyncio.Future[None] = asyncio.ensure_future(self.spec.probe()) if self.spec.probe else self._ready
+        try:
+            done, _ = await asyncio.wait((ended, told), timeout=self.spec.start_seconds, return_when=asyncio.FIRST_COMPLETED)
+            return told in done and told.exception() is None
+        finally:
+            ended.cancel()
+            if not told.done():
+                told.cancel()
+
+    async def wait(self) -> int:
+        """The exit status, once it has ended."""
+        assert self._process is not None  # noqa: S101 - start() comes first
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """SIGTERM, then SIGKILL after ``stop_seconds``."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), self.spec.stop_seconds)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def last_words(self, since: int = 0) -> str:
+        """The end of what the process printed, from byte ``since`` of the log on."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(since, self.log.stat().st_size - _TAIL))
+                return file.read().decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
