@@ -75,7 +75,7 @@ def check_port(host: str, port: int, *, what: str, key: str) -> None:
 def _listener(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
                 return f" (used by process {connection.pid}, {psutil.Process(connection.pid).name()})"
     except psutil.Error:
         return ""
