@@ -10,7 +10,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ from hulian.platform.infrastructure.errors import (
 )
 from hulian.platform.infrastructure.process import UNFIXABLE, ManagedProcess, ProcessSpec
 
-__all__ = ["ComponentState", "ComponentStatus", "Supervisor", "check_port", "lock_directory", "read_components"]
+__all__ = ["ComponentState", "ComponentStatus", "Stage", "Supervisor", "check_port", "lock_directory", "read_components"]
 
 LONGEST_PAUSE: Final = 30.0
 SETTLED: Final = 20.0
@@ -115,11 +115,18 @@ def read_components(data: Path) -> list[ComponentStatus]:
         return []
 
 
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """Processes that start together, once everything before them is ready and ``before`` has returned."""
+
+    processes: Sequence[ProcessSpec]
+    before: Callable[[], Awaitable[None]] | None = None
+
+
 class Supervisor:
-    """Runs ``stages`` of processes: a stage starts when the one before it is ready."""
+    """Runs the processes of a node, stage by stage."""
 
     def __init__(
-        self, data: Path, stages: Sequence[Sequence[ProcessSpec]], progress: Callable[[ComponentStatus], None]
+        self, data: Path, stages: Sequence[Stage], progress: Callable[[ComponentStatus], None]
     ) -> None:
         self._data = data
         self._stages = stages
@@ -138,10 +145,12 @@ class Supervisor:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._report)
                 for stage in self._stages:
+                    if stage.before is not None:
+                        await stage.before()
                     async with anyio.create_task_group() as starting:
-                        for spec in stage:
+                        for spec in stage.processes:
                             starting.start_soon(self._first_start, spec)
-                    for spec in stage:
+                    for spec in stage.processes:
                         group.start_soon(self._keep, spec)
                 started()
         finally:
@@ -192,10 +201,10 @@ class Supervisor:
     async def _stop(self) -> None:
         for stage in reversed(self._stages):
             async with anyio.create_task_group() as stopping:
-                for spec in stage:
+                for spec in stage.processes:
                     if (process := self._processes.get(spec.name)) is not None:
                         stopping.start_soon(process.stop)
-            for spec in stage:
+            for spec in stage.processes:
                 if spec.name in self._status:
                     self._set(spec.name, ComponentState.STOPPED)
         self._write()

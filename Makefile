@@ -1,0 +1,73 @@
+# Two commands do everything on a fresh machine: 'make run' and 'make test'. The rest is for those who work on Hulian.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CONSOLE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+export HULIAN_SAMPLES ?= $(abspath ../shared/samples)
+
+.PHONY: run test check bench soak wheel docs lock clean help peers
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+run: $(VENV)/.ready-run ## make the environment, build the console, start the platform with the demo plant
+	@$(BIN)/hulian demo
+
+test: $(VENV)/.ready-test peers ## install what the tests need and run all of them
+	@$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+
+check: $(VENV)/.ready-test ## ruff, mypy --strict, import-linter, console lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python console/npm.py run lint
+
+bench: $(VENV)/.ready-test peers ## measure; writes benchmarks/results/latest.json
+	$(BIN)/python -m benchmarks $(BENCH)
+
+soak: $(VENV)/.ready-test peers ## the long repetitions and fuzzing
+	$(BIN)/python -m pytest -m soak --timeout 7200 $(PYTEST_ARGUMENTS)
+
+docs: $(VENV)/.ready-test ## write the generated references anew
+	$(BIN)/hulian reference docs/reference
+
+wheel: $(VENV)/.ready-test ## the wheel, with the console inside
+	$(BIN)/python -m build --wheel --no-isolation
+
+peers: $(VENV)/.ready-test ## a browser, brokers and foreign servers for the tests
+	@bash tests/peers/install.sh
+
+lock: $(VENV)/.ready-test ## resolve the dependencies anew
+	$(PIP) install -q uv
+	$(BIN)/python -m uv pip compile pyproject.toml -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
+	$(BIN)/python -m uv pip compile pyproject.toml -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra clickhouse --extra pandas --extra polars --extra postgresql --group dev -o requirements-dev.lock
+
+clean: ## remove the environment and what was built; the data of a plant stay
+	rm -rf $(VENV) dist build console/node_modules src/hulian/platform/api/static
+
+$(VENV)/.made:
+	@echo "· making the environment"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hulian needs Python 3.11 or newer; set PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot make an environment: install its venv package (Debian: python3-venv)"; exit 1; }
+	@touch $@
+
+$(VENV)/.locked-run: requirements.lock | $(VENV)/.made
+	@echo "· installing the libraries (about 400 MB the first time)"
+	@$(PIP) install -q --progress-bar on --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.locked-test: requirements-dev.lock | $(VENV)/.made
+	@echo "· installing the libraries and the tools of the tests"
+	@$(PIP) install -q --progress-bar on --require-hashes -r requirements-dev.lock
+	@touch $@ $(VENV)/.locked-run
+
+$(VENV)/.ready-run: $(VENV)/.locked-run pyproject.toml hatch_build.py $(CONSOLE_SOURCES)
+	@echo "· building the console and installing Hulian"
+	@$(PIP) install -q --no-deps -e . || { echo "the build failed; the lines above say why"; exit 1; }
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.locked-test $(VENV)/.ready-run
+	@touch $@

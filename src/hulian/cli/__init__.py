@@ -1,0 +1,102 @@
+"""The ``hulian`` command. Each command is a thin call into a room; modules are imported when their command runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+import hulian
+
+__all__ = ["app", "main"]
+
+app = App(
+    name="hulian",
+    help="""Hulian (互联): connect the devices of a plant, name every point, keep and see every sample.
+
+Start with `hulian demo` (a whole plant to try) or `hulian up` (your own), then `hulian connect URL`.
+Every command takes `--json` where a program reads it, and `--help` with examples.""",
+    version=hulian.__version__,
+    help_format="markdown",
+)
+
+_PLANT, _DATA, _NODE, _SECURITY = "Plant", "Data", "Node", "Security"
+
+for _name, _target, _group in (
+    ("up", "node:up", _NODE),
+    ("demo", "demo:demo", _NODE),
+    ("status", "node:status", _NODE),
+    ("backup", "backup:backup", _NODE),
+    ("restore", "backup:restore", _NODE),
+    ("browse", "plant:browse", _PLANT),
+    ("connect", "plant:connect", _PLANT),
+    ("connectors", "plant:connectors", _PLANT),
+    ("points", "plant:points", _PLANT),
+    ("write", "plant:write", _PLANT),
+    ("last", "data:last", _DATA),
+    ("history", "data:history", _DATA),
+    ("live", "data:live", _DATA),
+    ("ledger", "data:ledger", _DATA),
+    ("events", "data:events", _DATA),
+    ("export", "data:export", _DATA),
+    ("import", "data:import_", _DATA),
+    ("ca", "security:ca", _SECURITY),
+):
+    app.command(f"hulian.cli.{_target}", name=_name, group=_group)
+
+_config = App(name="config", help="The configuration: `hulian.toml`.", group=_NODE)
+_config.command("hulian.cli.node:config_sample", name="sample")
+_config.command("hulian.cli.node:config_check", name="check")
+app.command(_config)
+
+_connector = App(name="connector", help="Change one connector.", group=_PLANT)
+for _name in ("enable", "disable", "restart", "remove"):
+    _connector.command(f"hulian.cli.plant:connector_{_name}", name=_name)
+app.command(_connector)
+
+_certificate = App(name="certificate", help="Certificates of devices: list, approve, reject.", group=_SECURITY)
+for _name in ("list", "approve", "reject"):
+    _certificate.command(f"hulian.cli.security:certificate_{_name}", name=_name)
+app.command(_certificate)
+
+_user = App(name="user", help="Users: list, add, remove, reset a password.", group=_SECURITY)
+for _name in ("list", "add", "remove", "reset"):
+    _user.command(f"hulian.cli.security:user_{_name}", name=_name)
+app.command(_user)
+
+_token = App(name="token", help="API tokens: list, create, revoke.", group=_SECURITY)
+for _name in ("list", "create", "revoke"):
+    _token.command(f"hulian.cli.security:token_{_name}", name=_name)
+app.command(_token)
+
+_device = App(name="device", help="Credentials of MQTT devices: list, add, remove.", group=_SECURITY)
+for _name in ("list", "add", "remove"):
+    _device.command(f"hulian.cli.security:device_{_name}", name=_name)
+app.command(_device)
+
+_secret = App(name="secret", help="Secrets that the configuration refers to: list, set, remove.", group=_SECURITY)
+for _name in ("list", "set", "remove"):
+    _secret.command(f"hulian.cli.security:secret_{_name}", name=_name)
+app.command(_secret)
+
+app.command("hulian.cli.reference:reference", name="reference", show=False)
+app.command("hulian.cli.node:prepare", name="prepare", show=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and ends the process: 0, or 1 with one clear message, its code and its hint."""
+    from hulian.cli.output import complain
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = app(given, exit_on_error=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last place: what is ours is told plainly, the rest is a defect
+        sys.exit(complain(error, as_json="--json" in given))
+    sys.exit(result if isinstance(result, int) else 0)

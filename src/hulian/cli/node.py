@@ -1,0 +1,161 @@
+"""``hulian up``, ``status``, ``config``: the node itself."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import anyio
+from cyclopts import Parameter
+
+from hulian.cli.local import ConfigFile, Json, read_configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hulian.platform.infrastructure.supervisor import ComponentStatus, Stage
+
+__all__ = ["config_check", "config_sample", "prepare", "run_supervised", "status", "up"]
+
+
+def up(
+    component: Annotated[
+        Literal["all", "spine", "historian", "edge", "api"], Parameter(help="one component alone, in the foreground")
+    ] = "all",
+    /,
+    *,
+    config: ConfigFile = None,
+) -> int:
+    """Start the platform, and keep it running until Ctrl-C.
+
+    At the first start it makes the data directory, the certificates and the administrator, and prints the password once.
+
+    Examples:
+
+        hulian up
+        hulian up --config plant.toml
+        hulian up historian --config plant.toml
+    """
+    configuration = read_configuration(config)
+    if component != "all":
+        from hulian.assembly.components import run_component
+
+        return run_component(component, configuration, config)
+    from hulian.assembly.node import first_start, stages
+
+    welcome = first_start(configuration, config)
+    return run_supervised(Path(configuration.node.data), stages(configuration, config), welcome.lines())
+
+
+def prepare(*, config: ConfigFile = None) -> None:
+    """Make the data directory, migrate the registry, write the spine's settings; for the supervisor."""
+    from hulian.assembly.preparation import prepare as make_ready
+    from hulian.cli.output import emit
+
+    emit(make_ready(read_configuration(config)))
+
+
+def run_supervised(
+    data: Path,
+    node_stages: Sequence[Stage],
+    welcome: Sequence[str],
+    *,
+    afterwards: Callable[[], object] | None = None,
+) -> int:
+    """Runs the stages with progress on the terminal until Ctrl-C or SIGTERM; 0 for a clean end."""
+    from hulian.platform.infrastructure.supervisor import Supervisor, lock_directory
+
+    lock_directory(data)
+    began: dict[str, float] = {}
+
+    def progress(status: ComponentStatus) -> None:
+        now = time.monotonic()
+        match status.state:
+            case "starting":
+                began[status.name] = now
+            case "running":
+                print(f"  ✓ {status.name:<10} ready in {now - began.get(status.name, now):.1f} s", flush=True)
+            case "restarting":
+                began[status.name] = now
+                print(f"  ! {status.name:<10} {status.detail}; starting it again", flush=True)
+
+    async def run() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_stop_on_signal, group.cancel_scope)
+
+            def started() -> None:
+                print("\n".join(welcome), flush=True)
+                if afterwards is not None:
+                    group.start_soon(anyio.to_thread.run_sync, afterwards)
+
+            await Supervisor(data, node_stages, progress).run(started)
+
+    print("Hulian starts", flush=True)
+    anyio.run(run)
+    print("Hulian has stopped", flush=True)
+    return 0
+
+
+async def _stop_on_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            print("\nstopping …", flush=True)
+            scope.cancel()
+            return
+
+
+def status(*, config: ConfigFile = None, json: Json = False) -> int:
+    """Show the components of this node: state, memory, restarts.
+
+    Examples:
+
+        hulian status
+        hulian status --json
+    """
+    from hulian.cli.output import emit, table
+    from hulian.platform.infrastructure.supervisor import read_components
+
+    components = read_components(Path(read_configuration(config).node.data))
+    if json:
+        emit(components)
+    else:
+        rows = [
+            {
+                "component": item.name,
+                "state": item.state,
+                "since": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(item.since)),
+                "restarts": item.restarts,
+                "memory MB": item.memory_mb,
+                "cpu %": item.cpu_percent,
+            }
+            for item in components
+        ]
+        table(rows, list(rows[0]) if rows else [], empty="Nothing has run here yet. Start the platform with 'hulian up'.")
+    return 0 if components and all(item.state == "running" for item in components) else 1
+
+
+def config_sample() -> None:
+    """Print a commented hulian.toml with every key at its default.
+
+    Example:
+
+        hulian config sample > hulian.toml
+    """
+    from hulian.assembly.configuration import Configuration
+    from hulian.kernel.configuration import sample
+
+    sys.stdout.write(sample(Configuration))
+
+
+def config_check(*, config: ConfigFile = None) -> None:
+    """Check the configuration; a mistake is told with its line and the nearest known key.
+
+    Example:
+
+        hulian config check --config plant.toml
+    """
+    read_configuration(config)
+    print("the configuration is fine")

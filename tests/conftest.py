@@ -1,0 +1,59 @@
+"""What every test may ask for: samples, free ports, and a whole running platform."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+_missing_samples: set[str] = set()
+
+
+def pytest_collection_modifyitems(config, items):
+    """Soak tests run only when asked for; tests of samples that are not here say which ones are missing."""
+    chosen = config.getoption("-m")
+    for item in items:
+        if item.get_closest_marker("soak") and "soak" not in chosen:
+            item.add_marker(pytest.mark.skip(reason="long: run by 'make soak'"))
+        for marker in item.iter_markers("samples"):
+            for name in marker.args:
+                if not (samples_folder() / name).exists():
+                    _missing_samples.add(name)
+                    item.add_marker(pytest.mark.skip(reason=f"no sample {name} under $HULIAN_SAMPLES"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if _missing_samples:
+        terminalreporter.write_sep("-", "samples that were not found")
+        terminalreporter.write_line(f"set HULIAN_SAMPLES to the folder that holds: {', '.join(sorted(_missing_samples))}")
+
+
+def samples_folder() -> Path:
+    return Path(os.environ.get("HULIAN_SAMPLES") or ROOT.parent / "shared" / "samples")
+
+
+@pytest.fixture
+def samples() -> Path:
+    """The folder of the larger sample files; a test that uses one carries the marker ``samples``."""
+    return samples_folder()
+
+
+def free_port() -> int:
+    """A TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def ports():
+    """A function that returns free ports."""
+    return free_port
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"

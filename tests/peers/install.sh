@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs what the tests talk to: a browser, MQTT clients and brokers, and OPC UA and Sparkplug peers from npm.
+# Debian's packages need root (or sudo); what cannot be installed is named, and its tests say that they were skipped.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+python=${VIRTUAL_ENV:-$here/../../.venv}/bin/python
+
+wanted=()
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || wanted+=(chromium fonts-noto-cjk)
+command -v mosquitto >/dev/null || wanted+=(mosquitto)
+command -v mosquitto_pub >/dev/null || wanted+=(mosquitto-clients)
+command -v mbpoll >/dev/null || wanted+=(mbpoll)
+if [ ${#wanted[@]} -gt 0 ]; then
+  if ! command -v apt-get >/dev/null; then
+    echo "· please install by hand: ${wanted[*]}"
+  else
+    as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+    echo "· installing ${wanted[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    { "${as_root[@]}" apt-get update -q && "${as_root[@]}" apt-get install -y -q --no-install-recommends "${wanted[@]}"; } >"$here/install.log" 2>&1 \
+      || { echo "· could not install them: see tests/peers/install.log"; tail -5 "$here/install.log"; }
+  fi
+fi
+for manifest in "$here"/*/package.json; do
+  folder=$(dirname "$manifest")
+  if [ ! -e "$folder/node_modules/.package-lock.json" ] || [ "$folder/package-lock.json" -nt "$folder/node_modules/.package-lock.json" ]; then
+    echo "· installing the npm peers of $(basename "$folder")"
+    (cd "$folder" && "$python" "$here/../../console/npm.py" ci --no-audit --no-fund --loglevel=error) || echo "· npm failed in $folder"
+    touch "$folder/node_modules/.package-lock.json" 2>/dev/null || true
+  fi
+done
+exit 0
