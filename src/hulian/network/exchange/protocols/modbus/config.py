@@ -1,0 +1,125 @@
+"""What a person configures of a Modbus connection and of each of its points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from hulian.network.exchange.protocols.modbus.errors import AddressError, OptionError
+
+__all__ = ["BindingOptions", "MapEntry", "ModbusConfiguration", "Target", "parse_options", "parse_url"]
+
+Order = Annotated[str, Meta(pattern="^[a-h]{2,8}$")]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class MapEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One line of a register map: what the manual of the device says of one value."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    address: Annotated[str, Meta(min_length=1)]
+    unit: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    order: str = ""
+    low: float | None = None
+    high: float | None = None
+    interval: float | None = None
+    writable: bool = False
+    description: str = ""
+
+
+class ModbusConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one Modbus TCP connection."""
+
+    unit: Annotated[int, Meta(ge=0, le=255, description="unit id of addresses that name none")] = 1
+    interval: Annotated[Seconds, Meta(description="seconds between polls of points that name no interval")] = 1.0
+    groups: Annotated[dict[str, Seconds], Meta(description="named poll groups and their intervals in seconds")] = {}
+    order: Annotated[Order, Meta(description="byte order of values longer than a register: abcd, badc, cdab or dcba")] = "abcd"
+    depth: Annotated[
+        Annotated[int, Meta(ge=1, le=32)] | Literal["auto"],
+        Meta(description="requests in flight at once; 'auto' finds out what the device bears"),
+    ] = 1
+    gap: Annotated[int, Meta(ge=0, le=124, description="unused registers that may be read to join two requests")] = 8
+    bit_gap: Annotated[int, Meta(ge=0, le=1999, description="unused bits that may be read to join two requests")] = 128
+    max_registers: Annotated[int, Meta(ge=1, le=125, description="registers in one request")] = 125
+    max_bits: Annotated[int, Meta(ge=1, le=2000, description="bits in one request")] = 2000
+    timeout: Annotated[Seconds, Meta(description="seconds to wait for an answer")] = 2.0
+    connect_timeout: Annotated[Seconds, Meta(description="seconds to wait for a connection")] = 5.0
+    retries: Annotated[int, Meta(ge=0, le=10, description="repetitions of an unanswered request")] = 1
+    reconnect_first: Annotated[Seconds, Meta(description="seconds before the first new attempt to connect")] = 0.5
+    reconnect_most: Annotated[Seconds, Meta(description="longest wait between two attempts, in seconds")] = 30.0
+    bad_after: Annotated[float, Meta(ge=0, description="seconds of silence until uncertain values become bad")] = 10.0
+    recheck: Annotated[Seconds, Meta(description="seconds between attempts to read an address the device refused")] = 60.0
+    writable: Annotated[tuple[str, ...], Meta(description="addresses that may be written")] = ()
+    map: Annotated[tuple[MapEntry, ...], Meta(description="register map for browsing")] = ()
+    map_file: Annotated[str, Meta(description="CSV file with the register map for browsing")] = ""
+    probe_limit: Annotated[int, Meta(ge=0, le=65536, description="offsets of each table that browsing tries")] = 1000
+
+
+class BindingOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of one point: value = raw x ``scale`` + ``offset``; ``invalid`` raw numbers mean "no value"."""
+
+    interval: Seconds | None = None
+    group: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    order: Order | None = None
+    invalid: tuple[int, ...] = ()
+    verify: bool = True
+    encoding: str = "utf-8"
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the raw number is not the value."""
+        return self.scale != 1.0 or self.offset != 0.0
+
+
+def parse_options(options: Mapping[str, Any], place: str) -> BindingOptions:
+    """Raises `OptionError` that names the option."""
+    try:
+        found = msgspec.convert(dict(options), BindingOptions)
+    except msgspec.ValidationError as error:
+        raise OptionError(f"the options do not fit: {error}", place=place) from error
+    if found.scale == 0:
+        raise OptionError("a scale of 0 leaves nothing of the value", place=place)
+    try:
+        "".encode(found.encoding)
+    except LookupError as error:
+        raise OptionError(f"there is no text encoding '{found.encoding}'", place=place) from error
+    return found
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where the device listens, and the unit id that the URL names."""
+
+    host: str
+    port: int
+    unit: int | None = None
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_url(url: str) -> Target:
+    """``modbus://host[:502][/unit]``; raises `AddressError`.
+
+    >>> parse_url("modbus://plc/7")
+    Target(host='plc', port=502, unit=7)
+    """
+    hint = "write modbus://host:502, or modbus://host:502/7 for unit 7"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise AddressError(f"not the address of a Modbus device: {error}", place=url, hint=hint) from error
+    path = parts.path.strip("/")
+    if parts.scheme not in ("modbus", "modbus+tcp") or not host or parts.query or parts.fragment or parts.username:
+        raise AddressError("not the address of a Modbus device", place=url, hint=hint)
+    if path and not (path.isascii() and path.isdigit() and int(path) <= 255):
+        raise AddressError(f"'{path}' is not a unit id between 0 and 255", place=url, hint=hint)
+    return Target(host, port or 502, int(path) if path else None)
