@@ -46,16 +46,22 @@ def up(
         return run_component(component, configuration, config)
     from hulian.assembly.node import first_start, stages
 
-    welcome = first_start(configuration, config)
-    return run_supervised(Path(configuration.node.data), stages(configuration, config), welcome.lines())
+    preparation = first_start(configuration, config)
+    data = Path(configuration.node.data)
+    return run_supervised(data, stages(configuration, config, preparation), preparation.welcome(configuration))
 
 
-def prepare(*, config: ConfigFile = None) -> None:
+def prepare(*, config: ConfigFile = None, admit: bool = False) -> None:
     """Make the data directory, migrate the registry, write the spine's settings; for the supervisor."""
+    from hulian.assembly.preparation import admit_devices
     from hulian.assembly.preparation import prepare as make_ready
     from hulian.cli.output import emit
 
-    emit(make_ready(read_configuration(config)))
+    configuration = read_configuration(config)
+    if admit:
+        admit_devices(configuration)
+    else:
+        emit(make_ready(configuration))
 
 
 def run_supervised(

@@ -1,0 +1,110 @@
+"""The processes of a node, for the supervisor. This module stays light: it runs in the supervisor's own process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+import msgspec
+
+from hulian.assembly.configuration import Configuration
+from hulian.assembly.local import api_url
+from hulian.network.exchange.spine.connection import Spine
+from hulian.network.exchange.spine.server import wait_ready
+from hulian.network.exchange.spine.streams import declare
+from hulian.platform.infrastructure.errors import ComponentFailedError
+from hulian.platform.infrastructure.process import ProcessSpec
+from hulian.platform.infrastructure.supervisor import Stage, check_port, lock_directory
+
+__all__ = ["Preparation", "first_start", "stages"]
+
+
+SUPERVISOR: Final = "supervisor"
+"""The supervisor's name on the spine."""
+
+
+class Preparation(msgspec.Struct, frozen=True, kw_only=True):
+    """What `prepare` found and made; ``password`` is there at the first start only."""
+
+    user: str
+    password: str | None
+    spine_command: list[str]
+    spine_password: str
+    devices_admitted: bool
+
+    def __repr__(self) -> str:
+        return "Preparation(…)"
+
+    def welcome(self, configuration: Configuration) -> list[str]:
+        """What a person reads when the node runs: the address, and at the first start the credentials."""
+        text = ["", f"  Hulian runs:  {api_url(configuration)}"]
+        if self.password:
+            text += [
+                "",
+                f"  user          {self.user}",
+                f"  password      {self.password}",
+                "",
+                "  Keep this password: it is shown only now and stored as a hash. 'hulian user reset' makes a new one.",
+            ]
+        return [*text, "", "  Ctrl-C ends everything.", ""]
+
+
+def command(*arguments: str, configuration_file: Path | None) -> list[str]:
+    """A command line of this very program."""
+    named = ["--config", str(configuration_file)] if configuration_file is not None else []
+    return [sys.executable, "-m", "hulian", *arguments, *named]
+
+
+def first_start(configuration: Configuration, configuration_file: Path | None) -> Preparation:
+    """Checks the ports and makes the data directory ready, in a process of its own, so that this one stays small.
+
+    Raises `PortInUseError`, `AlreadyRunningError`, `ComponentFailedError`.
+    """
+    lock = lock_directory(Path(configuration.node.data))
+    try:
+        check_port(configuration.api.host, configuration.api.port, what="the API", key="api.port")
+        spine = configuration.spine
+        check_port(spine.host, spine.port, what="the spine", key="spine.port")
+        if spine.mqtt_port:
+            check_port(spine.mqtt_host, spine.mqtt_port, what="the MQTT listener", key="spine.mqtt_port")
+        answer = _run(command("prepare", configuration_file=configuration_file), configuration)
+    finally:
+        os.close(lock)
+    return msgspec.json.decode(answer, type=Preparation)
+
+
+def _run(line: Sequence[str], configuration: Configuration) -> bytes:
+    done = subprocess.run(line, capture_output=True, check=False)
+    if done.returncode:
+        words = done.stderr.decode("utf-8", "replace").strip()
+        raise ComponentFailedError(f"the node cannot be made ready:\n{words}", place=configuration.node.data)
+    return done.stdout
+
+
+def stages(
+    configuration: Configuration, configuration_file: Path | None, preparation: Preparation
+) -> Sequence[Stage]:
+    """Spine first, then the historian, then edge and API together."""
+
+    def component(name: str) -> ProcessSpec:
+        return ProcessSpec(name=name, command=command("up", name, configuration_file=configuration_file))
+
+    async def spine_ready() -> None:
+        url, password = configuration.spine.url, preparation.spine_password
+        await wait_ready(url, SUPERVISOR, password)
+        async with await Spine.connect(url, SUPERVISOR, password, SUPERVISOR) as spine:
+            await declare(spine, configuration.spine, configuration.node.organisation)
+        if not preparation.devices_admitted:
+            admit = command("prepare", "--admit", configuration_file=configuration_file)
+            await anyio.to_thread.run_sync(_run, admit, configuration)
+
+    return (
+        Stage(processes=(ProcessSpec(name="spine", command=preparation.spine_command, probe=spine_ready),)),
+        Stage(processes=(component("historian"),)),
+        Stage(processes=(component("edge"), component("api"))),
+    )

@@ -1,0 +1,78 @@
+"""What has to be there before the first process starts: directories, registry, administrator, the spine's settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hulian.assembly.accounts import spine_users
+from hulian.assembly.configuration import Configuration
+from hulian.assembly.local import TOKEN_FILE
+from hulian.network.exchange.spine import server
+from hulian.registry import Registry
+from hulian.trust import Trust
+from hulian.trust.components import Component
+from hulian.trust.principals import Scope
+
+__all__ = ["admit_devices", "open_registry", "open_trust", "prepare"]
+
+
+def open_registry(configuration: Configuration) -> Registry:
+    """The node's registry, migrated."""
+    target = configuration.node.database or Path(configuration.node.data) / "registry.db"
+    return Registry.open(target, durability=configuration.node.durability.value)
+
+
+def open_trust(configuration: Configuration, registry: Registry) -> Trust:
+    """The node's users, keys and permissions."""
+    return Trust.open(registry, Path(configuration.node.data), configuration.node.organisation)
+
+
+def prepare(configuration: Configuration) -> dict[str, Any]:
+    """Makes everything ready; safe to call at every start. Gives the administrator's password at the first."""
+    data = Path(configuration.node.data)
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    registry = open_registry(configuration)
+    try:
+        trust = open_trust(configuration, registry)
+        password = trust.bootstrap()
+        _command_line_token(trust, data)
+        directory = data / "spine"
+        return {
+            "user": "admin",
+            "password": password,
+            "spine_command": server.prepare(spine_settings(configuration), spine_users(trust), directory),
+            "spine_password": trust.spine.password(Component.SUPERVISOR),
+            "devices_admitted": not configuration.spine.mqtt_port or server.kept_devices(directory),
+        }
+    finally:
+        registry.close()
+
+
+def admit_devices(configuration: Configuration) -> None:
+    """Lets MQTT devices in, once the streams that keep their messages are declared."""
+    registry = open_registry(configuration)
+    try:
+        trust = open_trust(configuration, registry)
+        server.admit(spine_settings(configuration), spine_users(trust), Path(configuration.node.data) / "spine")
+    finally:
+        registry.close()
+
+
+def spine_settings(configuration: Configuration) -> server.SpineConfiguration:
+    """The spine's table with what the node's table decides."""
+    return msgspec.structs.replace(configuration.spine, durability=configuration.node.durability.value)
+
+
+def _command_line_token(trust: Trust, data: Path) -> None:
+    """The command line of this machine gets a token of its own, readable by the node's owner only."""
+    path = data / "secrets" / TOKEN_FILE
+    if path.exists() and trust.tokens.resolve(path.read_text(encoding="ascii").strip()) is not None:
+        return
+    issued = trust.tokens.issue("admin", "command line of this machine", frozenset(Scope), by="first start")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(issued.secret)
