@@ -1,0 +1,263 @@
+"""What MQTT devices publish, read from the broker's own store.
+
+nats-server keeps QoS 1 and 2 messages in its stream ``$MQTT_msgs`` under ``$MQTT.msgs.<subject>`` and sends PUBACK (or
+PUBCOMP) when they are on file; a durable consumer, declared before any device is let in, gives them to us in order. QoS 0
+messages are nowhere stored: they come over a plain subscription, at most once, and carry no position.
+
+A topic becomes a subject as nats-server has it: ``/`` separates tokens and becomes ``.``; a ``.`` of the topic becomes
+``//``; an empty level becomes ``/``. Topics with white space are refused by the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from hulian.network.exchange.spine.connection import Spine
+from hulian.network.exchange.spine.consumer import BatchConsumer, Delivery
+from hulian.network.exchange.spine.errors import StreamError, TopicError
+from hulian.network.exchange.spine.streams import MQTT, declare_consumer, mqtt_consumer
+
+__all__ = ["MessageBatch", "MqttSource", "subject_topic", "topic_filter_subjects", "topic_subject"]
+
+_PREFIX: Final = "$MQTT.msgs."
+_STORED = (b"Nmqtt-Pub:1", b"Nmqtt-Pub:2")
+_REFUSED = frozenset(" \t\n\r\f\x00\x7f")
+
+
+def topic_subject(topic: str) -> str:
+    """The subject under which nats-server carries ``topic``. Raises `TopicError`.
+
+    >>> topic_subject("plant/line.1/temp"), topic_subject("/a//b/")
+    ('plant.line//1.temp', '/.a./.b./')
+    """
+    if "+" in topic or "#" in topic:
+        raise TopicError("a topic to publish to holds no wildcard", place=topic)
+    return _convert(topic, wildcards=False)
+
+
+def topic_filter_subjects(topic: str) -> tuple[str, ...]:
+    """The subjects that an MQTT topic filter stands for: two where ``#`` also means the level above it.
+
+    >>> topic_filter_subjects("plant/+/temp"), topic_filter_subjects("plant/#")
+    (('plant.*.temp',), ('plant', 'plant.>'))
+    """
+    levels = topic.split("/")
+    for place, level in enumerate(levels):
+        if ("#" in level and (level != "#" or place != len(levels) - 1)) or ("+" in level and level != "+"):
+            raise TopicError("a wildcard must stand for a whole level, '#' for the last", place=topic)
+    subject = _convert(topic, wildcards=True)
+    return (subject[:-2], subject) if subject.endswith(".>") else (subject,)
+
+
+def _convert(topic: str, *, wildcards: bool) -> str:
+    if not topic or len(topic.encode("utf-8", "replace")) > 65535 or _REFUSED & set(topic):
+        raise TopicError("a topic is 1 to 65535 bytes without white space", place=topic[:80])
+    out: list[str] = []
+    end = len(topic) - 1
+    for place, character in enumerate(topic):
+        if character == "/":
+            if not out or out[-1][-1] == ".":
+                out.append("/.")
+            elif place == end or topic[place + 1] == "/":
+                out.append("./")
+            else:
+                out.append(".")
+        elif character == ".":
+            out.append("//")
+        elif wildcards and character in "+#":
+            out.append("*" if character == "+" else ">")
+        else:
+            out.append(character)
+    subject = "".join(out)
+    return subject + "/" if subject.endswith(".") else subject
+
+
+def subject_topic(subject: str) -> str:
+    """The inverse of `topic_subject`."""
+    if "/" not in subject:
+        return subject.replace(".", "/")
+    out: list[str] = []
+    place, end = 0, len(subject) - 1
+    while place <= end:
+        character = subject[place]
+        if character == "/":
+            following = subject[place + 1] if place < end else ""
+            if following in (".", "/") and following:
+                out.append("/" if following == "." else ".")
+                place += 1
+        elif character == ".":
+            out.append("/")
+        else:
+            out.append(character)
+        place += 1
+    return "".join(out)
+
+
+@lru_cache(maxsize=65536)
+def _topic_of(subject: bytes) -> str:
+    return subject_topic(subject.decode("utf-8", "replace"))
+
+
+_STRIP: Final = len(_PREFIX)
+
+
+@lru_cache(maxsize=65536)
+def _stored_topic_of(subject: bytes) -> str:
+    return subject_topic(subject[_STRIP:].decode("utf-8", "replace"))
+
+
+class MessageBatch(msgspec.Struct, frozen=True):
+    """Messages in the order of their arrival. ``received`` is when they were taken (UTC ns).
+
+    ``first`` and ``last`` are stream sequences: commit what was made of the batch with ``position=last``, then
+    `MqttSource.acknowledge` it; after a restart skip batches (and leading messages) up to the committed position. Both are
+    0 for QoS 0 messages, which have no position, need no acknowledgement and never come again. ``sequences`` names the
+    place of each message (empty for QoS 0).
+    """
+
+    topics: list[str]
+    payloads: list[bytes]
+    received: int
+    first: int
+    last: int
+    sequences: list[int] = []
+
+
+class MqttSource:
+    """The platform's own listener as one connector sees it: the topics that ``filters`` match.
+
+    One instance is read by one task. Nothing is lost between `acknowledge` and a ``kill -9`` of anything: what was not
+    acknowledged comes again.
+    """
+
+    def __init__(
+        self,
+        spine: Spine,
+        connector: str,
+        filters: Sequence[str] = ("#",),
+        *,
+        best_effort: bool = True,
+        most: int = 8192,
+        patience: float = 0.02,
+    ) -> None:
+        self.dropped = 0
+        """QoS 0 messages that came faster than they were taken."""
+        subjects = sorted({subject for topic in filters for subject in topic_filter_subjects(topic)})
+        self._subjects = [">"] if ">" in subjects else _without_covered(subjects)
+        self._spine = spine
+        self._consumer = mqtt_consumer(connector)
+        self._best_effort = best_effort
+        self._most = most
+        self._patience = patience
+        self._reader: BatchConsumer | None = None
+        self._loose: list[tuple[bytes, bytes]] = []
+        self._batches: asyncio.Queue[MessageBatch] = asyncio.Queue(maxsize=4)
+
+    @property
+    def filters(self) -> list[str]:
+        """The subjects that this source reads below ``$MQTT.msgs.``; `streams.declare` takes them."""
+        return [_PREFIX + subject for subject in self._subjects]
+
+    async def batches(self, position: int | None = None) -> AsyncIterator[MessageBatch]:
+        """Batches until the caller stops. ``position`` is the last committed one: reading goes on behind it.
+
+        Raises `StreamError` where the consumer cannot be declared.
+        """
+        attached: list[int] = []
+        if self._best_effort:
+            for subject in self._subjects:
+                attached.append(await self._spine.attach(subject, self._on_loose))
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(self._read(position))
+            loose = tasks.create_task(self._collect()) if self._best_effort else None
+            try:
+                while True:
+                    yield await self._batches.get()
+            finally:
+                reading.cancel()
+                if loose:
+                    loose.cancel()
+                for number in attached:
+                    await self._spine.detach(number)
+
+    async def _read(self, position: int | None) -> None:
+        async with BatchConsumer(self._spine, MQTT, self._consumer, ahead_bytes=16 * 2**20) as reader:
+            self._reader = reader
+            start = position
+            while True:
+                try:
+                    await declare_consumer(self._spine, MQTT, self._consumer, self.filters)
+                    await reader.reset((start or 0) + 1)
+                    while True:
+                        block = await reader.next(self._most, 8 * 2**20, self._patience)
+                        start = block[-1][0]
+                        await self._batches.put(_batch(block))
+                except StreamError:
+                    # The consumer was removed under us: declare it again, and fail only where that cannot be done.
+                    await asyncio.sleep(0.5)
+                    await declare_consumer(self._spine, MQTT, self._consumer, self.filters)
+
+    def _on_loose(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+        # The server gives QoS 1 and 2 messages to plain subscribers as well; those come through the store.
+        if b"Nmqtt-Pub:0" not in headers:
+            return
+        if len(self._loose) >= 65536:
+            self.dropped += 1
+            return
+        self._loose.append((subject, payload))
+
+    async def _collect(self) -> None:
+        while True:
+            await asyncio.sleep(self._patience)
+            if self._loose:
+                taken, self._loose = self._loose, []
+                await self._batches.put(
+                    MessageBatch(
+                        [_topic_of(subject) for subject, _ in taken],
+                        [payload for _, payload in taken],
+                        time.time_ns(),
+                        0,
+                        0,
+                    )
+                )
+
+    async def acknowledge(self, last: int) -> None:
+        """The batch that ends with ``last`` is safe in the edge's journal: the broker may forget it."""
+        if self._reader is not None and last:
+            self._reader.ack_through(last)
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """To every MQTT subscriber of ``topic``, QoS 0. Raises `TopicError` or `SpineUnavailableError`."""
+        await self._spine.publish(topic_subject(topic), payload)
+
+
+def _without_covered(subjects: Sequence[str]) -> list[str]:
+    """``subjects`` without those that another one covers: a consumer's filters must not overlap."""
+    return [one for one in subjects if not any(one != other and _covers(other, one) for other in subjects)]
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    left, right = wide.split("."), narrow.split(".")
+    for place, token in enumerate(left):
+        if token == ">":
+            return len(right) > place
+        if place >= len(right) or right[place] == ">" or (token not in ("*", right[place])):
+            return False
+    return len(left) == len(right)
+
+
+def _batch(block: Sequence[Delivery]) -> MessageBatch:
+    return MessageBatch(
+        [_stored_topic_of(subject) for _, subject, _ in block],
+        [payload for _, _, payload in block],
+        time.time_ns(),
+        block[0][0],
+        block[-1][0],
+        [sequence for sequence, _, _ in block],
+    )
