@@ -1,0 +1,100 @@
+"""Identity, keys and certificates, policy, audit: who may do what, and what they did.
+
+A request comes in as a `Principal`, an `Action` and a resource; `Authority` allows or denies, and the trail has it. This room
+knows nothing of what is behind the request.
+"""
+
+from __future__ import annotations
+
+from hulian.trust.audit import Audit, AuditRecord, Verification
+from hulian.trust.authority import Authority
+from hulian.trust.certificates import CertificateAuthority, ServerCertificate
+from hulian.trust.devices import Device, Devices, IssuedDevice
+from hulian.trust.errors import (
+    AccountError,
+    CertificateError,
+    CsrfError,
+    DeniedError,
+    KeyStoreError,
+    LastAdministratorError,
+    LoginRefusedError,
+    LoginThrottledError,
+    NotAuthenticatedError,
+    PasswordChangeError,
+    TakenNameError,
+    TopicFilterError,
+    TrustError,
+    UnknownAccountError,
+    WeakPasswordError,
+)
+from hulian.trust.peers import Peer, Peers, PeerState
+from hulian.trust.principals import (
+    ACTION_SCOPES,
+    OWN_ACTIONS,
+    ROLE_SCOPES,
+    Action,
+    Principal,
+    PrincipalKind,
+    Role,
+    Scope,
+)
+from hulian.trust.secrets import NodeKey, SecretStore
+from hulian.trust.sessions import Login, Sessions, SessionSettings
+from hulian.trust.spine_accounts import Component, SpineAccounts, SpineUser, inbox_prefix
+from hulian.trust.store import Trust, TrustSettings
+from hulian.trust.tokens import IssuedToken, Token, Tokens
+from hulian.trust.users import User, Users
+
+__all__ = [
+    "ACTION_SCOPES",
+    "OWN_ACTIONS",
+    "ROLE_SCOPES",
+    "AccountError",
+    "Action",
+    "Audit",
+    "AuditRecord",
+    "Authority",
+    "CertificateAuthority",
+    "CertificateError",
+    "Component",
+    "CsrfError",
+    "DeniedError",
+    "Device",
+    "Devices",
+    "IssuedDevice",
+    "IssuedToken",
+    "KeyStoreError",
+    "LastAdministratorError",
+    "Login",
+    "LoginRefusedError",
+    "LoginThrottledError",
+    "NodeKey",
+    "NotAuthenticatedError",
+    "PasswordChangeError",
+    "Peer",
+    "PeerState",
+    "Peers",
+    "Principal",
+    "PrincipalKind",
+    "Role",
+    "Scope",
+    "SecretStore",
+    "ServerCertificate",
+    "SessionSettings",
+    "Sessions",
+    "SpineAccounts",
+    "SpineUser",
+    "TakenNameError",
+    "Token",
+    "Tokens",
+    "TopicFilterError",
+    "Trust",
+    "TrustError",
+    "TrustSettings",
+    "UnknownAccountError",
+    "User",
+    "Users",
+    "Verification",
+    "WeakPasswordError",
+    "inbox_prefix",
+]

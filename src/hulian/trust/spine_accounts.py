@@ -1,0 +1,191 @@
+"""Who may say and hear what on the spine: one table, from which the server's permissions are generated."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import bcrypt
+import msgspec
+
+from hulian.kernel.identifier import escape
+from hulian.trust import private_files
+from hulian.trust.errors import KeyStoreError
+
+__all__ = ["Component", "SpineAccounts", "SpineUser", "inbox_prefix"]
+
+_ROUNDS: Final = 5
+
+
+class Component(StrEnum):
+    """The components that have a credential of their own; its user name on the spine is the component's name."""
+
+    SUPERVISOR = "supervisor"
+    HISTORIAN = "historian"
+    EDGE = "edge"
+    API = "api"
+    CLI = "cli"
+    MONITOR = "monitor"
+
+
+class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
+    """One credential and what it may do; all else is refused. ``password_hash`` is bcrypt.
+
+    ``device`` users come in through the MQTT listener only, all others never. ``responses`` lets a component answer the
+    requests that reach it. ``system`` users belong to the server's own account.
+    """
+
+    name: str
+    password_hash: str
+    publish: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = ()
+    device: bool = False
+    responses: bool = False
+    system: bool = False
+
+    def __repr__(self) -> str:
+        return f"SpineUser({self.name!r})"
+
+
+class _Credential(msgspec.Struct, frozen=True):
+    password: str
+    hash: str
+
+    def __repr__(self) -> str:
+        return "_Credential(…)"
+
+
+class _Permissions(msgspec.Struct, frozen=True):
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+_KEEP: Final = tuple(
+    f"$JS.API.STREAM.{verb}.{stream}"
+    for verb in ("CREATE", "UPDATE", "INFO", "PURGE")
+    for stream in ("HL_SAMPLES", "HL_EVENTS", "HL_COMMANDS", "$MQTT_msgs")
+)
+_LOOK: Final = (
+    "$JS.API.INFO",
+    "$JS.API.STREAM.NAMES",
+    "$JS.API.STREAM.LIST",
+    "$JS.API.STREAM.INFO.*",
+    "$JS.API.CONSUMER.INFO.>",
+)
+
+
+def _consume(*streams: str) -> tuple[str, ...]:
+    return (
+        *(
+            f"$JS.API.CONSUMER.{verb}.{stream}.>"
+            for stream in streams
+            for verb in ("CREATE", "DURABLE.CREATE", "INFO", "MSG.NEXT", "DELETE", "RESET")
+        ),
+        *(f"$JS.API.CONSUMER.{verb}.{stream}" for stream in streams for verb in ("CREATE", "NAMES", "LIST")),
+        *(f"$JS.API.STREAM.MSG.GET.{stream}" for stream in streams),
+        "$JS.ACK.>",
+        "$JS.FC.>",
+    )
+
+
+_TABLE: Final[dict[Component, _Permissions]] = {
+    Component.SUPERVISOR: _Permissions(
+        publish=("hl.{org}.events.>", "hl.{org}.status.supervisor.>", "hl.{org}.control.>", "hl.{org}.query.>", "$JS.API.>"),
+        subscribe=("hl.{org}.status.>", "hl.{org}.events.>", "hl.{org}.control.supervisor"),
+    ),
+    Component.HISTORIAN: _Permissions(
+        publish=(
+            "hl.{org}.events.>",
+            "hl.{org}.status.historian.>",
+            "hl.{org}.status.ingest.>",
+            *_LOOK,
+            *_KEEP,
+            *_consume("HL_SAMPLES", "HL_EVENTS", "$MQTT_msgs"),
+        ),
+        subscribe=("hl.{org}.query.>", "hl.{org}.control.historian", "hl.{org}.control.ingest"),
+    ),
+    Component.EDGE: _Permissions(
+        publish=(
+            "hl.{org}.samples.>",
+            "hl.{org}.events.>",
+            "hl.{org}.status.edge.>",
+            *_LOOK,
+            *_consume("HL_COMMANDS", "$MQTT_msgs"),
+        ),
+        subscribe=("hl.{org}.commands.>", "hl.{org}.control.edge"),
+    ),
+    Component.API: _Permissions(
+        publish=(
+            "hl.{org}.events.>",
+            "hl.{org}.status.api.>",
+            "hl.{org}.commands.>",
+            "hl.{org}.control.>",
+            "hl.{org}.query.>",
+            *_LOOK,
+        ),
+        subscribe=("hl.{org}.samples.>", "hl.{org}.events.>", "hl.{org}.status.>", "hl.{org}.control.api"),
+    ),
+    Component.CLI: _Permissions(
+        publish=("hl.{org}.control.>", "hl.{org}.query.>", *_LOOK),
+        subscribe=("hl.{org}.events.>", "hl.{org}.status.>"),
+    ),
+    Component.MONITOR: _Permissions(publish=("$SYS.REQ.>",), subscribe=()),
+}
+"""What each component may publish and hear, besides its own inbox. ``{org}`` is the escaped organisation."""
+
+
+class SpineAccounts:
+    """The credentials of the components, made at the first start and kept in ``secrets`` (mode 0600, one file each).
+
+    Everything the edge may publish to devices is what some device may hear, so that it, too, is given from one place.
+    """
+
+    def __init__(self, directory: Path, organisation: str, devices: Callable[[], Sequence[SpineUser]] = tuple) -> None:
+        self._directory = private_files.private_directory(directory)
+        self._organisation = escape(organisation)
+        self._devices = devices
+
+    def password(self, component: Component | str) -> str:
+        """What ``component`` shows the spine."""
+        return self._credential(Component(component)).password
+
+    def users(self) -> list[SpineUser]:
+        """Everybody the spine admits: components and enabled devices. The hashes change only with a password."""
+        devices = list(self._devices())
+        heard = dict.fromkeys(subject for device in devices for subject in device.subscribe if not subject.startswith("$"))
+        return [*(self._user(component, tuple(heard)) for component in Component), *devices]
+
+    def _user(self, component: Component, heard: tuple[str, ...]) -> SpineUser:
+        table = _TABLE[component]
+        publish = tuple(subject.replace("{org}", self._organisation) for subject in table.publish)
+        subscribe = tuple(subject.replace("{org}", self._organisation) for subject in table.subscribe)
+        return SpineUser(
+            name=component.value,
+            password_hash=self._credential(component).hash,
+            publish=publish + heard if component is Component.EDGE else publish,
+            subscribe=(*subscribe, f"{inbox_prefix(component)}.>"),
+            responses=component is not Component.MONITOR,
+            system=component is Component.MONITOR,
+        )
+
+    def _credential(self, component: Component) -> _Credential:
+        path = self._directory / f"spine-{component.value}.json"
+        content = private_files.read(path)
+        if content is None:
+            password = secrets.token_urlsafe(32)
+            made = _Credential(password, bcrypt.hashpw(password.encode(), bcrypt.gensalt(_ROUNDS)).decode())
+            content = private_files.create_once(path, msgspec.json.encode(made))
+        try:
+            return msgspec.json.decode(content, type=_Credential)
+        except msgspec.DecodeError as error:
+            raise KeyStoreError(
+                "the component's credential is damaged", place=str(path), hint="delete the file and restart the platform"
+            ) from error
+
+
+def inbox_prefix(component: Component | str) -> str:
+    """Where answers to ``component`` arrive; no other can listen there."""
+    return f"_INBOX.{escape(str(component))}"
