@@ -6,7 +6,8 @@ Times are UTC ns, ranges are half open ``[start, end)``. Series ids are uint64. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -23,6 +24,7 @@ __all__ = [
     "Aligned",
     "Annotate",
     "Annotations",
+    "Cancellation",
     "Correct",
     "Downsample",
     "Events",
@@ -67,6 +69,42 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_LIMITS = Limits()
+
+
+class Cancellation:
+    """How whoever asked ends a query from another thread; a query that was not begun yet does not begin."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._calls: list[Callable[[], None]] = []
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Ends the query; it raises `QueryCancelledError` where it runs. More calls do nothing."""
+        with self._lock:
+            self._cancelled = True
+            calls, self._calls = self._calls, []
+        for call in calls:
+            call()
+
+    def register(self, call: Callable[[], None]) -> Callable[[], None]:
+        """For engines: ``call`` ends what runs now. Returns what forgets it."""
+        with self._lock:
+            if not self._cancelled:
+                self._calls.append(call)
+                return lambda: self._forget(call)
+        call()
+        return lambda: None
+
+    def _forget(self, call: Callable[[], None]) -> None:
+        with self._lock:
+            if call in self._calls:
+                self._calls.remove(call)
 
 
 class LastValues(msgspec.Struct, frozen=True, kw_only=True, tag="last"):
@@ -203,7 +241,9 @@ class Historian(Protocol):
 
     def insert_events(self, events: Sequence[Event], token: str) -> None: ...
 
-    def query(self, request: Request, limits: Limits = DEFAULT_LIMITS) -> Iterator[pa.RecordBatch]: ...
+    def query(
+        self, request: Request, limits: Limits = DEFAULT_LIMITS, cancellation: Cancellation | None = None
+    ) -> Iterator[pa.RecordBatch]: ...
 
     def correct(self, correction: Correct) -> None: ...
 

@@ -1,0 +1,152 @@
+"""What a chart draws: few samples for a long window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hulian.data.historian import sql
+from hulian.data.historian.asking import Asking
+from hulian.data.historian.block import BAD, HOUR, MINUTE, NUMERIC, double_of
+from hulian.data.historian.contract import Downsample
+from hulian.data.historian.downsample import minmaxlttb
+from hulian.data.historian.errors import RequestError
+from hulian.data.historian.samples import samples
+from hulian.kernel.sample import SCHEMAS
+from hulian.kernel.storage import StorageClass
+
+__all__ = ["downsample"]
+
+_RAW_ENOUGH: Final = 200_000
+_DOUBLES: Final = SCHEMAS[StorageClass.DOUBLE]
+_BUCKETS: Final = pa.schema(
+    [
+        ("series", pa.uint64()),
+        ("time", pa.int64()),
+        ("samples", pa.uint64()),
+        ("good", pa.uint64()),
+        ("usable", pa.uint64()),
+        *((name, pa.binary(16)) for name in ("lead", "tail", "lowest", "highest")),
+    ]
+)
+_SIGN: Final = np.uint64(1 << 63)
+
+
+def downsample(asking: Asking, request: Downsample) -> Iterator[pa.RecordBatch]:
+    """At most about ``points`` samples a series, extremes kept."""
+    if request.end <= request.start:
+        raise RequestError("the window ends before it begins", place="end")
+    if not 3 <= request.points <= 1_000_000:
+        raise RequestError("points are between 3 and 1000000", place="points")
+    for storage, names in asking.by_class(request.series):
+        if storage not in NUMERIC:
+            continue
+        for name in names.tolist():
+            level = _level(asking, request, name)
+            found = _from_raw(asking, storage, request, name) if level == "raw" else _from_rollup(asking, level, request, name)
+            time, value, status = _thin(*found, request.points)
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array(np.full(len(time), name, np.uint64)),
+                    pa.array(time).view(pa.timestamp("ns", "UTC")),
+                    pa.array(value, mask=np.isnan(value)),
+                    pa.array(status),
+                ],
+                schema=_DOUBLES.with_metadata({"resolution": level}),
+            )
+
+
+def _level(asking: Asking, request: Downsample, name: int) -> str:
+    """Raw where there is little of it, else the coarsest roll-up that has a bucket for each pair of points."""
+    statement = (
+        f"SELECT sum(samples) AS n FROM {asking.database}.hour WHERE series = {name}"
+        f" AND time >= {sql.instant(request.start - HOUR)} AND time < {sql.instant(request.end)}"
+    )
+    found = asking.table(statement, pa.schema([("n", pa.uint64())]))
+    if not found.num_rows or found.column(0)[0].as_py() <= max(_RAW_ENOUGH, 4 * request.points):
+        return "raw"
+    return "hour" if (request.end - request.start) // HOUR >= request.points // 2 else "minute"
+
+
+def _from_raw(
+    asking: Asking, storage: StorageClass, request: Downsample, name: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
+    batches = list(samples(asking, storage, [name], request.start, request.end))
+    if not batches:
+        return np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint32)
+    table = pa.Table.from_batches(batches).combine_chunks()
+    value, missing = double_of(table.column(2).chunk(0), storage)
+    status = table.column(3).to_numpy()
+    hidden = status >= BAD
+    if missing is not None:
+        hidden |= missing
+    return table.column(1).chunk(0).view(pa.int64()).to_numpy(), np.where(hidden, np.nan, value), status
+
+
+def _from_rollup(
+    asking: Asking, level: str, request: Downsample, name: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
+    width = HOUR if level == "hour" else MINUTE
+    start = request.start - request.start % width
+    statement = (
+        "SELECT series, toInt64(toUnixTimestamp(time)) * 1000000000 AS t, sum(samples), sum(good), sum(usable), min(lead), max(tail),"
+        f" min(lowest), max(highest) FROM {asking.database}.{level} WHERE series = {name}"
+        f" AND time >= {sql.instant(start)} AND time < {sql.instant(request.end)} GROUP BY series, time ORDER BY series, time"
+    )
+    table = asking.table(statement, _BUCKETS).combine_chunks()
+    if not table.num_rows:
+        return np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint32)
+    bucket = table.column("time").to_numpy()
+    usable = table.column("usable").to_numpy()
+    keys = {}
+    for key in ("lead", "tail", "lowest", "highest"):
+        data = table.column(key).chunk(0).buffers()[1]
+        keys[key] = np.frombuffer(data, np.uint64, 2 * len(bucket)).reshape(-1, 2)
+    whole = table.column("good").to_numpy() == table.column("samples").to_numpy()
+    status = np.where(usable == 0, BAD, np.where(whole, 0, 0x4000_0000)).astype(np.uint32)
+    some = usable > 0
+    times = [
+        bucket[some] + keys["lead"][some, 1].astype(np.int64),
+        bucket[some] + keys["lowest"][some, 0].astype(np.int64),
+        bucket[some] + (~keys["highest"][some, 0]).astype(np.int64),
+        bucket[some] + keys["tail"][some, 1].astype(np.int64),
+        bucket[~some],
+    ]
+    values = [
+        keys["lead"][some, 0].view(np.float64),
+        _unordered(keys["lowest"][some, 1]),
+        _unordered(keys["highest"][some, 1]),
+        keys["tail"][some, 0].view(np.float64),
+        np.full(int((~some).sum()), np.nan),
+    ]
+    time, value = np.concatenate(times), np.concatenate(values)
+    code = np.concatenate([status[some]] * 4 + [status[~some]])
+    order = np.argsort(time, kind="stable")
+    time, value, code = time[order], value[order], code[order]
+    kept = np.append(time[1:] != time[:-1], True) & (time >= request.start) & (time < request.end)
+    return time[kept], value[kept], code[kept]
+
+
+def _unordered(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    """The doubles behind `hulian.data.historian.block.ordered_bits`."""
+    return np.where(bits & _SIGN, bits ^ _SIGN, ~bits).view(np.float64)
+
+
+def _thin(
+    time: npt.NDArray[np.int64], value: npt.NDArray[np.float64], status: npt.NDArray[np.uint32], points: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
+    """The samples to draw; where a stretch has no value, one sample without a value stays and breaks the line."""
+    if len(time) <= points:
+        return time, value, status
+    shown = np.flatnonzero(np.isfinite(value))
+    chosen = shown[minmaxlttb(time[shown], value[shown], points)] if len(shown) else shown
+    hidden = ~np.isfinite(value)
+    breaks = np.flatnonzero(hidden & ~np.append(False, hidden[:-1]))
+    if len(breaks) > points // 2:
+        breaks = breaks[:: -(-len(breaks) // max(points // 2, 1))]
+    kept = np.union1d(chosen, breaks)
+    return time[kept], value[kept], status[kept]
