@@ -10,7 +10,6 @@ from msgspec import Meta
 
 from hulian.data.historian.configuration import HistorianConfiguration
 from hulian.data.ingest.configuration import IngestConfiguration
-from hulian.demo.configuration import DemoConfiguration
 from hulian.network.exchange.spine.server import SpineConfiguration
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.platform.edge.config import EdgeConfiguration
@@ -30,7 +29,7 @@ class NodeConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     organisation: Annotated[
         str,
-        Meta(min_length=1, max_length=64, description="short name of the organisation; part of every series id: choose it once"),
+        Meta(min_length=1, max_length=64, description="short name of the organisation, part of every series id: choose once"),
     ] = "plant"
     prefix: Annotated[
         str, Meta(pattern=r"^[^\s/#]+$", description="identifier prefix of new things; 99. is private, for unregistered plants")
@@ -54,4 +53,3 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     spine: SpineConfiguration = SpineConfiguration()
     ingest: IngestConfiguration = IngestConfiguration()
     historian: HistorianConfiguration = HistorianConfiguration()
-    demo: DemoConfiguration = DemoConfiguration()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TOKEN_FILE", "api_url", "local_access"]
 
-TOKEN_FILE = "command-line.token"
+TOKEN_FILE = "command-line.token"  # noqa: S105 - a file name
 """Under ``secrets/`` of the data directory: only who owns the node can read it."""
 
 

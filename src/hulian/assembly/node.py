@@ -86,9 +86,7 @@ def _run(line: Sequence[str], configuration: Configuration) -> bytes:
     return done.stdout
 
 
-def stages(
-    configuration: Configuration, configuration_file: Path | None, preparation: Preparation
-) -> Sequence[Stage]:
+def stages(configuration: Configuration, configuration_file: Path | None, preparation: Preparation) -> Sequence[Stage]:
     """Spine first, then the historian, then edge and API together."""
 
     def component(name: str) -> ProcessSpec:

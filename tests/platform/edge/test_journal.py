@@ -71,7 +71,9 @@ def test_numbering_goes_on_after_everything_was_acknowledged_and_removed(tmp_pat
 
 @settings(max_examples=60, deadline=None)
 @given(
-    groups=st.lists(st.lists(st.tuples(st.integers(1, 9), st.binary(max_size=300)), min_size=1, max_size=4), min_size=1, max_size=12),
+    groups=st.lists(
+        st.lists(st.tuples(st.integers(1, 9), st.binary(max_size=300)), min_size=1, max_size=4), min_size=1, max_size=12
+    ),
     data=st.data(),
 )
 def test_a_torn_tail_is_cut_at_a_whole_group(tmp_path_factory, groups, data):

@@ -106,7 +106,9 @@ async def test_a_component_that_cannot_start_is_told_with_its_last_words(tmp_pat
         await Supervisor(data, [Stage(processes=(bad,))], lambda status: None).run(lambda: None)
     failed = caught.value.subgroup(ComponentFailedError)
     assert failed is not None
-    assert "made of cheese" in str(failed.exceptions[0].exceptions[0] if hasattr(failed.exceptions[0], "exceptions") else failed)
+    assert "made of cheese" in str(
+        failed.exceptions[0].exceptions[0] if hasattr(failed.exceptions[0], "exceptions") else failed
+    )
 
 
 async def test_an_exit_that_no_restart_mends_ends_the_node(tmp_path):

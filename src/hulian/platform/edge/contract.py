@@ -23,6 +23,8 @@ class ConnectorPlan(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials
     enabled: bool
     bindings: tuple[Binding, ...]
+    problem: Mapping[str, str] | None = None
+    """Code, message and hint where the configuration itself is broken: the connector is shown as refused, not run."""
 
 
 class PlantSource(Protocol):

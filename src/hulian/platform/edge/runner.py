@@ -97,7 +97,10 @@ class ConnectorRunner:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(sender.run)
-                if self.plan.enabled:
+                if self.plan.problem is not None:
+                    problem = self.plan.problem
+                    self._refuse(problem["code"], problem["message"], problem["hint"])
+                elif self.plan.enabled:
                     group.start_soon(self._keep_running, self._sink)
                 else:
                     self._set(ConnectorStatus(state=ConnectorState.STOPPED, hint="the connector is disabled"))
@@ -122,10 +125,7 @@ class ConnectorRunner:
                 await self._connector.run(sink)
                 message, code, hint = "the connector ended by itself", "HL-EDGE-0101", ""
             except HulianError as error:
-                self._tell("HL-EDGE-0107", Severity.ERROR, str(error), error.hint, active=True)
-                self._set(
-                    ConnectorStatus(state=ConnectorState.REFUSED, error_code=error.code, error=error.message, hint=error.hint)
-                )
+                self._refuse(error.code, error.message, error.hint)
                 self._connector = None
                 await anyio.sleep_forever()
                 return
@@ -190,6 +190,11 @@ class ConnectorRunner:
                 },
             }
         )
+
+    def _refuse(self, code: str, message: str, hint: str) -> None:
+        """Shows a configuration that can never work; a changed one starts the connector anew."""
+        self._tell("HL-EDGE-0107", Severity.ERROR, f"{code}: {message}", hint, active=True)
+        self._set(ConnectorStatus(state=ConnectorState.REFUSED, error_code=code, error=message, hint=hint))
 
     def state_changed(self) -> bool:
         """Whether state or error differ from when this was last asked."""

@@ -125,9 +125,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 class Supervisor:
     """Runs the processes of a node, stage by stage."""
 
-    def __init__(
-        self, data: Path, stages: Sequence[Stage], progress: Callable[[ComponentStatus], None]
-    ) -> None:
+    def __init__(self, data: Path, stages: Sequence[Stage], progress: Callable[[ComponentStatus], None]) -> None:
         self._data = data
         self._stages = stages
         self._progress = progress

@@ -1,0 +1,48 @@
+"""The registry's connectors in the edge's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hulian.data.catalogue import Catalogue, ConnectorRecord
+from hulian.kernel.configuration import resolve_secret
+from hulian.kernel.errors import SecretError
+from hulian.network.exchange.protocols.contract import Credentials
+from hulian.platform.edge.contract import ConnectorPlan
+from hulian.trust import Trust
+
+__all__ = ["CataloguePlant"]
+
+
+class CataloguePlant:
+    """`hulian.platform.edge.contract.PlantSource` over the catalogue; references to secrets are resolved here."""
+
+    def __init__(self, catalogue: Catalogue, trust: Trust) -> None:
+        self._catalogue = catalogue
+        self._trust = trust
+
+    def plans(self) -> Sequence[ConnectorPlan]:
+        return [self._plan(record) for record in self._catalogue.connectors()]
+
+    def _plan(self, record: ConnectorRecord) -> ConnectorPlan:
+        credentials, problem = Credentials(), None
+        try:
+            credentials = self.credentials(record.credentials)
+        except SecretError as error:
+            problem = error.as_dict()
+        return ConnectorPlan(
+            name=record.name,
+            protocol=record.protocol,
+            url=record.url,
+            settings=record.settings,
+            credentials=credentials,
+            enabled=record.enabled,
+            bindings=tuple(self._catalogue.bindings(record.name)),
+            problem=problem,
+        )
+
+    def credentials(self, given: Mapping[str, str]) -> Credentials:
+        """User and password, with the password's reference resolved. Raises `SecretError`."""
+        reference = given.get("password", "")
+        password = resolve_secret(reference, self._trust.secrets.get) if reference else ""
+        return Credentials(user=given.get("user", ""), password=password)

@@ -1,0 +1,59 @@
+"""The spine in the edge's words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from hulian.kernel.errors import HulianError
+from hulian.kernel.event import Event
+from hulian.kernel.sample import SampleBatch
+from hulian.network.exchange.spine import codec
+from hulian.network.exchange.spine.connection import Message, Spine
+from hulian.network.exchange.spine.publisher import Published, Publisher
+from hulian.network.exchange.spine.streams import Subjects
+
+__all__ = ["SpineUplink"]
+
+
+class SpineUplink:
+    """`hulian.platform.edge.contract.Uplink` over one spine connection and one publisher."""
+
+    def __init__(self, spine: Spine, publisher: Publisher, organisation: str) -> None:
+        self._spine = spine
+        self._publisher = publisher
+        self._subjects = Subjects(organisation)
+
+    @property
+    def connected(self) -> bool:
+        return self._spine.connected
+
+    def send(self, source: str, payload: bytes, identity: str, done: Callable[[Exception | None], None]) -> None:
+        def ended(result: Published | HulianError) -> None:
+            done(None if isinstance(result, Published) else result)
+
+        self._publisher.post(self._subjects.samples(source), payload, identity, ended)
+
+    def encode(self, batch: SampleBatch) -> bytes:
+        return codec.encode(batch)
+
+    async def event(self, event: Event) -> None:
+        payload = msgspec.json.encode(event)
+        identity = hashlib.blake2b(payload, digest_size=12).hexdigest()
+        await (await self._publisher.send(self._subjects.events(event.severity, event.component), payload, identity))
+
+    async def status(self, name: str, payload: bytes) -> None:
+        await self._spine.publish(self._subjects.status("edge", name), payload)
+
+    async def requests(self, component: str) -> AsyncIterator[tuple[bytes, Callable[[bytes], Awaitable[None]]]]:
+        async for message in self._spine.messages(self._subjects.control(component)):
+            yield message.payload, self._answer(message)
+
+    def _answer(self, message: Message) -> Callable[[bytes], Awaitable[None]]:
+        async def reply(payload: bytes) -> None:
+            if message.reply:
+                await self._spine.publish(message.reply, payload)
+
+        return reply
