@@ -57,3 +57,13 @@ def ports():
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory):
+    """A running platform with an OPC UA server of its own beside it; one for each module of tests."""
+    from running import RunningPlatform, opcua_server
+
+    with opcua_server() as url, RunningPlatform(tmp_path_factory.mktemp("platform"), free_port) as running:
+        running.opcua_url = url
+        yield running

@@ -19,7 +19,7 @@ import msgspec
 
 from hulian.kernel.errors import ConfigurationError, SecretError, UnknownKeyError
 
-__all__ = ["convert", "describe", "load", "resolve_secret", "sample"]
+__all__ = ["convert", "describe", "load", "resolve_secret", "sample", "shown"]
 
 T = TypeVar("T")
 
@@ -169,8 +169,8 @@ def _describe(kind: type[msgspec.Struct], above: tuple[str, ...]) -> Iterator[tu
             default = field.default_factory()
         else:
             default = msgspec.NODEFAULT
-        shown = _plain(annotation)
-        name = shown.__name__ if isinstance(shown, type) and not get_args(shown) else str(shown).replace("typing.", "")
+        plain = _plain(annotation)
+        name = plain.__name__ if isinstance(plain, type) and not get_args(plain) else str(plain).replace("typing.", "")
         yield ".".join((*above, field.encode_name)), name, default, text or ""
 
 
@@ -184,11 +184,14 @@ def sample(kind: type[msgspec.Struct]) -> str:
             table = above
             lines += ["", f"[{table}]"]
         lines += [f"# {text} ({kind_name})"] if text else [f"# ({kind_name})"]
-        lines.append(f"# {key} =" if default is msgspec.NODEFAULT else f"# {key} = {_toml(default)}")
+        lines.append(f"# {key} =" if default is msgspec.NODEFAULT else f"# {key} = {shown(default)}")
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A default as one writes it in TOML; nothing for a key that has none."""
+    if value is msgspec.NODEFAULT:
+        return ""
     match msgspec.to_builtins(value):
         case None:
             return '""'
@@ -197,8 +200,8 @@ def _toml(value: Any) -> str:
         case str() as text:
             return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case list() | tuple() as items:
-            return "[" + ", ".join(_toml(item) for item in items) + "]"
+            return "[" + ", ".join(shown(item) for item in items) + "]"
         case dict() as items:
-            return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in items.items()) + " }" if items else "{}"
+            return "{ " + ", ".join(f"{key} = {shown(item)}" for key, item in items.items()) + " }" if items else "{}"
         case other:
             return str(other)

@@ -75,8 +75,8 @@ def write_archive(directory: Path, target: Path, *, version: str, organisation: 
                     archive.addfile(information, source)
                 done += entry.size
             progress("", total, total)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+        with partial.open("rb") as whole:
+            os.fsync(whole.fileno())
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -1,0 +1,86 @@
+"""The generated references: commands, configuration, error codes. ``make docs`` writes them; a test holds them fresh."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+__all__ = ["pages", "reference"]
+
+
+def reference(directory: Annotated[Path, Parameter(help="where the pages are written")], /) -> None:
+    """Write the generated reference pages."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in pages():
+        (directory / name).write_text(text, encoding="utf-8")
+        print(directory / name)
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Each generated page as (file name, text)."""
+    from hulian.cli import app
+
+    yield "cli.md", _without_trailing_space(app.generate_docs(heading_level=1)) + "\n"
+    yield "configuration.md", _configuration()
+    yield "errors.md", _errors()
+
+
+def _without_trailing_space(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def _configuration() -> str:
+    from hulian.assembly.configuration import Configuration
+    from hulian.kernel.configuration import describe, shown
+
+    lines = [
+        "# Configuration",
+        "",
+        "One file, `hulian.toml`. Every key has a default, and a node runs without a file. `hulian config sample` prints a",
+        "commented file, `hulian config check` names a mistake with its line and the nearest known key. Secrets are given by",
+        "reference: `env:NAME`, `file:PATH` or `secret:NAME`.",
+    ]
+    table = None
+    for dotted, kind, default, text in describe(Configuration):
+        above, _, key = dotted.rpartition(".")
+        if above != table:
+            table = above
+            lines += ["", f"## [{above}]", "", "| key | type | default | meaning |", "|---|---|---|---|"]
+        cells = (f"`{key}`", kind.replace("|", "\\|"), f"`{shown(default)}`", text.replace("|", "\\|"))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _errors() -> str:
+    import hulian
+    from hulian.kernel.errors import HulianError
+
+    for module in pkgutil.walk_packages(hulian.__path__, "hulian."):
+        if module.name.endswith(".errors"):
+            importlib.import_module(module.name)
+    lines = [
+        "# Errors",
+        "",
+        "Codes are permanent. A message names the thing and the place; the hint says what to do next.",
+        "",
+        "| code | meaning | hint |",
+        "|---|---|---|",
+    ]
+    found: dict[str, type[HulianError]] = {}
+    for kind in _descendants(HulianError):
+        found.setdefault(kind.code, kind)
+    for code, kind in sorted(found.items()):
+        meaning = (kind.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+        lines.append(f"| `{code}` | {' '.join(meaning.split())} | {kind.default_hint.replace('|', chr(92) + '|')} |")
+    return "\n".join(lines) + "\n"
+
+
+def _descendants(kind: type) -> Iterator[type]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _descendants(below)

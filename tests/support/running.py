@@ -1,0 +1,138 @@
+"""A whole platform, started the way a person starts it, on free ports and in a directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CREDENTIALS = re.compile(r"password\s+(\S+)")
+
+
+class RunningPlatform:
+    """``hulian up`` as a process; ``url``, ``user`` and ``password`` as a person reads them from the terminal."""
+
+    def __init__(self, directory: Path, ports, *, settings: str = "") -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port, self.spine_port, self.mqtt_port = ports(), ports(), ports()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.user, self.password = "admin", ""
+        self.opcua_url = ""
+        self.config = directory / "hulian.toml"
+        self.config.write_text(
+            f"[node]\ndata = '{directory / 'data'}'\n[api]\nport = {self.port}\n"
+            f"[spine]\nport = {self.spine_port}\nmqtt_port = {self.mqtt_port}\n{settings}"
+        )
+        self.log = directory / "terminal.log"
+        self.process: subprocess.Popen | None = None
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    def start(self, seconds: float = 60.0) -> RunningPlatform:
+        before = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hulian", "up", "--config", str(self.config)],
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        deadline = time.monotonic() + seconds
+        while "Ctrl-C ends everything" not in (text := self.terminal()[before:]):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the platform did not start:\n{text}")
+            time.sleep(0.05)
+        if found := CREDENTIALS.search(text):
+            self.password = found[1]
+        return self
+
+    def terminal(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def token(self) -> str:
+        return (self.data / "secrets" / "command-line.token").read_text()
+
+    def sdk(self):
+        import hulian
+
+        return hulian.connect(self.url, token=self.token())
+
+    def components(self) -> dict[str, dict]:
+        return {item["name"]: item for item in json.loads((self.data / "run" / "components.json").read_bytes())}
+
+    def kill(self, component: str) -> int:
+        """kill -9 of one component; gives the process id that it had."""
+        pid = self.components()[component]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def wait_running(self, component: str, other_than: int, seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self.components()[component]
+            if found["state"] == "running" and found["pid"] not in (None, other_than):
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{component} did not come back: {found}\n{self.terminal()}")
+            time.sleep(0.1)
+
+    def stop(self) -> int:
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(45)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"the platform did not stop:\n{self.terminal()}") from None
+        return self.process.returncode
+
+    def cli(self, *arguments: str, expect: int = 0, **options) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "hulian", *arguments],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "HULIAN_CONFIG": str(self.config), "NO_COLOR": "1", "COLUMNS": "200"},
+            timeout=120,
+            **options,
+        )
+        assert done.returncode == expect, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def __enter__(self) -> RunningPlatform:
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
+class opcua_server:  # noqa: N801 - reads as what it is in a with statement
+    """A real OPC UA server in a process of its own, with a machine to browse; gives its address."""
+
+    def __enter__(self) -> str:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hulian.network.exchange.protocols.opcua.simulator", "--period", "0.2"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        line = self.process.stdout.readline()
+        found = re.search(r"opc\.tcp://\S+?(?=[\"\s,}]|$)", line)
+        if found is None:
+            self.process.kill()
+            raise AssertionError(f"the OPC UA server did not start: {line!r}")
+        return found[0]
+
+    def __exit__(self, *error: object) -> None:
+        self.process.terminate()
+        self.process.wait(20)
