@@ -67,6 +67,9 @@ class OpcuaConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     ] = 10.0
     retry_first: Annotated[Seconds, Meta(description="the first pause before a new attempt; it doubles from there")] = 0.5
     retry_longest: Annotated[Seconds, Meta(description="the longest pause between attempts")] = 30.0
+    recheck: Annotated[
+        Seconds, Meta(description="how often points that the server refused, and silent ones, are looked at again")
+    ] = 30.0
     clock_tolerance: Annotated[
         Seconds, Meta(description="a server whose clock is further away than this is reported")
     ] = 30.0

@@ -170,6 +170,11 @@ class UnapprovedError(SecurityError):
     code = "HL-OPCUA-0032"
     default_hint = "compare the thumbprint with the server's, then approve the certificate; the connection follows by itself"
 
+    def __init__(self, message: str, *, place: str = "", hint: str = "", certificate: bytes = b"", peer: str = "") -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.certificate = certificate
+        self.peer = peer
+
 
 class ExpiredError(SecurityError):
     """A certificate is not valid now."""

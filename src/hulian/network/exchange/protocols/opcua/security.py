@@ -178,7 +178,7 @@ def leaf(certificate: bytes) -> bytes:
     return certificate[: int.from_bytes(certificate[2:4], "big") + 4]
 
 
-def check_certificate(certificate: bytes, trust: PeerTrust, *, peer: str, place: str, now: datetime | None = None) -> str:
+def check_certificate(certificate: bytes, trust: PeerTrust, peer: str, place: str, now: datetime | None = None) -> str:
     """Believes ``certificate`` or raises `ExpiredError` or `UnapprovedError`; returns a warning where it soon expires."""
     try:
         parsed = x509.load_der_x509_certificate(certificate)
@@ -196,7 +196,10 @@ def check_certificate(certificate: bytes, trust: PeerTrust, *, peer: str, place:
         )
     if not trust.check(certificate, peer=peer):
         raise UnapprovedError(
-            f"the server's certificate {thumbprint} ({parsed.subject.rfc4514_string()}) waits for approval", place=place
+            f"the server's certificate {thumbprint} ({parsed.subject.rfc4514_string()}) waits for approval",
+            place=place,
+            certificate=certificate,
+            peer=peer,
         )
     if parsed.not_valid_after_utc - now < _SOON:
         return f"the server's certificate {thumbprint} expires on {parsed.not_valid_after_utc:%Y-%m-%d}"

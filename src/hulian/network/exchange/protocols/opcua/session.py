@@ -23,6 +23,8 @@ from asyncua.common.shortcuts import Shortcuts
 from asyncua.common.utils import Buffer
 from asyncua.crypto import security_policies
 from asyncua.crypto.uacrypto import x509_from_der
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 from asyncua.ua.ua_binary import header_from_binary, struct_from_binary, uatcp_to_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography.exceptions import InvalidSignature
@@ -113,7 +115,7 @@ class _Channel(UASocketProtocol):
         header = header_from_binary(buffer)
         message = self._connection.receive_from_header_and_body(header, buffer)
         if isinstance(message, ua.ErrorMessage):
-            raise UaStatusCodeError(message.Error.value if message.Error is not None else ua.StatusCodes.BadUnexpectedError)
+            raise UaStatusCodeError(message.Error.value if message.Error is not None else StatusCodes.BadUnexpectedError)
         self._process_received_message(message)
         if header.MessageType == ua.MessageType.SecureOpen and message is not None:
             asked = self._open_secure_channel_exchange
@@ -144,6 +146,9 @@ class _Services(UaSession):
     async def raw(self, request: Any, timeout: float | None = None) -> bytes:
         """Sends ``request`` and returns the response's body as it came; a ServiceFault is raised."""
         return bytes(await self._send_request(request, timeout))
+
+    def ensure_publish_loop(self) -> None:
+        """Nothing: `hulian…opcua.subscription` publishes."""
 
 
 class _Transport(UaClient):
@@ -238,45 +243,45 @@ def _explained(error: Exception, place: str) -> OpcuaError:
 
 _LOGIN: Final = frozenset(
     {
-        ua.StatusCodes.BadUserAccessDenied,
-        ua.StatusCodes.BadIdentityTokenRejected,
-        ua.StatusCodes.BadIdentityTokenInvalid,
-        ua.StatusCodes.BadUserSignatureInvalid,
+        StatusCodes.BadUserAccessDenied,
+        StatusCodes.BadIdentityTokenRejected,
+        StatusCodes.BadIdentityTokenInvalid,
+        StatusCodes.BadUserSignatureInvalid,
     }
 )
 _OURS: Final = frozenset(
     {
-        ua.StatusCodes.BadSecurityChecksFailed,
-        ua.StatusCodes.BadCertificateUntrusted,
-        ua.StatusCodes.BadCertificateInvalid,
-        ua.StatusCodes.BadCertificateUseNotAllowed,
-        ua.StatusCodes.BadCertificateUriInvalid,
-        ua.StatusCodes.BadCertificateRevoked,
-        ua.StatusCodes.BadCertificateChainIncomplete,
-        ua.StatusCodes.BadCertificateIssuerUseNotAllowed,
-        ua.StatusCodes.BadApplicationSignatureInvalid,
+        StatusCodes.BadSecurityChecksFailed,
+        StatusCodes.BadCertificateUntrusted,
+        StatusCodes.BadCertificateInvalid,
+        StatusCodes.BadCertificateUseNotAllowed,
+        StatusCodes.BadCertificateUriInvalid,
+        StatusCodes.BadCertificateRevoked,
+        StatusCodes.BadCertificateChainIncomplete,
+        StatusCodes.BadCertificateIssuerUseNotAllowed,
+        StatusCodes.BadApplicationSignatureInvalid,
     }
 )
-_EXPIRED: Final = frozenset({ua.StatusCodes.BadCertificateTimeInvalid, ua.StatusCodes.BadCertificateIssuerTimeInvalid})
+_EXPIRED: Final = frozenset({StatusCodes.BadCertificateTimeInvalid, StatusCodes.BadCertificateIssuerTimeInvalid})
 _GONE: Final = frozenset(
     {
-        ua.StatusCodes.BadSessionIdInvalid,
-        ua.StatusCodes.BadSessionClosed,
-        ua.StatusCodes.BadSessionNotActivated,
-        ua.StatusCodes.BadSecureChannelIdInvalid,
-        ua.StatusCodes.BadSecureChannelClosed,
-        ua.StatusCodes.BadSecureChannelTokenUnknown,
-        ua.StatusCodes.BadConnectionClosed,
-        ua.StatusCodes.BadServerHalted,
-        ua.StatusCodes.BadShutdown,
-        ua.StatusCodes.BadSubscriptionIdInvalid,
-        ua.StatusCodes.BadNoSubscription,
+        StatusCodes.BadSessionIdInvalid,
+        StatusCodes.BadSessionClosed,
+        StatusCodes.BadSessionNotActivated,
+        StatusCodes.BadSecureChannelIdInvalid,
+        StatusCodes.BadSecureChannelClosed,
+        StatusCodes.BadSecureChannelTokenUnknown,
+        StatusCodes.BadConnectionClosed,
+        StatusCodes.BadServerHalted,
+        StatusCodes.BadShutdown,
+        StatusCodes.BadSubscriptionIdInvalid,
+        StatusCodes.BadNoSubscription,
     }
 )
 
 
 def _of_status(code: int, place: str) -> OpcuaError:
-    name, text = ua.status_codes.get_name_and_doc(code)
+    name, text = get_name_and_doc(code)
     said = f"{name}: {text}" if text else name
     if code in _LOGIN:
         return LoginError(f"the server refuses the login ({name})", place=place)
@@ -290,9 +295,9 @@ def _of_status(code: int, place: str) -> OpcuaError:
         )
     if code in _GONE:
         return SessionLostError(f"the server ended the session ({name})", place=place)
-    if code in (ua.StatusCodes.BadTimeout, ua.StatusCodes.BadRequestTimeout):
+    if code in (StatusCodes.BadTimeout, StatusCodes.BadRequestTimeout):
         return SilentError(f"the server does not answer in time ({name})", place=place)
-    if code == ua.StatusCodes.BadSecurityPolicyRejected:
+    if code == StatusCodes.BadSecurityPolicyRejected:
         return SecurityError(f"the server refuses the security policy ({name})", place=place)
     return RefusedError(f"the server refuses: {said}", place=place)
 
@@ -343,7 +348,7 @@ class Session:
         secret = login.kind != ua.UserTokenType.Anonymous and token.SecurityPolicyUri != security_policies.SecurityPolicyNone.URI
         if encrypted or secret:
             peer = f"{endpoint.Server.ApplicationName.Text or endpoint.Server.ApplicationUri or ''} at {url}"
-            warning = security.check_certificate(certificate, environment.trust, peer=peer, place=url)
+            warning = await anyio.to_thread.run_sync(security.check_certificate, certificate, environment.trust, peer, url)
         target = security.reachable_url(url, endpoint.EndpointUrl, follow=configuration.follow_server_url)
         client = _Client(target, configuration)
         client.name = "Hulian"
@@ -405,7 +410,7 @@ class Session:
         with self.explained():
             return await self._client.transport.services.raw(request, timeout)
 
-    async def read(self, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds = ua.AttributeIds.Value) -> list[ua.DataValue]:
+    async def read(self, nodes: Sequence[ua.NodeId], attribute: AttributeIds = AttributeIds.Value) -> list[ua.DataValue]:
         with self.explained():
             found: list[ua.DataValue] = await self.services.read_attributes(list(nodes), attribute)
             return found
