@@ -18,10 +18,10 @@ __all__ = ["PasswordSettings", "Passwords", "random_password"]
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _LONGEST: Final = 1024
 _AT_ONCE: Final = 2
-_GUESSED: Final = (
+_GUESSED: Final = tuple(
     "password passw0rd hulian administrator admin welcome qwerty letmein changeme iloveyou default secret industrial siemens "
-    "123456 abc123 111111 000000 zxcvbn asdfgh 1q2w3e woaini 5201314"
-).split()
+    "123456 abc123 111111 000000 zxcvbn asdfgh 1q2w3e woaini 5201314".split()
+)
 
 
 class PasswordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
