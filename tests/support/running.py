@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -121,18 +122,27 @@ class opcua_server:  # noqa: N801 - reads as what it is in a with statement
     """A real OPC UA server in a process of its own, with a machine to browse; gives its address."""
 
     def __enter__(self) -> str:
+        self.directory = tempfile.TemporaryDirectory()
+        options = {"user": "", "password": "", "secure": False, "variables": 5, "period": 0.2, "days": 365, "port": 0}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hulian.network.exchange.protocols.opcua.simulator", "--period", "0.2"],
+            [
+                sys.executable,
+                "-m",
+                "hulian.network.exchange.protocols.opcua.simulator",
+                json.dumps({**options, "directory": self.directory.name}),
+            ],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         line = self.process.stdout.readline()
-        found = re.search(r"opc\.tcp://\S+?(?=[\"\s,}]|$)", line)
-        if found is None:
-            self.process.kill()
-            raise AssertionError(f"the OPC UA server did not start: {line!r}")
-        return found[0]
+        if not line:
+            raise AssertionError("the OPC UA server did not start")
+        return f"opc.tcp://127.0.0.1:{json.loads(line)['port']}/simulator"
 
     def __exit__(self, *error: object) -> None:
-        self.process.terminate()
+        self.process.kill()
         self.process.wait(20)
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.directory.cleanup()

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from hulian.network.exchange.spine.server import SpineUser
 from hulian.trust import Trust
+from hulian.trust import spine_accounts as trusted
 
-__all__ = ["spine_users"]
+__all__ = ["convert", "spine_users"]
+
+
+def convert(user: trusted.SpineUser) -> SpineUser:
+    """One account; the spine's type is its own because no room below may know it."""
+    return SpineUser(
+        name=user.name,
+        password_hash=user.password_hash,
+        publish=user.publish,
+        subscribe=user.subscribe,
+        device=user.device,
+        responses=user.responses,
+        system=user.system,
+    )
 
 
 def spine_users(trust: Trust) -> list[SpineUser]:
     """Every component and every MQTT device that may use the spine now."""
-    return [
-        SpineUser(
-            name=user.name,
-            password_hash=user.password_hash,
-            publish=user.publish,
-            subscribe=user.subscribe,
-            device="MQTT" in user.connection_types,
-            responses="MQTT" not in user.connection_types,
-        )
-        for user in trust.spine.users()
-    ]
+    return [convert(user) for user in trust.spine.users()]

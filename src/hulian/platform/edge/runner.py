@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import anyio.to_thread
 import msgspec
 import structlog
 
@@ -117,7 +118,8 @@ class ConnectorRunner:
         while True:
             began = time.monotonic()
             try:
-                protocol = protocol_named(self.plan.protocol)
+                # The first use of a protocol imports its library: seconds that the other connectors must not wait.
+                protocol = await anyio.to_thread.run_sync(protocol_named, self.plan.protocol)
                 configuration = convert(
                     dict(self.plan.settings), protocol.configuration, place=f"connector {self.plan.name}, settings"
                 )

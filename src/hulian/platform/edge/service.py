@@ -239,7 +239,10 @@ class EdgeService:
 
     async def _browse(self, request: Mapping[str, Any]) -> dict[str, Any]:
         url = str(request.get("url", ""))
-        protocol = protocol_named(str(request["protocol"])) if request.get("protocol") else protocol_of_url(url)
+        if request.get("protocol"):
+            protocol = await anyio.to_thread.run_sync(protocol_named, str(request["protocol"]))
+        else:
+            protocol = await anyio.to_thread.run_sync(protocol_of_url, url)
         configuration = convert(request.get("settings") or {}, protocol.configuration, place="settings")
         name = str(request.get("connector") or "browse")
         given = request.get("credentials") or {}
