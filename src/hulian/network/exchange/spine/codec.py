@@ -49,6 +49,7 @@ _WITH_STATUS, _WITH_NULLS = 1, 2
 _PREFIX = struct.Struct("<2sBBBBHHHI")
 _NUMBERS = struct.Struct("<QQQq")
 _NAME_LIMIT: Final = 1024
+_BEYOND: Final = 2**62
 
 _STORAGES: Final = tuple(StorageClass)
 _NUMBER_OF = {storage: number for number, storage in enumerate(_STORAGES)}
@@ -311,6 +312,13 @@ def _read_group(
         return
     raw = messages[indices[0]] if len(indices) == 1 else b"".join([messages[index] for index in indices])
     table = np.frombuffer(raw, _structure(layout, length))
+    numbered = (table["sequence"] > 0) & (np.maximum(table["sequence"], table["offset"]) < _BEYOND) & (table["epoch"] < _BEYOND)
+    if not numbered.all():
+        errors.extend((indices[place], CodecError("epoch, sequence or offset out of range")) for place in np.flatnonzero(~numbered))
+        indices = [index for index, stays in zip(indices, numbered, strict=True) if stays]
+        table = table[numbered]
+        if not indices:
+            return
     columns: list[Columns] = []
     good = np.ones(len(indices), np.bool_)
     if layout.arrow or layout.storage not in _FIXED:

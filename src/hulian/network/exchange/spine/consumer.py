@@ -33,10 +33,11 @@ class _Pull:
 class BatchConsumer:
     """Messages of one durable consumer, in stream order, none twice.
 
-    The caller takes blocks with `next` and, when a block is safe, calls `ack_through` with the last sequence of a block.
-    After the link broke, reading goes on behind the last message that `next` gave. `next` raises `StreamError` where the
-    consumer or its stream is gone; the caller declares it again. Between the server and `next` wait at most about
-    ``ahead_bytes`` (but one pull's worth more).
+    The caller calls `reset` first, takes blocks with `next` and, when a block is safe, calls `ack_through` with the last
+    sequence of a block. `next` raises `SpineUnavailableError` once the link broke, also where it is back already: the
+    server may not be what it was, so the caller looks where the stream stands and calls `reset` again. It raises
+    `StreamError` where the consumer or its stream is gone; the caller declares it again. Between the server and `next`
+    wait at most about ``ahead_bytes`` (but one pull's worth more).
     """
 
     def __init__(self, spine: Spine, stream: str, consumer: str, *, ahead_bytes: int = 48 * 2**20) -> None:
@@ -174,7 +175,7 @@ class BatchConsumer:
         """A block: waits for a first message, then at most ``max_wait`` for it to fill, and gives at least one message.
 
         ``through`` ends the block behind that sequence. ``idle_wait`` bounds the waiting for the first message; then the
-        list is empty. Raises `StreamError` where the consumer is gone.
+        list is empty.
         """
         started: float | None = None
         begun = self._loop.time()
@@ -182,7 +183,7 @@ class BatchConsumer:
             if self._gone:
                 raise StreamError(f"the consumer {self._consumer} of {self._stream} is gone: {self._gone}")
             if self._stale:
-                await self._resume()
+                raise SpineUnavailableError("the link to the spine broke", place=self._stream)
             now = self._loop.time()
             if self._ready:
                 started = started or now
@@ -206,14 +207,6 @@ class BatchConsumer:
                     await self._wake.wait()
             except TimeoutError:
                 continue
-
-    async def _resume(self) -> None:
-        """Reads on behind the last message given, once the link is there."""
-        await self._spine.wait_connected()
-        try:
-            await self.reset(self._last_taken + 1)
-        except SpineUnavailableError:
-            await asyncio.sleep(0.2)
 
     def _take(self, max_messages: int, max_bytes: int, through: int | None) -> list[Delivery]:
         block: list[Delivery] = []

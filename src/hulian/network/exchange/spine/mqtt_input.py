@@ -13,20 +13,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
 import msgspec
+import structlog
 
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.consumer import BatchConsumer, Delivery
-from hulian.network.exchange.spine.errors import StreamError, TopicError
-from hulian.network.exchange.spine.streams import MQTT, declare_consumer, mqtt_consumer
+from hulian.network.exchange.spine.errors import SpineUnavailableError, StreamError, TopicError
+from hulian.network.exchange.spine.streams import MQTT, StreamState, declare_consumer, mqtt_consumer, state
 
 __all__ = ["MessageBatch", "MqttSource", "subject_topic", "topic_filter_subjects", "topic_subject"]
 
+_log = structlog.get_logger("hulian.spine.mqtt")
+
 _PREFIX: Final = "$MQTT.msgs."
-_STORED = (b"Nmqtt-Pub:1", b"Nmqtt-Pub:2")
+_MINUTE_ZERO: Final = 1_704_067_200 // 60
+"""2024-01-01, in minutes since 1970."""
 _REFUSED = frozenset(" \t\n\r\f\x00\x7f")
 
 
@@ -115,10 +120,10 @@ def _stored_topic_of(subject: bytes) -> str:
 class MessageBatch(msgspec.Struct, frozen=True):
     """Messages in the order of their arrival. ``received`` is when they were taken (UTC ns).
 
-    ``first`` and ``last`` are stream sequences: commit what was made of the batch with ``position=last``, then
+    ``first`` and ``last`` are positions, growing for ever, also over a stream made anew: commit what was made of the batch with ``position=last``, then
     `MqttSource.acknowledge` it; after a restart skip batches (and leading messages) up to the committed position. Both are
-    0 for QoS 0 messages, which have no position, need no acknowledgement and never come again. ``sequences`` names the
-    place of each message (empty for QoS 0).
+    0 for QoS 0 messages, which have no position, need no acknowledgement and never come again. ``sequences`` is the
+    position of each message (empty for QoS 0).
     """
 
     topics: list[str]
@@ -156,6 +161,7 @@ class MqttSource:
         self._most = most
         self._patience = patience
         self._reader: BatchConsumer | None = None
+        self._base = 0
         self._loose: list[tuple[bytes, bytes]] = []
         self._batches: asyncio.Queue[MessageBatch] = asyncio.Queue(maxsize=4)
 
@@ -167,7 +173,7 @@ class MqttSource:
     async def batches(self, position: int | None = None) -> AsyncIterator[MessageBatch]:
         """Batches until the caller stops. ``position`` is the last committed one: reading goes on behind it.
 
-        Raises `StreamError` where the consumer cannot be declared.
+        A lost link or a removed consumer is waited out: reading goes on by itself.
         """
         attached: list[int] = []
         if self._best_effort:
@@ -189,19 +195,21 @@ class MqttSource:
     async def _read(self, position: int | None) -> None:
         async with BatchConsumer(self._spine, MQTT, self._consumer, ahead_bytes=16 * 2**20) as reader:
             self._reader = reader
-            start = position
+            position = position or 0
             while True:
                 try:
+                    await self._spine.wait_connected()
                     await declare_consumer(self._spine, MQTT, self._consumer, self.filters)
-                    await reader.reset((start or 0) + 1)
+                    self._base = _base(await state(self._spine, MQTT))
+                    await reader.reset(max(0, position - self._base) + 1)
                     while True:
                         block = await reader.next(self._most, 8 * 2**20, self._patience)
-                        start = block[-1][0]
-                        await self._batches.put(_batch(block))
-                except StreamError:
-                    # The consumer was removed under us: declare it again, and fail only where that cannot be done.
+                        batch = _batch(block, self._base)
+                        position = batch.last
+                        await self._batches.put(batch)
+                except (SpineUnavailableError, StreamError) as error:
+                    _log.info("what MQTT devices publish cannot be read", consumer=self._consumer, error=str(error))
                     await asyncio.sleep(0.5)
-                    await declare_consumer(self._spine, MQTT, self._consumer, self.filters)
 
     def _on_loose(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         # The server gives QoS 1 and 2 messages to plain subscribers as well; those come through the store.
@@ -230,7 +238,7 @@ class MqttSource:
     async def acknowledge(self, last: int) -> None:
         """The batch that ends with ``last`` is safe in the edge's journal: the broker may forget it."""
         if self._reader is not None and last:
-            self._reader.ack_through(last)
+            self._reader.ack_through(last - self._base)
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """To every MQTT subscriber of ``topic``, QoS 0. Raises `TopicError` or `SpineUnavailableError`."""
@@ -252,12 +260,19 @@ def _covers(wide: str, narrow: str) -> bool:
     return len(left) == len(right)
 
 
-def _batch(block: Sequence[Delivery]) -> MessageBatch:
+def _base(stream: StreamState) -> int:
+    """What is added to the sequences of a stream, so that a stream made anew counts on above the old one: the minute of
+    its creation, 40 bits up."""
+    minutes = int(datetime.fromisoformat(stream.created[:19] + "+00:00").timestamp()) // 60 - _MINUTE_ZERO
+    return max(0, minutes) << 40
+
+
+def _batch(block: Sequence[Delivery], base: int) -> MessageBatch:
     return MessageBatch(
         [_stored_topic_of(subject) for _, subject, _ in block],
         [payload for _, _, payload in block],
         time.time_ns(),
-        block[0][0],
-        block[-1][0],
-        [sequence for sequence, _, _ in block],
+        base + block[0][0],
+        base + block[-1][0],
+        [base + sequence for sequence, _, _ in block],
     )
