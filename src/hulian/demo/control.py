@@ -74,6 +74,7 @@ class Control:
         self.valves = [*(round(position, 3) for position in BASE_CASE[38:49]), BASE_CASE[49]]
         self.manual: set[str] = set()
         self._errors = dict.fromkeys(self.targets, 0.0)
+        self._wished: dict[str, float] = {}
         self._purge_override = 0.0
 
     def act(self, second: int, measured: Sequence[float]) -> None:
@@ -92,8 +93,17 @@ class Control:
             change *= loop.gain
             if loop.cascade:
                 self.targets[loop.cascade] += change * _SPAN_OF[loop.cascade] / 100.0
-            elif loop.name not in self.manual:
-                self.valves[loop.valve - 1] = min(max(self.valves[loop.valve - 1] + change, 0.0), 100.0)
+            else:
+                self._move(loop, change)
+
+    def _move(self, loop: Loop, change: float) -> None:
+        """Move the loop's valve; in manual, only what the loop would do, so that it takes over without an offset later."""
+        if loop.name in self.manual:
+            self._wished.setdefault(loop.name, self.valves[loop.valve - 1])
+            self._wished[loop.name] += change
+            return
+        position = self._wished.pop(loop.name, self.valves[loop.valve - 1]) + change
+        self.valves[loop.valve - 1] = min(max(position, 0.0), 100.0)
 
     def _override_purge(self, pressure: float) -> bool:
         """Whether the separator's pressure holds the purge fully open (too high) or shut (too low) until it is normal."""

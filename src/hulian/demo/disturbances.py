@@ -48,7 +48,7 @@ DISTURBANCES: Final = (
         "A/C feed ratio, B composition constant (stream 4)",
         "A/C进料比变化，B组成不变（流4）",
         _K.STEP,
-        "the A feed valve opens from 25 % to about 75 % and the A feed triples; reactor pressure swings for hours, then returns",
+        "the A feed valve opens from 25 % to about 75 % and the A feed triples; pressure swings for hours, then returns",
     ),
     Disturbance(
         2,
@@ -63,7 +63,7 @@ DISTURBANCES: Final = (
         "Reactor cooling water inlet temperature",
         "反应器冷却水入口温度阶跃",
         _K.STEP,
-        "reactor temperature jumps by a few tenths of a degree and is brought back; the cooling water valve stays at about 45 %",
+        "reactor temperature jumps by some tenths of a degree and is brought back; the cooling water valve stays at about 45 %",
     ),
     Disturbance(
         5,
@@ -242,7 +242,7 @@ class _Walk:
 
 
 class Walks:
-    """The twelve random walks: composition of A and B in stream 4, four temperatures, two kinetics, four heat and flow factors."""
+    """The twelve random walks: composition of A and B in stream 4, four temperatures, two kinetics, four factors."""
 
     def __init__(self, random: Random) -> None:
         self._random = random

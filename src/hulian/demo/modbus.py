@@ -50,7 +50,7 @@ class ModbusPlant:
             area: [SimData(0, values=[0] * self._size[area], datatype=DataType.REGISTERS)]
             for area in (Area.HOLDING, Area.INPUT)
         }
-        identity = ModbusDeviceIdentification(
+        identity = ModbusDeviceIdentification(  # type: ignore[no-untyped-call]
             info_name={"VendorName": "Hulian", "ProductCode": "TEP", "ProductName": "Tennessee Eastman stripper"}
         )
         return SimDevice(
@@ -174,4 +174,4 @@ async def serve_modbus(configuration: DemoConfiguration, plant: LivePlant) -> As
         yield served
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(5):
-            await server.shutdown()
+            await server.shutdown()  # type: ignore[no-untyped-call]

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import anyio
-from asyncua import Node, Server, ua
+import asyncua.server.server
+import asyncua.ua
 from asyncua.crypto.permission_rules import User, UserRole
 
 from hulian.demo.certificate import server_certificate
@@ -27,6 +29,9 @@ __all__ = ["APPLICATION_URI", "NAMESPACE", "OpcuaPlant", "node_id", "serve_opcua
 NAMESPACE: Final = "urn:hulian:demo:tennessee-eastman"
 APPLICATION_URI: Final = "urn:hulian:demo:opcua-server"
 _INDEX: Final = 2
+# asyncua's annotations contradict its own calls (a str where it says String): its names are used unchecked.
+Server: Any = asyncua.server.server.Server
+ua: Any = asyncua.ua
 _UNITS_URI: Final = "http://www.opcfoundation.org/UA/units/un/cefact"
 _GROUPS: Final = (("Reactor", "反应器", REACTOR), ("Separator", "产品分离器", SEPARATOR))
 
@@ -56,8 +61,8 @@ class _Users:
 class _Variable:
     """One node that shows a value of the plant, and its last notified value."""
 
-    node: ua.NodeId
-    kind: ua.VariantType
+    node: Any
+    kind: Any
     read: Callable[[LivePlant], Any]
     continuous: bool
     shown: Any = field(default=None)
@@ -66,10 +71,11 @@ class _Variable:
 class OpcuaPlant:
     """The address space over one `LivePlant`; `publish` shows its values of now."""
 
-    def __init__(self, server: Server, plant: LivePlant) -> None:
+    def __init__(self, server: Any, plant: LivePlant) -> None:
         self._server = server
         self._plant = plant
         self._variables: list[_Variable] = []
+        self._own: Any = None
 
     async def build(self) -> None:
         """Create every node below Objects/TennesseeEastman."""
@@ -91,12 +97,12 @@ class OpcuaPlant:
             node = await self._variable(
                 parent, "Disturbances", disturbance.browse_name, False, ua.VariantType.Boolean,
                 f"IDV({number}) {disturbance.name} ({disturbance.kind}) / {disturbance.chinese}",
-                lambda plant, n=number: plant.simulation.disturbances[n],
+                partial(_is_disturbed, number),
             )  # fmt: skip
-            await self._accept(node, lambda value, n=number: self._plant.disturb(n, value))
+            await self._accept(node, partial(self._plant.disturb, number))
         await self._add_plant(await self._object(root, "Plant", "State of the plant", "装置状态"))
 
-    async def _add_plant(self, parent: Node) -> None:
+    async def _add_plant(self, parent: Any) -> None:
         string, double, boolean = ua.VariantType.String, ua.VariantType.Double, ua.VariantType.Boolean
         await self._variable(parent, "Plant", "State", "running", string, "running or tripped / 运行或停车", lambda p: p.state)
         await self._variable(
@@ -147,12 +153,12 @@ class OpcuaPlant:
         if value:
             self._plant.restart()
 
-    async def _object(self, parent: Node, name: str, english: str, chinese: str) -> Node:
+    async def _object(self, parent: Any, name: str, english: str, chinese: str) -> Any:
         node = await parent.add_object(ua.StringNodeId(name, _INDEX), ua.QualifiedName(name, _INDEX))
         await _describe(node, f"{english} / {chinese}")
         return node
 
-    async def _add_signal(self, parent: Node, group: str, signal: Signal) -> None:
+    async def _add_signal(self, parent: Any, group: str, signal: Signal) -> None:
         node = await self._variable(
             parent, group, signal.browse_name, 0.0, ua.VariantType.Double,
             f"{signal.tag} {signal.english} / {signal.chinese}", lambda plant: signal.value(plant.simulation),
@@ -163,37 +169,45 @@ class OpcuaPlant:
 
     async def _variable(
         self,
-        parent: Node,
+        parent: Any,
         group: str,
         name: str,
         value: Any,
-        kind: ua.VariantType,
+        kind: Any,
         description: str,
         read: Callable[[LivePlant], Any],
         *,
         analog: Signal | None = None,
-    ) -> Node:
+    ) -> Any:
         identity = ua.StringNodeId(f"{group}.{name}", _INDEX)
         node = await parent.add_variable(identity, ua.QualifiedName(name, _INDEX), value, kind)
         await _describe(node, description)
         if analog is not None:
             await _make_analog(node, analog)
-        self._variables.append(_Variable(identity, kind, read, analog is not None))
+        continuous = analog is not None and not analog.where.target
+        self._variables.append(_Variable(identity, kind, read, continuous))
         return node
 
     async def _accept(
-        self, node: Node, apply: Callable[[Any], None], low: float | None = None, high: float | None = None
+        self, node: Any, apply: Callable[[Any], None], low: float | None = None, high: float | None = None
     ) -> None:
         """Let a client write ``node``: a value in range takes effect at once, another is refused."""
 
-        def setter(data: Any, attribute: ua.AttributeIds, written: ua.DataValue) -> None:
+        variable = next(variable for variable in self._variables if variable.node == node.nodeid)
+
+        def setter(data: Any, attribute: Any, written: Any) -> None:
+            data_value = data.attributes[attribute]
+            if written is self._own:
+                data_value.value = written
+                return
             value = written.Value.Value if written.Value is not None else None
             if value is None:
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadTypeMismatch)
             if low is not None and high is not None and not (math.isfinite(value) and low <= value <= high):
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadOutOfRange)
             apply(value)
-            data.attributes[attribute].value = written
+            data_value.value = written
+            variable.shown = value
 
         await node.set_writable()
         self._server.set_attribute_value_setter(node.nodeid, setter)
@@ -205,17 +219,19 @@ class OpcuaPlant:
             if not variable.continuous and value == variable.shown:
                 continue
             variable.shown = value
-            await self._server.write_attribute_value(
-                variable.node,
-                ua.DataValue(ua.Variant(value, variable.kind), SourceTimestamp=now, ServerTimestamp=now),
-            )
+            self._own = ua.DataValue(ua.Variant(value, variable.kind), SourceTimestamp=now, ServerTimestamp=now)
+            await self._server.write_attribute_value(variable.node, self._own)
 
 
-async def _describe(node: Node, text: str) -> None:
+def _is_disturbed(number: int, plant: LivePlant) -> bool:
+    return plant.simulation.disturbances[number]
+
+
+async def _describe(node: Any, text: str) -> None:
     await node.write_attribute(ua.AttributeIds.Description, ua.DataValue(ua.LocalizedText(text, "en")))
 
 
-async def _make_analog(node: Node, signal: Signal) -> None:
+async def _make_analog(node: Any, signal: Signal) -> None:
     """The node becomes an AnalogItemType (OPC 10000-8, 5.3.2.3) with its unit and range."""
     await node.delete_reference(ua.ObjectIds.BaseDataVariableType, ua.ObjectIds.HasTypeDefinition, bidirectional=False)
     await node.add_reference(ua.ObjectIds.AnalogItemType, ua.ObjectIds.HasTypeDefinition, bidirectional=False)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
@@ -62,4 +63,4 @@ class DemoPlant:
             slice_ = min(left, _STEPS_AT_ONCE)
             self.plant.advance(slice_)
             left -= slice_
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()

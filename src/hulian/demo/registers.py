@@ -76,7 +76,7 @@ class Register:
 def _of(area: Area, address: int, type_: RegisterType, tag: str, scale: float = 1.0) -> Register:
     signal = by_tag(tag)
     return Register(
-        area, address, type_, signal.property, signal.english, signal.chinese, signal, scale, writable=area is Area.HOLDING
+        area, address, type_, signal.name, signal.english, signal.chinese, signal, scale, writable=area is Area.HOLDING
     )
 
 
@@ -117,7 +117,7 @@ REGISTERS: Final = (
         writable=True,
     ),
     Register(
-        Area.COIL, 1, RegisterType.BOOLEAN, "restart", "Write on: restart at the base case; reads off", "写入1重新启动，读取为0",
+        Area.COIL, 1, RegisterType.BOOLEAN, "restart", "Write on: restart at the base case", "写入1重新启动，读取为0",
         writable=True,
     ),
 )  # fmt: skip

@@ -51,13 +51,13 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One quantity. ``property`` names it within its thing; ``scale`` turns the published unit into ``unit``.
+    """One quantity. ``name`` names it within its thing; ``scale`` turns the published unit into ``unit``.
 
     ``writable`` is true where a person may set it; then ``low`` and ``high`` are also what is accepted.
     """
 
     tag: str
-    property: str
+    name: str
     unit: Unit
     low: float
     high: float
@@ -70,7 +70,7 @@ class Signal:
     @property
     def browse_name(self) -> str:
         """``feed.a.valve`` as ``FeedAValve``."""
-        return "".join(part[:1].upper() + part[1:] for part in self.property.replace("_", ".").split("."))
+        return "".join(part[:1].upper() + part[1:] for part in self.name.replace("_", ".").split("."))
 
     def value(self, plant: Simulation) -> float:
         """What the instrument shows now, in ``unit``."""
@@ -90,18 +90,18 @@ class Signal:
 
 
 def _m(
-    tag: str, prop: str, unit: Unit, high: float, english: str, chinese: str, *, low: float = 0.0, scale: float = 1.0
+    tag: str, name: str, unit: Unit, high: float, english: str, chinese: str, *, low: float = 0.0, scale: float = 1.0
 ) -> Signal:
     """A measurement; its number is in its tag."""
-    return Signal(tag, prop, unit, low, high, english, chinese, Where(measured=int(tag[-2:])), scale)
+    return Signal(tag, name, unit, low, high, english, chinese, Where(measured=int(tag[-2:])), scale)
 
 
-def _v(number: int, prop: str, english: str, chinese: str, *, writable: bool = False) -> Signal:
-    return Signal(f"XV-{number:02d}", prop, _PERCENT, 0.0, 100.0, english, chinese, Where(valve=number), writable=writable)
+def _v(number: int, name: str, english: str, chinese: str, *, writable: bool = False) -> Signal:
+    return Signal(f"XV-{number:02d}", name, _PERCENT, 0.0, 100.0, english, chinese, Where(valve=number), writable=writable)
 
 
-def _t(tag: str, prop: str, unit: Unit, low: float, high: float, english: str, chinese: str, loop: str) -> Signal:
-    return Signal(tag, prop, unit, low, high, english, chinese, Where(target=loop), writable=True)
+def _t(tag: str, name: str, unit: Unit, low: float, high: float, english: str, chinese: str, loop: str) -> Signal:
+    return Signal(tag, name, unit, low, high, english, chinese, Where(target=loop), writable=True)
 
 
 REACTOR: Final = (
@@ -109,9 +109,9 @@ REACTOR: Final = (
     _m("FI-02", "feed.d.flow", _MASS, 5811.0, "D feed (stream 2)", "D进料流量（流2）"),
     _m("FI-03", "feed.e.flow", _MASS, 8354.0, "E feed (stream 3)", "E进料流量（流3）"),
     _m("FI-06", "feed.flow", _GAS, 70000.0, "Reactor feed (stream 6)", "反应器总进料流量（流6）", scale=1000.0),
-    _m("PI-07", "pressure", _PRESSURE, 3200.0, "Reactor pressure (gauge); trips above 3000", "反应器压力（表压），超过3000联锁停车"),
+    _m("PI-07", "pressure", _PRESSURE, 3200.0, "Reactor pressure (gauge), trips above 3000", "反应器压力（表压），超3000停车"),
     _m("LI-08", "level", _PERCENT, 120.0, "Reactor level", "反应器液位"),
-    _m("TI-09", "temperature", _TEMPERATURE, 175.0, "Reactor temperature; trips above 175", "反应器温度，超过175联锁停车"),
+    _m("TI-09", "temperature", _TEMPERATURE, 175.0, "Reactor temperature; trips above 175", "反应器温度，高于175停车"),
     _m("TI-21", "coolant.temperature", _TEMPERATURE, 150.0, "Reactor cooling water outlet temperature", "反应器冷却水出口温度"),
     _v(1, "feed.d.valve", "D feed valve (stream 2)", "D进料阀（流2）"),
     _v(2, "feed.e.valve", "E feed valve (stream 3)", "E进料阀（流3）"),
