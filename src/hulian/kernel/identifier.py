@@ -59,6 +59,8 @@ def unescape(token: str) -> str:
 def _check_text(text: str, what: str) -> None:
     if len(text.encode("utf-8", "surrogatepass")) > MAXIMUM_LENGTH:
         raise IdentifierError(f"{what} is longer than {MAXIMUM_LENGTH} bytes")
+    if text.isprintable():
+        return
     for position, character in enumerate(text):
         if unicodedata.category(character) in ("Cc", "Cs", "Cn", "Zl", "Zp"):
             raise IdentifierError(f"{what} holds the control character U+{ord(character):04X} at position {position}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -28,6 +29,10 @@ Durability = Literal["process", "power"]
 
 _BUSY_SECONDS: Final = 15.0
 _BACKUP_PAGES: Final = 256
+_JSON: Final[dict[str, Any]] = {
+    "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+    "json_deserializer": msgspec.json.decode,
+}
 
 
 class Registry:
@@ -160,6 +165,7 @@ def _sqlite(path: Path, durability: Durability) -> Engine:
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
         pool_size=4,
         max_overflow=16,
+        **_JSON,
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -179,7 +185,9 @@ def _sqlite(path: Path, durability: Durability) -> Engine:
 
 def _postgresql(url: URL, durability: Durability) -> Engine:
     try:
-        engine = sa.create_engine(url, pool_size=4, max_overflow=16, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        engine = sa.create_engine(
+            url, pool_size=4, max_overflow=16, pool_pre_ping=True, connect_args={"connect_timeout": 10}, **_JSON
+        )
     except ModuleNotFoundError as error:
         raise RegistryError("the PostgreSQL driver is not installed", hint="pip install 'hulian[postgresql]'") from error
 

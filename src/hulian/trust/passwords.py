@@ -18,9 +18,10 @@ __all__ = ["PasswordSettings", "Passwords", "random_password"]
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _LONGEST: Final = 1024
 _AT_ONCE: Final = 2
-_GUESSED: Final = tuple(
-    "password passw0rd hulian administrator admin welcome qwerty letmein changeme iloveyou default secret industrial siemens "
-    "123456 abc123 111111 000000 zxcvbn asdfgh 1q2w3e woaini 5201314".split()
+_GUESSED: Final = frozenset(
+    {"password", "passw0rd", "hulian", "administrator", "admin", "welcome", "qwerty", "letmein", "changeme", "iloveyou"}
+    | {"default", "secret", "industrial", "siemens", "123456", "abc123", "111111", "000000", "zxcvbn", "asdfgh"}
+    | {"1q2w3e", "woaini", "5201314"}
 )
 
 
@@ -51,7 +52,7 @@ class Passwords:
             raise WeakPasswordError(f"the password is longer than {_LONGEST} bytes")
         plain = password.casefold()
         rest = plain.replace(user.casefold(), "")
-        for word in _GUESSED:
+        for word in sorted(_GUESSED, key=len, reverse=True):
             rest = rest.replace(word, "")
         if len(rest) < self._settings.minimum_length // 2 and rest != plain:
             raise WeakPasswordError("the password is a name or a well-known one with a few characters more")

@@ -54,7 +54,7 @@ def plant_path(text: str) -> str:
     path = "/".join(part for part in map(str.strip, text.split("/")) if part)
     if len(path) > _LONGEST_PATH:
         raise DescriptionError(f"the path is longer than {_LONGEST_PATH} characters")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in path):
+    if not path.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in path):
         raise DescriptionError(f"the path {path!r} holds a control character")
     return path
 
@@ -122,9 +122,9 @@ def _common(branches: Sequence[tuple[str, ...]]) -> int:
 
 
 def _shortest(branches: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """Each branch under as few of its last parts as tell it from the others: ``pump``, or ``line-1.pump`` and ``line-2.pump``."""
+    """Each branch under as few of its last parts as tell it from the others: ``pump``, or ``line-1.pump``, ``line-2.pump``."""
     named: dict[tuple[str, ...], str] = {}
-    waiting = {branch: 1 for branch in branches}
+    waiting = dict.fromkeys(branches, 1)
     while waiting:
         groups: dict[str, list[tuple[str, ...]]] = {}
         for branch, parts in waiting.items():

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from hulian.data.catalogue import tables
+from hulian.data.catalogue import tables, words
 from hulian.data.catalogue.errors import (
     DescriptionError,
     SeriesCollisionError,
@@ -22,6 +22,7 @@ from hulian.data.catalogue.records import Upserted
 from hulian.data.catalogue.rows import chunks, same, values_of
 from hulian.kernel.identifier import Identifier, PointName
 from hulian.kernel.point import Point
+from hulian.registry import bulk
 
 __all__ = ["Written", "remove", "rename", "rows_named", "upsert"]
 
@@ -93,6 +94,7 @@ def rename(connection: Connection, names: Mapping[str, str], written: Written) -
         raise TakenNameError(f"there is already a point '{min(taken)}'")
     now = time.time_ns()
     moving = [(row, wanted[name]) for name, row in present.items() if wanted[name] != name]
+    words.forget(connection, [row.identity for row, _ in moving])
     for row, _ in moving:  # a swap of two names must not pass through a moment in which they are equal
         connection.execute(
             tables.point.update().where(tables.point.c.identity == row.identity).values(name=f"~/{row.identity}#{now}")
@@ -111,6 +113,7 @@ def rename(connection: Connection, names: Mapping[str, str], written: Written) -
             )
         )
         written.points.update((row.name, new))
+    words.learn(connection, [row.identity for row, _ in moving])
 
 
 def remove(connection: Connection, names: Sequence[str], written: Written) -> None:
@@ -118,6 +121,7 @@ def remove(connection: Connection, names: Sequence[str], written: Written) -> No
     present = rows_named(connection, names)
     if missing := sorted(set(names) - present.keys()):
         raise UnknownPointError(f"there is no point '{missing[0]}'")
+    words.forget(connection, [row.identity for row in present.values()])
     for part in chunks([row.identity for row in present.values()]):
         connection.execute(tables.span.delete().where(tables.span.c.point.in_(part)))
         connection.execute(tables.point.delete().where(tables.point.c.identity.in_(part)))
@@ -167,8 +171,7 @@ def _record_series(connection: Connection, organisation: str, fed: Sequence[dict
         for series, place in wanted.items()
         if series not in recorded
     ]
-    if fresh:
-        connection.execute(tables.series.insert(), fresh)
+    bulk.insert(connection, tables.series, fresh)
 
 
 def _collision(series: int, first: tuple[str, ...], second: tuple[str, ...]) -> SeriesCollisionError:
@@ -181,14 +184,17 @@ def _insert(connection: Connection, added: Sequence[dict[str, Any]], now: int) -
         return
     last = connection.execute(sa.select(sa.func.max(tables.point.c.identity))).scalar() or 0
     rows = [{**values, "identity": identity, "version": 1, "changed": now} for identity, values in enumerate(added, last + 1)]
-    connection.execute(tables.point.insert(), rows)
     spans = [{"point": row["identity"], "since": 0, "until": None, "series": row["series"]} for row in rows]
-    connection.execute(tables.span.insert(), spans)
+    bulk.insert(connection, tables.point, rows)
+    bulk.insert(connection, tables.span, spans)
+    words.learn_after(connection, last)
 
 
 def _update(connection: Connection, changed: Sequence[tuple[Row[Any], dict[str, Any]]], now: int) -> None:
     if not changed:
         return
+    reworded = [row.identity for row, values in changed if row.search != values["search"]]
+    words.forget(connection, reworded)
     columns = {
         key: sa.bindparam(f"new_{key}", type_=tables.point.c[key].type) for key in [*changed[0][1], "version", "changed"]
     }
@@ -204,6 +210,7 @@ def _update(connection: Connection, changed: Sequence[tuple[Row[Any], dict[str, 
             for row, values in changed
         ],
     )
+    words.learn(connection, reworded)
 
 
 def _reopen(connection: Connection, moved: Sequence[tuple[Row[Any], dict[str, Any]]], now: int) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hulian.data.catalogue import tables
+from hulian.data.catalogue import tables, words
 from hulian.data.catalogue.errors import CursorError
 from hulian.data.catalogue.naming import plant_path
 from hulian.data.catalogue.records import Branch, Page, ThingSummary, Tree
-from hulian.data.catalogue.rows import folded, record_of
+from hulian.data.catalogue.rows import record_of
 from hulian.kernel.errors import IdentifierError
 from hulian.kernel.identifier import Identifier, escape, unescape
 
@@ -83,10 +83,7 @@ def things(connection: Connection, text: str, limit: int) -> list[ThingSummary]:
 def _conditions(
     connection: Connection, text: str, connector: str | None, thing: str | None, path: str | None
 ) -> list[sa.ColumnElement[bool]]:
-    position = sa.func.instr if connection.dialect.name == "sqlite" else sa.func.strpos
-    conditions: list[sa.ColumnElement[bool]] = [
-        position(tables.point.c.search, part) > 0 for part in dict.fromkeys(folded(text).split())
-    ]
+    conditions = words.conditions(connection, text)
     if connector is not None:
         conditions.append(tables.point.c.connector == connector)
     if thing is not None:

@@ -104,9 +104,9 @@ class Catalogue:
 
     def counts(self) -> dict[str, int]:
         """How many points each connector has; those that have none are missing."""
-        query = sa.select(tables.point.c.connector, sa.func.count()).group_by(tables.point.c.connector)
+        query = sa.select(tables.point.c.connector, sa.func.count().label("points")).group_by(tables.point.c.connector)
         with self._registry.read() as connection:
-            return {name: count for name, count in connection.execute(query)}
+            return {row.connector: row.points for row in connection.execute(query)}
 
     def add_connector(self, record: ConnectorRecord, points_: Iterable[Point] = ()) -> ConnectorRecord:
         """Adds the connector together with its points, or neither.
