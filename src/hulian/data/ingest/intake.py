@@ -53,7 +53,9 @@ class Block(NamedTuple):
 
 def event(code: str, severity: Severity, subject: str, message: str, **more: Any) -> Event:
     """An event of this room, of now."""
-    return Event(time=time.time_ns(), code=code, severity=severity, component=_COMPONENT, subject=subject, message=message, **more)
+    return Event(
+        time=time.time_ns(), code=code, severity=severity, component=_COMPONENT, subject=subject, message=message, **more
+    )
 
 
 class Intake:
@@ -167,16 +169,12 @@ class Intake:
             messages += part
         return messages
 
-    async def _pull(
-        self, consumer: BatchConsumer, send: MemoryObjectSendStream[Block], broken: list[HulianError]
-    ) -> None:
+    async def _pull(self, consumer: BatchConsumer, send: MemoryObjectSendStream[Block], broken: list[HulianError]) -> None:
         settings = self._configuration
         async with send:
             try:
                 while True:
-                    messages = await consumer.next(
-                        settings.block_messages, settings.block_mb * 2**20, settings.block_ms / 1000
-                    )
+                    messages = await consumer.next(settings.block_messages, settings.block_mb * 2**20, settings.block_ms / 1000)
                     self.waiting = consumer.ahead + len(messages)
                     await send.send(await self._decode(messages))
                     self.waiting = consumer.ahead
@@ -303,23 +301,27 @@ class SampleIntake(Intake):
         reasons = {index: str(error) for index, error in bulk.errors}
         groups = self._own(bulk.groups, block.messages, reasons)
         decision = self._ledger.decide(groups, now)
-        columns = join([part for group, keep in zip(groups, decision.keep, strict=True) if keep.any() for part in group.kept(keep)])
+        columns = join(
+            [part for group, keep in zip(groups, decision.keep, strict=True) if keep.any() for part in group.kept(keep)]
+        )
         dead = []
         for index, reason in sorted(reasons.items()):
             sequence, subject, payload = block.messages[index]
-            dead.append(DeadLetter(self.stream, sequence, subject.decode("utf-8", "replace"), reason, len(payload), payload, now))
+            dead.append(
+                DeadLetter(self.stream, sequence, subject.decode("utf-8", "replace"), reason, len(payload), payload, now)
+            )
         return _SamplePlan(columns, decision, dead)
 
     def _own(self, groups: Sequence[Group], messages: Sequence[Delivery], reasons: dict[int, str]) -> list[Group]:
         """The groups whose header names this organisation and the source that the subject allowed to speak."""
         own: list[Group] = []
         for group in groups:
-            subjects = {messages[index][1] for index in group.index.tolist()}
+            subjects = {messages[index][1] for index in group.places.tolist()}
             if group.organisation == self._organisation and all(_source_of(subject) == group.source for subject in subjects):
                 own.append(group)
             else:
                 text = f"the batch names {group.organisation}/{group.source}, its subject another source"
-                reasons.update((index, text) for index in group.index.tolist())
+                reasons.update((index, text) for index in group.places.tolist())
         return own
 
     def insert(self, plan: _SamplePlan, token: str) -> None:
@@ -361,7 +363,7 @@ class SampleIntake(Intake):
                 Severity.WARNING,
                 source,
                 f"{source} counts its samples wrongly: a batch does not begin where the one before ended",
-                hint="the samples are stored; the counts of this source are not exact. Report it with the source's software version",
+                hint="its samples are stored, its counts are not exact; report it with the version of the source's software",
             )
             for source in sorted(set(decision.miscounted))
         ]

@@ -111,7 +111,7 @@ class Ledger:
             return self._decide(groups, now)
 
     def _decide(self, groups: Sequence[Group], now: int) -> Decision:
-        decision = Decision([np.zeros(len(group.index), np.bool_) for group in groups], [], [], [], [], 0, 0)
+        decision = Decision([np.zeros(len(group.places), np.bool_) for group in groups], [], [], [], [], 0, 0)
         by_source: dict[str, list[int]] = {}
         for number, group in enumerate(groups):
             by_source.setdefault(group.source, []).append(number)
@@ -122,7 +122,7 @@ class Ledger:
             sequence = np.concatenate([part.sequence for part in parts]).astype(np.int64)
             offset = np.concatenate([part.offset for part in parts]).astype(np.int64)
             received = np.concatenate([part.received for part in parts])
-            count = np.concatenate([np.full(len(part.index), part.count, np.int64) for part in parts])
+            count = np.concatenate([np.full(len(part.places), part.samples, np.int64) for part in parts])
             keep = np.zeros(len(sequence), np.bool_)
             order = np.lexsort((sequence, epoch))
             for one in np.split(order, np.flatnonzero(np.diff(epoch[order])) + 1):
@@ -135,8 +135,8 @@ class Ledger:
                 decision.touched.append(life)
             place = 0
             for number, part in zip(numbers, parts, strict=True):
-                decision.keep[number][:] = keep[place : place + len(part.index)]
-                place += len(part.index)
+                decision.keep[number][:] = keep[place : place + len(part.places)]
+                place += len(part.places)
         return decision._replace(samples=samples, duplicates=duplicates)
 
     def _life(self, source: str, epoch: int, now: int, decision: Decision) -> Life:
@@ -166,9 +166,7 @@ class Ledger:
     def announced_holes(self, source: str) -> int:
         """How many reported holes of ``source`` are still open."""
         with self._lock:
-            return sum(
-                hole.announced for (name, _), life in self._lives.items() if name == source for hole in life.holes
-            )
+            return sum(hole.announced for (name, _), life in self._lives.items() if name == source for hole in life.holes)
 
     def rows(self) -> list[LedgerRow]:
         """One row a source, by name."""

@@ -131,9 +131,7 @@ class QueryServer:
             except SpineUnavailableError:
                 _log.info("an error found no asker", error=str(error))
 
-    async def _do(
-        self, ask: AskInsert | AskCorrect | AskAnnotate | AskSizes | AskBackup, columns: list[Columns]
-    ) -> Any:
+    async def _do(self, ask: AskInsert | AskCorrect | AskAnnotate | AskSizes | AskBackup, columns: list[Columns]) -> Any:
         match ask:
             case AskSizes():
                 return await to_thread.run_sync(self._historian.sizes)

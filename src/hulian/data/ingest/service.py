@@ -100,9 +100,7 @@ class HistorianService:
         """Serves until cancelled. Raises `LedgerError` where ``ingest.db`` cannot be used."""
         settings = self._configuration
         store = await to_thread.run_sync(
-            lambda: IngestStore(
-                self._directory / "ingest.db", settings.durability, dead_letters=settings.dead_letters
-            )
+            lambda: IngestStore(self._directory / "ingest.db", settings.durability, dead_letters=settings.dead_letters)
         )
         try:
             ledger = Ledger(await to_thread.run_sync(store.lives))
@@ -115,9 +113,7 @@ class HistorianService:
             async def backup(directory: str) -> Any:
                 return await self._backup(directory, store, writing)
 
-            queries = QueryServer(
-                self._spine, self._subjects.query_historian, self._historian, settings, writing, backup
-            )
+            queries = QueryServer(self._spine, self._subjects.query_historian, self._historian, settings, writing, backup)
             async with anyio.create_task_group() as tasks:
                 await _started(tasks, queries.run)
                 tasks.start_soon(self._serve_ledger, ledger)
@@ -267,12 +263,8 @@ class HistorianService:
                 since=self._since,
             )
             try:
-                await self._spine.publish(
-                    self._subjects.status(_COMPONENT, "figures"), msgspec.json.encode(status)
-                )
-                await self._spine.publish(
-                    self._subjects.status(_COMPONENT, "ledger"), msgspec.json.encode(ledger.rows())
-                )
+                await self._spine.publish(self._subjects.status(_COMPONENT, "figures"), msgspec.json.encode(status))
+                await self._spine.publish(self._subjects.status(_COMPONENT, "ledger"), msgspec.json.encode(ledger.rows()))
             except SpineUnavailableError:
                 continue
 

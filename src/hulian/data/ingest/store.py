@@ -157,12 +157,11 @@ class IngestStore:
                     "INSERT INTO dead (stream, sequence, subject, reason, size, head, time) VALUES (?,?,?,?,?,?,?)",
                     [(*msgspec.structs.astuple(letter)[:5], letter.head[:_HEAD], letter.time) for letter in dead],
                 )
-                connection.execute(
-                    "DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ?", (self._dead_letters,)
-                )
+                connection.execute("DELETE FROM dead WHERE id <= (SELECT max(id) FROM dead) - ?", (self._dead_letters,))
             for name, value in counters:
                 connection.execute(
-                    "INSERT INTO counter VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=value+excluded.value", (name, value)
+                    "INSERT INTO counter VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=value+excluded.value",
+                    (name, value),
                 )
             self._tell(connection, events)
 
@@ -206,7 +205,7 @@ class IngestStore:
         """Every account."""
         with self._transaction() as connection:
             found = {
-                (row[0], row[1]): Life(*row, holes=[])
+                (row[0], row[1]): _life(row)
                 for row in connection.execute("SELECT * FROM life ORDER BY source, epoch").fetchall()
             }
             for source, epoch, first, last, offset, end, opened, announced in connection.execute(
@@ -259,3 +258,8 @@ class IngestStore:
         """Ends the use of the file."""
         with self._lock:
             self._connection.close()
+
+
+def _life(row: tuple[str, int, int, int, int, int, int, int, int]) -> Life:
+    source, epoch, next_sequence, next_offset, stored, duplicated, since, last_time, miscounts = row
+    return Life(source, epoch, next_sequence, next_offset, stored, duplicated, since, last_time, miscounts, [])

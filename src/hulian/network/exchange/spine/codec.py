@@ -154,7 +154,7 @@ class _Layout(NamedTuple):
     version: int
     organisation: str
     source: str
-    count: int
+    samples: int
     body: int
     """Where the columns begin."""
 
@@ -207,7 +207,7 @@ def _head(raw: bytes) -> bytes:
 @lru_cache(maxsize=2048)
 def _structure(layout: _Layout, length: int) -> np.dtype[Any]:
     """Header numbers and columns of one message of fixed width as a structured type."""
-    count, place = layout.count, layout.body - _NUMBERS.size
+    count, place = layout.samples, layout.body - _NUMBERS.size
     fields: list[tuple[str, Any, int]] = [
         ("epoch", "<u8", place),
         ("sequence", "<u8", place + 8),
@@ -232,14 +232,14 @@ def _structure(layout: _Layout, length: int) -> np.dtype[Any]:
 
 
 class Group(NamedTuple):
-    """Messages of one source and one layout, as arrays over the messages; ``index`` is their place in the input."""
+    """Messages of one source and one layout, as arrays over the messages; ``places`` are theirs in the input."""
 
-    index: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
     storage: StorageClass
     organisation: str
     source: str
-    count: int
-    """Samples in each message."""
+    samples: int
+    """In each message."""
     epoch: npt.NDArray[np.uint64]
     sequence: npt.NDArray[np.uint64]
     offset: npt.NDArray[np.uint64]
@@ -254,7 +254,7 @@ class Group(NamedTuple):
         if len(self.columns) == len(keep):
             return [columns for columns, stays in zip(self.columns, keep, strict=True) if stays]
         (whole,) = self.columns
-        rows = np.repeat(keep, self.count)
+        rows = np.repeat(keep, self.samples)
         value = whole.value.filter(pa.array(rows))
         return [Columns(whole.storage, whole.series[rows], whole.time[rows], value, whole.status[rows])]
 
@@ -305,7 +305,7 @@ def _read_group(
 ) -> None:
     try:
         if length > MAXIMUM_BYTES:
-            raise CodecError(f"a message of {length} bytes is larger than {MAXIMUM_BYTES}")  # noqa: TRY301
+            raise CodecError(f"a message of {length} bytes is larger than {MAXIMUM_BYTES}")
         layout = _layout(head, length)
     except CodecError as error:
         errors.extend((index, error) for index in indices)
@@ -314,7 +314,9 @@ def _read_group(
     table = np.frombuffer(raw, _structure(layout, length))
     numbered = (table["sequence"] > 0) & (np.maximum(table["sequence"], table["offset"]) < _BEYOND) & (table["epoch"] < _BEYOND)
     if not numbered.all():
-        errors.extend((indices[place], CodecError("epoch, sequence or offset out of range")) for place in np.flatnonzero(~numbered))
+        errors.extend(
+            (indices[place], CodecError("epoch, sequence or offset out of range")) for place in np.flatnonzero(~numbered)
+        )
         indices = [index for index, stays in zip(indices, numbered, strict=True) if stays]
         table = table[numbered]
         if not indices:
@@ -331,7 +333,7 @@ def _read_group(
                 good[place] = False
                 errors.append((index, error))
     else:
-        bad = (table["series"] == 0).any(axis=1) if layout.count else ~good
+        bad = (table["series"] == 0).any(axis=1) if layout.samples else ~good
         if bad.any():
             good = ~bad
             errors.extend((indices[place], CodecError("a sample without a series (id 0)")) for place in np.flatnonzero(bad))
@@ -351,7 +353,7 @@ def _read_group(
             layout.storage,
             layout.organisation,
             layout.source,
-            layout.count,
+            layout.samples,
             table["epoch"].astype(np.uint64),
             table["sequence"].astype(np.uint64),
             table["offset"].astype(np.uint64),
@@ -368,11 +370,11 @@ def _check_series(series: npt.NDArray[np.uint64]) -> None:
 
 def _read_fixed(layout: _Layout, table: npt.NDArray[Any]) -> Columns:
     """The columns of all messages in ``table``, one copy each."""
-    total = len(table) * layout.count
+    total = len(table) * layout.samples
     value = np.ascontiguousarray(table["value"]).reshape(-1)
     bitmap = None
     if layout.flags & _WITH_NULLS:
-        valid = np.unpackbits(np.ascontiguousarray(table["valid"]), axis=1, count=layout.count, bitorder="little")
+        valid = np.unpackbits(np.ascontiguousarray(table["valid"]), axis=1, count=layout.samples, bitorder="little")
         bitmap = pa.py_buffer(np.packbits(valid.reshape(-1), bitorder="little").tobytes())
     if layout.storage is StorageClass.BOOLEAN:
         data = pa.py_buffer(np.packbits(value != 0, bitorder="little").tobytes())
@@ -383,15 +385,13 @@ def _read_fixed(layout: _Layout, table: npt.NDArray[Any]) -> Columns:
         np.ascontiguousarray(table["series"]).reshape(-1),
         np.ascontiguousarray(table["time"]).reshape(-1),
         pa.Array.from_buffers(value_type(layout.storage), total, [bitmap, data]),
-        np.ascontiguousarray(table["status"]).reshape(-1)
-        if layout.flags & _WITH_STATUS
-        else np.zeros(total, np.uint32),
+        np.ascontiguousarray(table["status"]).reshape(-1) if layout.flags & _WITH_STATUS else np.zeros(total, np.uint32),
     )
 
 
 def _read_variable(layout: _Layout, raw: bytes) -> Columns:
     """The columns of one message of strings or bytes; offsets and UTF-8 are checked."""
-    count, place = layout.count, layout.body
+    count, place = layout.samples, layout.body
     series = np.frombuffer(raw, "<u8", count, place).astype(np.uint64)
     time = np.frombuffer(raw, "<i8", count, place + 8 * count).astype(np.int64)
     place += 16 * count
@@ -429,8 +429,8 @@ def _read_arrow(layout: _Layout, raw: bytes) -> Columns:
     try:
         with pa.ipc.open_stream(_uncompressed(body)) as reader:
             batch = reader.read_next_batch()
-        if batch.num_rows != layout.count:
-            raise CodecError(f"the header counts {layout.count} samples, the Arrow batch {batch.num_rows}")
+        if batch.num_rows != layout.samples:
+            raise CodecError(f"the header counts {layout.samples} samples, the Arrow batch {batch.num_rows}")
         batch.validate(full=True)
         return Columns.from_record_batch(layout.storage, batch)
     except (pa.ArrowException, BatchError, StopIteration, OSError, ValueError) as error:

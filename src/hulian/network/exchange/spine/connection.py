@@ -13,7 +13,7 @@ import contextlib
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import nats.errors
 import structlog
@@ -124,7 +124,8 @@ class _Client(Client):  # type: ignore[misc, unused-ignore]
 
     def __init__(self) -> None:
         super().__init__()
-        self._ps = _FastParser(self)
+        self.fast = _FastParser(self)
+        self._ps = self.fast
         self.refusal: str = ""
 
     async def _process_err(self, err_msg: str) -> None:
@@ -200,7 +201,7 @@ class Spine:
         self.denied = 0
         """Publications and subscriptions that the server refused for want of permission."""
         self._client = client
-        self._parser: _FastParser = client._ps  # noqa: SLF001
+        self._parser = client.fast
         self._connected = True
         self._listeners: list[Callable[[bool], None]] = []
         self._outbox: list[bytes] = []
@@ -224,7 +225,8 @@ class Spine:
         tls: ssl.SSLContext | None = None,
         timeout: float = 5.0,
     ) -> Spine:
-        """Tries for ``timeout`` seconds; raises `SpineDeniedError` for refused credentials, `SpineUnavailableError` for no server."""
+        """Tries for ``timeout`` seconds. Raises `SpineDeniedError` for refused credentials, `SpineUnavailableError` where
+        no server answers."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while True:
@@ -239,7 +241,7 @@ class Spine:
                     tls=tls,
                     connect_timeout=max(1, int(timeout)),
                     allow_reconnect=False,
-                    reconnect_time_wait=0.25,
+                    reconnect_time_wait=cast("int", 0.25),
                     max_reconnect_attempts=-1,
                     ping_interval=20,
                     error_cb=spine._on_error,
@@ -355,8 +357,10 @@ class Spine:
         """Waits until the socket has taken what was written: call it now and then when sending much."""
         self._flush()
         async with self._draining:
-            with contextlib.suppress(OSError):
-                await self._client._transport.drain()  # noqa: SLF001
+            transport = self._client._transport  # noqa: SLF001
+            if transport:
+                with contextlib.suppress(OSError):
+                    await cast("Any", transport).drain()
 
     def publish_soon(self, subject: str, payload: bytes, reply: str = "", headers: bytes = b"") -> None:
         """`publish` without waiting for the socket; for callers that bound themselves."""
@@ -419,10 +423,8 @@ class Spine:
                 await gate.acquire()
                 tasks.create_task(one(message))
 
-    async def request(
-        self, subject: str, payload: bytes = b"", timeout: float = 5.0, *, headers: bytes = b""
-    ) -> Message:
-        """One question, one answer. Raises `SpineUnavailableError` where nobody serves the subject or no answer comes in time."""
+    async def request(self, subject: str, payload: bytes = b"", timeout: float = 5.0, *, headers: bytes = b"") -> Message:
+        """One question, one answer. Raises `SpineUnavailableError` where nobody serves the subject, or not in time."""
         self._request_number += 1
         token = b"%d" % self._request_number
         future: asyncio.Future[Message] = self._loop.create_future()

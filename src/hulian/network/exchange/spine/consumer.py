@@ -61,6 +61,7 @@ class BatchConsumer:
         self._wake = asyncio.Event()
         self._gone = ""
         self._stale = True
+        self._interrupted = False
         self._unlisten: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._place = 0
@@ -156,9 +157,10 @@ class BatchConsumer:
             del self._pulls[number]
         while len(self._pulls) < 2 and self._ready_bytes < self._ahead_bytes and len(self._ready) < 200_000:
             self._pull_number += 1
-            body = (
-                b'{"batch":%d,"max_bytes":%d,"expires":%d}'
-                % (_PULL_MESSAGES, max(self._ahead_bytes // 2, 9 * 2**20), int(_EXPIRES * 1e9))
+            body = b'{"batch":%d,"max_bytes":%d,"expires":%d}' % (
+                _PULL_MESSAGES,
+                max(self._ahead_bytes // 2, 9 * 2**20),
+                int(_EXPIRES * 1e9),
             )
             self._pulls[self._pull_number] = _Pull(_PULL_MESSAGES, now + _EXPIRES + _SLACK)
             self._spine.publish_soon(self._subject, body, f"{self._inbox}{self._pull_number}")
@@ -192,7 +194,8 @@ class BatchConsumer:
                 if full or now - started >= max_wait:
                     return self._take(max_messages, max_bytes, through)
                 left = started + max_wait - now
-            elif idle_wait is not None and now - begun >= idle_wait:
+            elif self._interrupted or (idle_wait is not None and now - begun >= idle_wait):
+                self._interrupted = False
                 return []
             else:
                 left = min(1.0, idle_wait if idle_wait is not None else 1.0)
@@ -207,6 +210,11 @@ class BatchConsumer:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def interrupt(self) -> None:
+        """Makes a `next` that waits for its first message give an empty list."""
+        self._interrupted = True
+        self._wake.set()
 
     def _take(self, max_messages: int, max_bytes: int, through: int | None) -> list[Delivery]:
         block: list[Delivery] = []

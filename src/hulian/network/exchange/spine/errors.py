@@ -1,15 +1,15 @@
 """What can go wrong on the spine.
 
-    SpineError                      HL-SPINE-0000
-    ├── SpineUnavailableError       HL-SPINE-0001   nobody answers: no server, no responder, no answer in time
-    ├── SpineDeniedError            HL-SPINE-0002   credentials refused, or a subject that they do not cover
-    ├── PublishError                HL-SPINE-0003   a stream did not take the message
-    │   └── StreamFullError         HL-SPINE-0004   … because its limit is reached; keep the message and send it later
-    ├── StreamError                 HL-SPINE-0005   a stream or consumer cannot be as declared
-    ├── CodecError                  HL-SPINE-0006   bytes that are no sample batch
-    ├── MessageTooLargeError        HL-SPINE-0007   more than the spine carries in one message
-    └── TopicError                  HL-SPINE-0009   an MQTT topic or filter that cannot be a subject
-    SpineConfigurationError         HL-SPINE-0008   (a ConfigurationError) settings that nats-server cannot start with
+SpineError                      HL-SPINE-0000
+├── SpineUnavailableError       HL-SPINE-0001   nobody answers: no server, no responder, no answer in time
+├── SpineDeniedError            HL-SPINE-0002   credentials refused, or a subject that they do not cover
+├── PublishError                HL-SPINE-0003   a stream did not take the message
+│   └── StreamFullError         HL-SPINE-0004   … because its limit is reached; keep the message and send it later
+├── StreamError                 HL-SPINE-0005   a stream or consumer cannot be as declared
+├── CodecError                  HL-SPINE-0006   bytes that are no sample batch
+├── MessageTooLargeError        HL-SPINE-0007   more than the spine carries in one message
+└── TopicError                  HL-SPINE-0009   an MQTT topic or filter that cannot be a subject
+SpineConfigurationError         HL-SPINE-0008   (a ConfigurationError) settings that nats-server cannot start with
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class StreamFullError(PublishError):
     """The stream's limit is reached and it discards new messages: keep the message, send it later."""
 
     code = "HL-SPINE-0004"
-    default_hint = "the historian does not keep up or is stopped; the edge buffers meanwhile. Raise spine.samples_bytes if it lasts"
+    default_hint = (
+        "the historian does not keep up or is stopped; the edge buffers meanwhile. Raise spine.samples_bytes if it lasts"
+    )
 
 
 class StreamError(SpineError):

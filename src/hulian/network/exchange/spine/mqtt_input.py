@@ -120,10 +120,10 @@ def _stored_topic_of(subject: bytes) -> str:
 class MessageBatch(msgspec.Struct, frozen=True):
     """Messages in the order of their arrival. ``received`` is when they were taken (UTC ns).
 
-    ``first`` and ``last`` are positions, growing for ever, also over a stream made anew: commit what was made of the batch with ``position=last``, then
-    `MqttSource.acknowledge` it; after a restart skip batches (and leading messages) up to the committed position. Both are
-    0 for QoS 0 messages, which have no position, need no acknowledgement and never come again. ``sequences`` is the
-    position of each message (empty for QoS 0).
+    ``first`` and ``last`` are positions, growing for ever, also over a stream made anew: commit what was made of the batch
+    with ``position=last``, then `MqttSource.acknowledge` it; after a restart hand the committed position to
+    `MqttSource.batches`. Both are 0 for QoS 0 messages, which have no position, need no acknowledgement and never come
+    again. ``sequences`` is the position of each message (empty for QoS 0).
     """
 
     topics: list[str]
@@ -163,7 +163,6 @@ class MqttSource:
         self._reader: BatchConsumer | None = None
         self._base = 0
         self._loose: list[tuple[bytes, bytes]] = []
-        self._batches: asyncio.Queue[MessageBatch] = asyncio.Queue(maxsize=4)
 
     @property
     def filters(self) -> list[str]:
@@ -175,41 +174,35 @@ class MqttSource:
 
         A lost link or a removed consumer is waited out: reading goes on by itself.
         """
-        attached: list[int] = []
-        if self._best_effort:
-            for subject in self._subjects:
-                attached.append(await self._spine.attach(subject, self._on_loose))
-        async with asyncio.TaskGroup() as tasks:
-            reading = tasks.create_task(self._read(position))
-            loose = tasks.create_task(self._collect()) if self._best_effort else None
-            try:
+        subjects = self._subjects if self._best_effort else ()
+        attached = [await self._spine.attach(subject, self._on_loose) for subject in subjects]
+        position = position or 0
+        try:
+            async with BatchConsumer(self._spine, MQTT, self._consumer, ahead_bytes=16 * 2**20) as reader:
                 while True:
-                    yield await self._batches.get()
-            finally:
-                reading.cancel()
-                if loose:
-                    loose.cancel()
-                for number in attached:
-                    await self._spine.detach(number)
+                    try:
+                        await self._open(reader, position)
+                        while True:
+                            block = await reader.next(self._most, 8 * 2**20, self._patience)
+                            if block:
+                                batch = _batch(block, self._base)
+                                position = batch.last
+                                yield batch
+                            if self._loose:
+                                yield self._collect()
+                    except (SpineUnavailableError, StreamError) as error:
+                        _log.info("what MQTT devices publish cannot be read", consumer=self._consumer, error=str(error))
+                        await asyncio.sleep(0.5)
+        finally:
+            for number in attached:
+                await self._spine.detach(number)
 
-    async def _read(self, position: int | None) -> None:
-        async with BatchConsumer(self._spine, MQTT, self._consumer, ahead_bytes=16 * 2**20) as reader:
-            self._reader = reader
-            position = position or 0
-            while True:
-                try:
-                    await self._spine.wait_connected()
-                    await declare_consumer(self._spine, MQTT, self._consumer, self.filters)
-                    self._base = _base(await state(self._spine, MQTT))
-                    await reader.reset(max(0, position - self._base) + 1)
-                    while True:
-                        block = await reader.next(self._most, 8 * 2**20, self._patience)
-                        batch = _batch(block, self._base)
-                        position = batch.last
-                        await self._batches.put(batch)
-                except (SpineUnavailableError, StreamError) as error:
-                    _log.info("what MQTT devices publish cannot be read", consumer=self._consumer, error=str(error))
-                    await asyncio.sleep(0.5)
+    async def _open(self, reader: BatchConsumer, position: int) -> None:
+        self._reader = reader
+        await self._spine.wait_connected()
+        await declare_consumer(self._spine, MQTT, self._consumer, self.filters)
+        self._base = _base(await state(self._spine, MQTT))
+        await reader.reset(max(0, position - self._base) + 1)
 
     def _on_loose(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         # The server gives QoS 1 and 2 messages to plain subscribers as well; those come through the store.
@@ -219,21 +212,13 @@ class MqttSource:
             self.dropped += 1
             return
         self._loose.append((subject, payload))
+        if len(self._loose) == 1 and self._reader is not None:
+            self._reader.interrupt()
 
-    async def _collect(self) -> None:
-        while True:
-            await asyncio.sleep(self._patience)
-            if self._loose:
-                taken, self._loose = self._loose, []
-                await self._batches.put(
-                    MessageBatch(
-                        [_topic_of(subject) for subject, _ in taken],
-                        [payload for _, payload in taken],
-                        time.time_ns(),
-                        0,
-                        0,
-                    )
-                )
+    def _collect(self) -> MessageBatch:
+        taken, self._loose = self._loose, []
+        topics = [_topic_of(subject) for subject, _ in taken]
+        return MessageBatch(topics, [payload for _, payload in taken], time.time_ns(), 0, 0)
 
     async def acknowledge(self, last: int) -> None:
         """The batch that ends with ``last`` is safe in the edge's journal: the broker may forget it."""
@@ -252,10 +237,10 @@ def _without_covered(subjects: Sequence[str]) -> list[str]:
 
 def _covers(wide: str, narrow: str) -> bool:
     left, right = wide.split("."), narrow.split(".")
-    for place, token in enumerate(left):
-        if token == ">":
+    for place, wanted in enumerate(left):
+        if wanted == ">":
             return len(right) > place
-        if place >= len(right) or right[place] == ">" or (token not in ("*", right[place])):
+        if place >= len(right) or right[place] == ">" or wanted not in ("*", right[place]):
             return False
     return len(left) == len(right)
 

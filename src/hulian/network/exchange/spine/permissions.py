@@ -27,13 +27,12 @@ class Permissions(NamedTuple):
     responses: bool = False
 
 
-def component_permissions(
-    organisation: str, role: str, user: str, *, topics: Sequence[str] = ("#",)
-) -> Permissions:
+def component_permissions(organisation: str, role: str, user: str, *, topics: Sequence[str] = ("#",)) -> Permissions:
     """The permissions of the component ``user`` in ``role``: one of `ROLES`.
 
     ``node`` declares streams and reads health; ``historian`` is ingest and queries; ``edge`` runs connectors; ``api``
-    serves people. ``topics`` are the MQTT topics of devices, which ``edge`` may read and write. Raises `SpineConfigurationError` for another role.
+    serves people. ``topics`` are the MQTT topics of devices, which ``edge`` may read and write. Raises
+    `SpineConfigurationError` for another role.
     """
     root = Subjects(organisation).root
     inbox = f"_INBOX.{escape(user)}.>"

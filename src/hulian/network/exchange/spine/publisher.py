@@ -64,9 +64,7 @@ class Publisher:
     is not acknowledged within ``timeout`` ends in `SpineUnavailableError`: the sender still has it and sends it again.
     """
 
-    def __init__(
-        self, spine: Spine, *, window: int = 4000, window_bytes: int = 32 * 2**20, timeout: float = 10.0
-    ) -> None:
+    def __init__(self, spine: Spine, *, window: int = 4000, window_bytes: int = 32 * 2**20, timeout: float = 10.0) -> None:
         self.acknowledged = 0
         self.refused_full = 0
         """Messages that a full stream refused."""
@@ -112,9 +110,7 @@ class Publisher:
         """Whether `post` would take another message now."""
         return len(self._waiting) < self._window and self._bytes < self._window_bytes
 
-    def post(
-        self, subject: str, payload: bytes, message_id: str, done: Callable[[Published | SpineError], None]
-    ) -> None:
+    def post(self, subject: str, payload: bytes, message_id: str, done: Callable[[Published | SpineError], None]) -> None:
         """Sends without waiting for room (see `has_room`); ``done`` is called once, from the event loop."""
         if len(payload) > MAXIMUM_PAYLOAD:
             done(MessageTooLargeError(f"{len(payload)} bytes are more than one message may hold", place=subject))
@@ -130,9 +126,7 @@ class Publisher:
             head = f"HPUB {subject} {self._inbox}{number} {size} {size + len(payload)}\r\n{headers}"
         else:
             head = f"PUB {subject} {self._inbox}{number} {len(payload)}\r\n"
-        waiting = _Waiting(
-            b"".join((head.encode(), payload, b"\r\n")), done, self._loop.time() + self._timeout, subject
-        )
+        waiting = _Waiting(b"".join((head.encode(), payload, b"\r\n")), done, self._loop.time() + self._timeout, subject)
         self._waiting[number] = waiting
         self._bytes += waiting.size
         self._idle.clear()

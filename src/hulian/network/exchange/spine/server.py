@@ -66,22 +66,22 @@ class SpineConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     port: Annotated[Port, Meta(description="port of the spine")] = 4222
     mqtt_host: Annotated[str, Meta(description="address of the MQTT listener")] = "127.0.0.1"
     mqtt_port: Annotated[Port, Meta(description="port of the MQTT listener; 0: off")] = 1883
-    leaf_host: Annotated[str, Meta(description="address of the listener for leaf nodes (edges on other machines)")] = "127.0.0.1"
+    leaf_host: Annotated[str, Meta(description="address of the listener for leaf nodes")] = "127.0.0.1"
     leaf_port: Annotated[Port, Meta(description="port for leaf nodes, usually 7422; 0: off")] = 0
     monitor_port: Annotated[Port, Meta(description="nats-server's own monitoring over HTTP, loopback only; 0: off")] = 0
     durability: Annotated[
         Literal["process", "power"],
         Meta(description="what acknowledged data survive: 'process' a kill -9, 'power' also a power cut"),
     ] = "process"
-    samples_bytes: Annotated[int, Meta(ge=_MEBIBYTE, description="bound of the samples stream; full: senders keep their data")] = (
+    samples_bytes: Annotated[int, Meta(ge=_MEBIBYTE, description="bytes of the samples stream; full: senders keep theirs")] = (
         2048 * _MEBIBYTE
     )
     samples_hours: Annotated[float, Meta(gt=0, description="samples that nobody took are dropped after so many hours")] = 168.0
     events_bytes: Annotated[int, Meta(ge=_MEBIBYTE, description="bound of the events stream; the oldest go")] = 64 * _MEBIBYTE
     events_hours: Annotated[float, Meta(gt=0, description="age bound of the events stream")] = 168.0
-    mqtt_bytes: Annotated[
-        int, Meta(ge=_MEBIBYTE, description="bound of the MQTT stream (QoS 1 and 2); full: no PUBACK, the device keeps its message")
-    ] = 1024 * _MEBIBYTE
+    mqtt_bytes: Annotated[int, Meta(ge=_MEBIBYTE, description="bytes of the MQTT stream (QoS 1, 2); full: no PUBACK")] = (
+        1024 * _MEBIBYTE
+    )
     mqtt_hours: Annotated[float, Meta(gt=0, description="age bound of the MQTT stream")] = 168.0
     store_bytes: Annotated[int, Meta(ge=16 * _MEBIBYTE, description="bound of all streams together on disk")] = 8192 * _MEBIBYTE
     max_connections: Annotated[int, Meta(ge=8, description="most connections at a time, devices included")] = 4096
@@ -106,9 +106,7 @@ def executable() -> str:
     return found
 
 
-def render(
-    configuration: SpineConfiguration, users: Sequence[SpineUser], directory: Path, *, devices: bool = True
-) -> str:
+def render(configuration: SpineConfiguration, users: Sequence[SpineUser], directory: Path, *, devices: bool = True) -> str:
     """The text of ``nats.conf``. Deterministic; raises `SpineConfigurationError` for users or files that cannot work."""
     if not any(not user.device and not user.system for user in users):
         raise SpineConfigurationError("the spine has no component user: it would serve nobody")
@@ -200,30 +198,22 @@ def _address(host: str, port: int) -> str:
 
 
 def _text(value: Any, depth: int = 0) -> str:
-    """``value`` in the server's configuration language: blocks for readers, JSON strings for every scalar that is text."""
+    """``value`` in the server's configuration language: a line for each key, text and numbers as in JSON."""
     indent = "  " * depth
     if isinstance(value, Mapping):
-        inner = "\n".join(f"{indent}{_key(key)}: {_text(item, depth + 1)}" for key, item in value.items())
+        inner = "\n".join(f"{indent}{key}: {_text(item, depth + 1)}" for key, item in value.items())
         return inner if depth == 0 else "{\n" + inner + "\n" + "  " * (depth - 1) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_text(item, depth + 1) if not isinstance(item, Mapping) else _inline(item) for item in value) + "]"
+        return "[" + ", ".join(_inline(item) for item in value) + "]"
     return json.dumps(value)
 
 
-def _inline(value: Mapping[str, Any]) -> str:
-    return "{" + ", ".join(f"{_key(key)}: {_scalar(item)}" for key, item in value.items()) + "}"
-
-
-def _scalar(value: Any) -> str:
+def _inline(value: Any) -> str:
     if isinstance(value, Mapping):
-        return _inline(value)
+        return "{" + ", ".join(f"{key}: {_inline(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_scalar(item) for item in value) + "]"
+        return "[" + ", ".join(_inline(item) for item in value) + "]"
     return json.dumps(value)
-
-
-def _key(key: str) -> str:
-    return key
 
 
 def kept_devices(directory: Path) -> bool:
