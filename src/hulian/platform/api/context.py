@@ -1,0 +1,86 @@
+"""What the routes share: the rooms below, the live hub, the status board, and the few calls that several of them make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from hulian.data.historian.contract import Limits
+from hulian.kernel.errors import HulianError
+from hulian.kernel.identifier import escape
+from hulian.platform.api.access import Gate, Visitor, in_thread
+from hulian.platform.api.board import StatusBoard
+from hulian.platform.api.contract import Dependencies
+from hulian.platform.api.errors import UnavailableError
+from hulian.platform.api.jobs import JobBoard
+from hulian.platform.api.live import LiveHub
+from hulian.platform.api.points import PointIndex
+from hulian.platform.api.rates import Rates
+from hulian.platform.api.refusals import RelayedError
+
+__all__ = ["Context"]
+
+_log = structlog.get_logger("hulian.api")
+
+
+class Context:
+    """One a running application; handed to every route."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self.house = dependencies
+        self.configuration = dependencies.configuration
+        self.trust = dependencies.trust
+        self.catalogue = dependencies.catalogue
+        self.queries = dependencies.queries
+        self.gate = Gate(dependencies.trust, dependencies.configuration.allowed_hosts)
+        self.points = PointIndex(dependencies.catalogue)
+        self.hub = LiveHub(
+            dependencies.spine,
+            dependencies.decode,
+            dependencies.organisation,
+            clients=self.configuration.live_clients,
+            buffer=self.configuration.live_buffer,
+            rate=self.configuration.live_events_per_second,
+        )
+        self.board = StatusBoard(dependencies.spine, dependencies.organisation, self.hub)
+        self.rates = Rates()
+        self.jobs = JobBoard(self.configuration.imports)
+
+    def limits(self, rows: int = 2**40) -> Limits:
+        """The configured bounds of one query, with at most ``rows`` rows."""
+        configured = self.configuration
+        return Limits(
+            memory=configured.query_memory, seconds=configured.query_seconds, threads=configured.query_threads, rows=rows
+        )
+
+    async def ask(self, component: str, request: Mapping[str, Any], *, seconds: float = 5.0) -> Any:
+        """Asks a component over the spine. Its refusal is raised under its own code; silence as `UnavailableError`."""
+        subject = f"hl.{escape(self.house.organisation)}.control.{component}"
+        reply = await self.house.spine.request(subject, msgspec.json.encode(request), timeout=seconds)
+        try:
+            answer = msgspec.json.decode(reply.payload)
+        except msgspec.DecodeError as error:
+            raise UnavailableError(f"the component {component} answered with something that is not JSON") from error
+        if isinstance(answer, dict) and isinstance(refusal := answer.get("error"), dict):
+            raise RelayedError(refusal)
+        return answer
+
+    async def reload_edge(self, connector: str) -> bool:
+        """Tells the edge that a connector changed. An edge that is away reads the change when it comes back: False."""
+        try:
+            await self.ask("edge", {"do": "reload", "connector": connector})
+        except HulianError as error:
+            _log.warning("the edge was not told of a change", connector=connector, error=str(error))
+            return False
+        return True
+
+    async def audit(
+        self, who: Visitor, action: str, resource: str, outcome: str = "done", details: Mapping[str, Any] | None = None
+    ) -> None:
+        """Records what somebody did; trust itself records what was refused and what it changed."""
+        await in_thread(
+            lambda: self.trust.audit.record(who.name, action, resource, outcome, source=who.source, details=dict(details or {}))
+        )

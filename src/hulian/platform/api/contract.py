@@ -1,0 +1,131 @@
+"""What the API needs from elsewhere in the house; `hulian.assembly` hands it in.
+
+Trust and the catalogue are below this room and used as they are. What runs in another process or beside this room is a
+`Protocol` here, so that a test or another assembly can hand in its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import pyarrow as pa
+
+from hulian.data.catalogue import Catalogue
+from hulian.data.historian.contract import Annotate, Correct, Limits, Request, Size
+from hulian.kernel.sample import Columns, SampleBatch
+from hulian.network.exchange.spine.streams import StreamFigures
+from hulian.platform.api.configuration import ApiConfiguration
+from hulian.trust import Trust
+
+__all__ = ["ComponentReport", "Decode", "Dependencies", "Message", "Queries", "Refusal", "SpineLink", "Subscribed"]
+
+Decode = Callable[[bytes], SampleBatch]
+"""Bytes of a sample message to its batch; raises a `HulianError` for what is not one."""
+
+
+class Message(Protocol):
+    """One message of the spine."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def payload(self) -> bytes: ...
+
+
+class Subscribed(Protocol):
+    """An interest in a subject: its messages in order, until it is closed. Further ones than it holds are dropped."""
+
+    def __aiter__(self) -> AsyncIterator[Message]: ...
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(self, *error: object) -> Any: ...
+
+
+class SpineLink(Protocol):
+    """The spine, as the API sees it: live messages, and requests to other components.
+
+    A subscription survives lost connections. `request` raises a `HulianError` where nobody answers in time; the caller of
+    the API then gets 503.
+    """
+
+    @property
+    def connected(self) -> bool: ...
+
+    async def subscribe(self, subject: str) -> Subscribed: ...
+
+    async def request(self, subject: str, payload: bytes, timeout: float = 5.0) -> Message: ...
+
+
+class Queries(Protocol):
+    """The historian, asked over the spine. Errors arrive as the classes the historian raised."""
+
+    def query(self, request: Request, limits: Limits = ...) -> AsyncIterator[pa.RecordBatch]: ...
+
+    async def table(self, request: Request, limits: Limits = ...) -> pa.Table: ...
+
+    async def ledger(self) -> Sequence[Any]: ...
+
+    async def insert_history(self, columns: Sequence[Columns], token: str) -> None: ...
+
+    async def annotate(self, annotation: Annotate) -> None: ...
+
+    async def correct(self, correction: Correct) -> None: ...
+
+    async def sizes(self) -> Mapping[str, Size]: ...
+
+
+class ComponentReport(Protocol):
+    """What the supervisor says of one process of the node. ``since`` is seconds since 1970."""
+
+    name: str
+    state: str
+    since: float
+    restarts: int
+    memory_mb: float
+    cpu_percent: float
+    detail: str
+
+
+async def _no_streams() -> Sequence[StreamFigures]:
+    return ()
+
+
+async def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependencies:
+    """Everything the application is built from.
+
+    ``accounts_changed`` is awaited after an MQTT credential was made or taken away: it renders the spine's accounts anew
+    and makes the server read them. ``components`` and ``streams`` are asked when somebody looks at the health; the first
+    blocks shortly. ``console`` is the folder of the built console.
+    """
+
+    organisation: str
+    trust: Trust
+    catalogue: Catalogue
+    spine: SpineLink
+    queries: Queries
+    decode: Decode
+    configuration: ApiConfiguration = field(default_factory=ApiConfiguration)
+    accounts_changed: Callable[[], Awaitable[None]] = _nothing
+    components: Callable[[], Sequence[ComponentReport]] = tuple
+    streams: Callable[[], Awaitable[Sequence[StreamFigures]]] = _no_streams
+    console: Path | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """How every error is answered: a permanent code, what happened, where, and what to do next."""
+
+    code: str
+    message: str
+    place: str = ""
+    hint: str = ""

@@ -1,0 +1,168 @@
+"""Errors of the HTTP API.
+
+    HulianError
+    └── ApiError                    HL-API-0000
+        ├── RequestError            HL-API-0001   400  a body, parameter or header that does not fit
+        │   └── TimeError           HL-API-0002   400  a time or span that cannot be read
+        ├── LoginRequiredError      HL-API-0003   401
+        ├── CrossSiteError          HL-API-0004   403  a request that another site may have caused
+        ├── HostError               HL-API-0005   421  a Host header that is not ours (DNS rebinding)
+        ├── NotFoundError           HL-API-0006   404
+        ├── MethodError             HL-API-0007   405
+        ├── TooLargeError           HL-API-0008   413
+        ├── TooManyError            HL-API-0009   429  with the seconds to wait
+        ├── UnavailableError        HL-API-0010   503  a part of the platform does not answer
+        ├── ConflictError           HL-API-0011   409  what is asked for contradicts what there is
+        ├── ConsoleMissingError     HL-API-0012   404  the console was not built into this installation
+        ├── PortError               HL-API-0013        the address cannot be served (port in use, not allowed)
+        ├── CertificateError        HL-API-0014        the TLS certificate or key cannot be used
+        └── DefectError             HL-API-0015   500  a defect of Hulian; the log holds it under the reference shown
+
+A class carries the HTTP status it is answered with; errors of other rooms get theirs in `hulian.platform.api.refusals`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from hulian.kernel.errors import ConfigurationError, HulianError
+
+__all__ = [
+    "ApiError",
+    "CertificateError",
+    "ConflictError",
+    "ConsoleMissingError",
+    "CrossSiteError",
+    "DefectError",
+    "HostError",
+    "LoginRequiredError",
+    "MethodError",
+    "NotFoundError",
+    "PortError",
+    "RequestError",
+    "TimeError",
+    "TooLargeError",
+    "TooManyError",
+    "UnavailableError",
+]
+
+
+class ApiError(HulianError):
+    """The root of this room's errors; ``status`` is the HTTP status it is answered with."""
+
+    code = "HL-API-0000"
+    status: ClassVar[int] = 400
+
+
+class RequestError(ApiError):
+    """A body, parameter or header that does not fit; ``place`` names it."""
+
+    code = "HL-API-0001"
+    default_hint = "GET /api/v1/openapi.json describes every call"
+
+
+class TimeError(RequestError):
+    """A time or a span that cannot be read."""
+
+    code = "HL-API-0002"
+    default_hint = "write a time as 2026-03-01T08:00:00Z or as nanoseconds since 1970, and a span as 90s, 15m, 1h or 7d"
+
+
+class LoginRequiredError(ApiError):
+    """No login, or one that has expired."""
+
+    code = "HL-API-0003"
+    status = 401
+    default_hint = "log in, or send 'Authorization: Bearer hlt_…' with a token made in the console or by 'hulian token create'"
+
+
+class CrossSiteError(ApiError):
+    """A request that changes something and may have been caused by another site."""
+
+    code = "HL-API-0004"
+    status = 403
+    default_hint = "send the csrf value of GET /api/v1/session in the header X-Hulian-CSRF"
+
+
+class HostError(ApiError):
+    """The request names a host that this installation does not answer for."""
+
+    code = "HL-API-0005"
+    status = 421
+    default_hint = "add the name to allowed_hosts of [api] in hulian.toml"
+
+
+class NotFoundError(ApiError):
+    """There is nothing of this name."""
+
+    code = "HL-API-0006"
+    status = 404
+
+
+class MethodError(ApiError):
+    """The path exists, the method does not."""
+
+    code = "HL-API-0007"
+    status = 405
+
+
+class TooLargeError(ApiError):
+    """The body is larger than the configured limit."""
+
+    code = "HL-API-0008"
+    status = 413
+
+
+class TooManyError(ApiError):
+    """More than the configured number at a time; ``seconds`` is how long to wait."""
+
+    code = "HL-API-0009"
+    status = 429
+
+    def __init__(self, message: str, *, seconds: int = 1, place: str = "", hint: str = "") -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.seconds = seconds
+
+
+class UnavailableError(ApiError):
+    """A part of the platform does not answer now; the same request may work later."""
+
+    code = "HL-API-0010"
+    status = 503
+    default_hint = "look at the components under Health in the console, or run 'hulian status'"
+
+
+class ConflictError(ApiError):
+    """What is asked for contradicts what there is."""
+
+    code = "HL-API-0011"
+    status = 409
+
+
+class ConsoleMissingError(NotFoundError):
+    """The console was not built into this installation."""
+
+    code = "HL-API-0012"
+    default_hint = "install a released wheel, or run 'make console' in a checkout; the API works without it"
+
+
+class PortError(ConfigurationError):
+    """The configured address cannot be served."""
+
+    code = "HL-API-0013"
+    default_hint = "stop the program that uses the port, or set another port under [api] in hulian.toml"
+
+
+class CertificateError(ConfigurationError):
+    """The configured certificate or key cannot be used for TLS."""
+
+    code = "HL-API-0014"
+    default_hint = "give both certificate and key as PEM files under [api], or leave both empty"
+
+
+class DefectError(ApiError):
+    """A defect of Hulian. The answer holds a reference; the log holds the rest under it."""
+
+    code = "HL-API-0015"
+    status = 500
+    default_hint = "please report it with the reference and the lines around it in the log of the api component"

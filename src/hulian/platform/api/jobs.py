@@ -1,0 +1,102 @@
+"""Work that outlasts its request: imports. Each has a progress that anyone may ask for, and an end that is kept a while."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+
+import anyio
+import msgspec
+import structlog
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskGroup, TaskStatus
+
+from hulian.kernel.errors import HulianError
+from hulian.platform.api.errors import NotFoundError, TooManyError, UnavailableError
+
+__all__ = ["Job", "JobBoard"]
+
+_log = structlog.get_logger("hulian.api.jobs")
+_KEPT: Final = 200
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """One piece of work. ``done`` and ``total`` count bytes read; ``error`` is set where the state is ``failed``."""
+
+    id: str
+    kind: str
+    owner: str
+    state: Literal["running", "done", "failed"] = "running"
+    dry_run: bool = False
+    done: int = 0
+    total: int = 0
+    samples: int = 0
+    points: int = 0
+    started_ms: float = 0
+    ended_ms: float | None = None
+    error: dict[str, str] | None = None
+
+
+class JobBoard:
+    """Runs jobs inside its own scope; they end with it."""
+
+    def __init__(self, at_a_time: int) -> None:
+        self._at_a_time = at_a_time
+        self._jobs: dict[str, Job] = {}
+        self._changed = anyio.Event()
+        self._group: TaskGroup | None = None
+
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Holds the jobs until cancelled."""
+        try:
+            async with anyio.create_task_group() as group:
+                self._group = group
+                task_status.started()
+                await anyio.sleep_forever()
+        finally:
+            self._group = None
+
+    def start(self, job: Job, work: Callable[[Job], Awaitable[None]]) -> Job:
+        """Starts ``work``. Raises `TooManyError` where as many as allowed are running."""
+        if self._group is None:
+            raise UnavailableError("jobs are not running")
+        running = sum(1 for other in self._jobs.values() if other.kind == job.kind and other.state == "running")
+        if running >= self._at_a_time:
+            raise TooManyError(f"{running} {job.kind} runs already", seconds=10, hint="wait for it: GET /api/v1/jobs")
+        self._jobs[job.id] = job
+        for old in [key for key, other in self._jobs.items() if other.state != "running"][: max(0, len(self._jobs) - _KEPT)]:
+            del self._jobs[old]
+        self._group.start_soon(self._work, job, work)
+        return job
+
+    @staticmethod
+    def new(kind: str, owner: str) -> Job:
+        return Job(id=secrets.token_urlsafe(9), kind=kind, owner=owner, started_ms=time.time_ns() // 1000 / 1000)
+
+    def get(self, identity: str) -> Job:
+        """Raises `NotFoundError`."""
+        if identity not in self._jobs:
+            raise NotFoundError(f"there is no job {identity[:40]!r}", hint="jobs are forgotten when the api restarts")
+        return self._jobs[identity]
+
+    def all(self) -> list[Job]:
+        """Newest first."""
+        return sorted(self._jobs.values(), key=lambda job: -job.started_ms)
+
+    async def _work(self, job: Job, work: Callable[[Job], Awaitable[None]]) -> None:
+        try:
+            await work(job)
+            job.state = "done"
+        except HulianError as error:
+            job.error, job.state = error.as_dict(), "failed"
+        except Exception as error:  # noqa: BLE001 - a defect in one job must not end the others; it is logged and shown
+            _log.error("defect in a job", job=job.id, kind=job.kind, exc_info=error)
+            job.error = {"code": "HL-API-0015", "message": f"{type(error).__name__} in job {job.id}", "place": "", "hint": ""}
+            job.state = "failed"
+        finally:
+            if job.state == "running":
+                job.state = "failed"
+                job.error = {"code": "HL-API-0010", "message": "the api stopped", "place": "", "hint": "import it again"}
+            job.ended_ms = time.time_ns() // 1000 / 1000

@@ -1,0 +1,162 @@
+"""The API as a component: a socket, uvicorn inside our own scope, and the live hub beside it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import structlog
+import uvicorn
+from anyio import TASK_STATUS_IGNORED, CancelScope
+from anyio.abc import TaskStatus
+
+from hulian.platform.api.access import in_thread
+from hulian.platform.api.application import build_application, context_of
+from hulian.platform.api.contract import Dependencies
+from hulian.platform.api.errors import CertificateError, PortError, UnavailableError
+
+__all__ = ["ApiService"]
+
+_log = structlog.get_logger("hulian.api")
+_GRACE = 3
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers, that says when it serves."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._say_started = started
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._say_started()
+
+
+class ApiService:
+    """Serves the API and the console until cancelled; then open streams end and requests get three seconds to finish.
+
+    Raises `PortError` or `CertificateError` before it serves, where the configuration can never work.
+    """
+
+    name = "api"
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+        self._configuration = dependencies.configuration
+        self.port = 0
+        """The port that is served, once `run` has started."""
+
+    @property
+    def url(self) -> str:
+        """The address a person on this machine opens."""
+        host = self._configuration.host
+        shown = "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host  # noqa: S104
+        return f"{'https' if self._configuration.tls else 'http'}://{shown}:{self.port}"
+
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """See `hulian.kernel.lifecycle.Component`."""
+        app = build_application(self._dependencies)
+        context = context_of(app)
+        listener = self._bind()
+        with listener:
+            tls = await in_thread(self._tls)
+            started = anyio.Event()
+            server = _Server(self._uvicorn(app, tls), started.set)
+            async with anyio.create_task_group() as group:
+                for part in (context.hub, context.board, context.jobs):
+                    await group.start(part.run)
+                group.start_soon(self._serve, server, listener)
+                try:
+                    await started.wait()
+                    self.port = listener.getsockname()[1]
+                    task_status.started()
+                    await anyio.sleep_forever()
+                finally:
+                    server.should_exit = True
+
+    @staticmethod
+    async def _serve(server: _Server, listener: socket.socket) -> None:
+        with CancelScope(shield=True):
+            await server.serve(sockets=[listener])
+        if not server.should_exit:
+            raise UnavailableError("the HTTP server ended by itself")
+
+    def _bind(self) -> socket.socket:
+        host, port = self._configuration.host, self._configuration.port
+        try:
+            family, kind, number, _, address = socket.getaddrinfo(
+                host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = socket.socket(family, kind, number)
+        except OSError as error:
+            raise PortError(f"cannot listen on {host!r}: {error.strerror or error}", place="api.host") from error
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(1024)
+            listener.setblocking(False)
+        except OSError as error:
+            listener.close()
+            raise PortError(f"cannot listen on {host}:{port}: {error.strerror or error}", place="api.port") from error
+        return listener
+
+    def _tls(self) -> tuple[Path, Path] | None:
+        configuration = self._configuration
+        if bool(configuration.certificate) != bool(configuration.key):
+            raise CertificateError("certificate and key belong together; one is missing", place="api.certificate")
+        if configuration.certificate:
+            chain, key = Path(configuration.certificate), Path(configuration.key)
+        elif configuration.tls:
+            made = self._dependencies.trust.ca.server_certificate(self._own_names())
+            chain, key = made.certificate, made.key
+        else:
+            return None
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key)
+        except (OSError, ssl.SSLError) as error:
+            raise CertificateError(f"cannot be used: {error.strerror or error}", place=str(chain)) from error
+        return chain, key
+
+    def _own_names(self) -> list[str]:
+        own = socket.gethostname()
+        names = {"localhost", "127.0.0.1", "::1", own, f"{own.partition('.')[0]}.local"}
+        if self._configuration.host not in ("", "0.0.0.0", "::"):  # noqa: S104
+            names.add(self._configuration.host)
+        names.update(name for name in self._configuration.allowed_hosts if not name.startswith("*."))
+        try:
+            found = socket.getaddrinfo(own, None)
+        except OSError:
+            found = []
+        names.update(str(address[0]).partition("%")[0] for *_, address in found)
+        return sorted(names)
+
+    def _uvicorn(self, app: Any, tls: tuple[Path, Path] | None) -> uvicorn.Config:
+        configuration = self._configuration
+        secure = {"ssl_certfile": str(tls[0]), "ssl_keyfile": str(tls[1])} if tls else {}
+        return uvicorn.Config(
+            app,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(configuration.trusted_proxies),
+            forwarded_allow_ips=list(configuration.trusted_proxies),
+            limit_concurrency=configuration.connections,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=_GRACE,
+            **secure,  # type: ignore[arg-type]
+        )
