@@ -7,38 +7,39 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 from hulian.registry.errors import ForeignRegistryError, NewerRegistryError
 
-__all__ = ["LOCK", "current", "head", "upgrade"]
+__all__ = ["HEAD", "LOCK", "SCRIPTS", "current", "upgrade"]
+
+HEAD: Final = "0002"
+"""The revision this version reads and writes: the last of the scripts, named here so that a start need not read them."""
 
 LOCK: Final = 0x48554C49414E
 """The key of the PostgreSQL advisory lock that makes writers of one registry wait for each other."""
 
-_SCRIPTS: Final = Path(__file__).parent / "migrations"
+SCRIPTS: Final = Path(__file__).parent / "migrations"
+
 _alembic = threading.Lock()  # alembic keeps the running migration in module globals
 
 
-def upgrade(connection: Connection, place: str, revision: str = "head") -> None:
+def upgrade(connection: Connection, place: str, revision: str = HEAD) -> None:
     """Migrates to ``revision``. The caller's transaction holds the writer's lock and commits: it is all or nothing."""
     found = current(connection)
-    script = ScriptDirectory(str(_SCRIPTS))
+    if found == revision:
+        return
+    from alembic import command  # takes half a second, and only a first start and an upgrade need it
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     if found is None:
         if names := sa.inspect(connection).get_table_names():
             raise ForeignRegistryError(f"the database belongs to another program: it holds '{names[0]}'", place=place)
-    elif found not in {known.revision for known in script.walk_revisions()}:
-        raise NewerRegistryError(
-            f"the registry has schema {found}, and this version knows none beyond {script.get_current_head()}", place=place
-        )
-    if found == (script.get_current_head() if revision == "head" else revision):
-        return
+    elif found not in {known.revision for known in ScriptDirectory(str(SCRIPTS)).walk_revisions()}:
+        raise NewerRegistryError(f"the registry has schema {found}, and this version knows none beyond {HEAD}", place=place)
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     with _alembic:
         command.upgrade(config, revision)
@@ -46,9 +47,7 @@ def upgrade(connection: Connection, place: str, revision: str = "head") -> None:
 
 def current(connection: Connection) -> str | None:
     """The revision that the database says it has, None where it was never migrated."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def head() -> str:
-    """The revision this version writes."""
-    return ScriptDirectory(str(_SCRIPTS)).get_current_head() or ""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return found

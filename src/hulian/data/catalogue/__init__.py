@@ -1,10 +1,11 @@
 """What there is: connections, points, things, and the series that feed them.
 
-`Catalogue` keeps names and descriptions; values are the historian's.
+`dump` writes all of it as TOML, `apply` reads it back; `Catalogue` keeps names and descriptions; values are the historian's.
 """
 
 from __future__ import annotations
 
+from hulian.data.catalogue.document import apply, dump
 from hulian.data.catalogue.errors import (
     CatalogueError,
     CursorError,
@@ -53,4 +54,6 @@ __all__ = [
     "UnknownPointError",
     "Upserted",
     "VersionError",
+    "apply",
+    "dump",
 ]

@@ -70,6 +70,10 @@ class Catalogue:
 
         return stop
 
+    def reading(self) -> contextlib.AbstractContextManager[Connection]:
+        """One consistent view of the tables of this room."""
+        return self._registry.read()
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[tuple[Connection, Written]]:
         """One change: commits, raises the revision where anything was touched, and then tells."""
