@@ -36,6 +36,7 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     spine_command: list[str]
     spine_password: str
     devices_admitted: bool
+    mqtt_inputs: dict[str, list[str]] = {}
 
     def __repr__(self) -> str:
         return "Preparation(…)"
@@ -96,7 +97,7 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
         url, password = configuration.spine.url, preparation.spine_password
         await wait_ready(url, SUPERVISOR, password)
         async with await Spine.connect(url, SUPERVISOR, password, SUPERVISOR) as spine:
-            await declare(spine, configuration.spine, configuration.node.organisation)
+            await declare(spine, configuration.spine, configuration.node.organisation, mqtt=preparation.mqtt_inputs)
         if not preparation.devices_admitted:
             admit = command("prepare", "--admit", configuration_file=configuration_file)
             await anyio.to_thread.run_sync(_run, admit, configuration)

@@ -11,13 +11,17 @@ import msgspec
 from hulian.assembly.accounts import spine_users
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.local import TOKEN_FILE
+from hulian.data.catalogue import Catalogue
 from hulian.network.exchange.spine import server
+from hulian.network.exchange.spine.connection import Spine
+from hulian.network.exchange.spine.mqtt_input import stored_subjects
 from hulian.registry import Registry
 from hulian.trust import Trust
-from hulian.trust.components import Component
 from hulian.trust.principals import Scope
+from hulian.trust.secrets import NodeKey, SecretStore
+from hulian.trust.spine_accounts import SpineAccounts
 
-__all__ = ["admit_devices", "open_registry", "open_trust", "prepare"]
+__all__ = ["admit_devices", "connect_spine", "open_registry", "open_secrets", "open_trust", "prepare"]
 
 
 def open_registry(configuration: Configuration) -> Registry:
@@ -45,11 +49,21 @@ def prepare(configuration: Configuration) -> dict[str, Any]:
             "user": "admin",
             "password": password,
             "spine_command": server.prepare(spine_settings(configuration), spine_users(trust), directory),
-            "spine_password": trust.spine.password(Component.SUPERVISOR),
+            "spine_password": trust.spine.password("supervisor"),
+            "mqtt_inputs": _mqtt_inputs(configuration, registry),
             "devices_admitted": not configuration.spine.mqtt_port or server.kept_devices(directory),
         }
     finally:
         registry.close()
+
+
+def _mqtt_inputs(configuration: Configuration, registry: Registry) -> dict[str, list[str]]:
+    """What each MQTT connector reads, so that its consumer is there before the first device."""
+    found: dict[str, list[str]] = {}
+    for record in Catalogue(registry, configuration.node.organisation).connectors():
+        if record.protocol == "mqtt":
+            found[record.name] = stored_subjects(record.settings.get("topics", ("#",)))
+    return found
 
 
 def admit_devices(configuration: Configuration) -> None:
@@ -60,6 +74,18 @@ def admit_devices(configuration: Configuration) -> None:
         server.admit(spine_settings(configuration), spine_users(trust), Path(configuration.node.data) / "spine")
     finally:
         registry.close()
+
+
+def open_secrets(configuration: Configuration) -> SecretStore:
+    """The node's secrets alone, for components that have no registry."""
+    directory = Path(configuration.node.data) / "secrets"
+    return SecretStore(directory, NodeKey(directory))
+
+
+async def connect_spine(configuration: Configuration, component: str) -> Spine:
+    """The spine under the component's own credential. Raises `SpineDeniedError`, `SpineUnavailableError`."""
+    accounts = SpineAccounts(Path(configuration.node.data) / "secrets", configuration.node.organisation)
+    return await Spine.connect(configuration.spine.url, component, accounts.password(component), component, timeout=30.0)
 
 
 def spine_settings(configuration: Configuration) -> server.SpineConfiguration:

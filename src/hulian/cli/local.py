@@ -59,5 +59,5 @@ def open_platform(remote: Remote) -> Platform:
         from hulian.assembly.local import local_access
 
         url, own, authority = local_access(read_configuration(remote.config))
-        return Platform(url, token=token or own, authority=authority)
+        return Platform(url, token=token or own, verify=authority)
     return Platform(url, token=token or None)

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from hulian.kernel.errors import HulianError
+
 __all__ = ["pages", "reference"]
 
 
@@ -58,8 +60,6 @@ def _configuration() -> str:
 
 def _errors() -> str:
     import hulian
-    from hulian.kernel.errors import HulianError
-
     for module in pkgutil.walk_packages(hulian.__path__, "hulian."):
         if module.name.endswith(".errors"):
             importlib.import_module(module.name)
@@ -80,7 +80,7 @@ def _errors() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _descendants(kind: type) -> Iterator[type]:
+def _descendants(kind: type[HulianError]) -> Iterator[type[HulianError]]:
     for below in kind.__subclasses__():
         yield below
         yield from _descendants(below)

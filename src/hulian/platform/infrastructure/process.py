@@ -61,6 +61,7 @@ class ManagedProcess:
         self.spec = spec
         self.log = log
         self.started = 0.0
+        self.trouble = ""
         self._process: asyncio.subprocess.Process | None = None
         self._ready: asyncio.Future[None] | None = None
 
@@ -110,14 +111,22 @@ class ManagedProcess:
         loop.add_reader(read_end, readable)
 
     async def wait_ready(self) -> bool:
-        """True once the process serves; False where it ended or took too long."""
+        """True once the process serves; False where it ended or took too long: `trouble` says which."""
         assert self._process is not None  # noqa: S101 - start() comes first
         assert self._ready is not None  # noqa: S101
         ended = asyncio.ensure_future(self._process.wait())
         told: asyncio.Future[None] = asyncio.ensure_future(self.spec.probe()) if self.spec.probe else self._ready
         try:
             done, _ = await asyncio.wait((ended, told), timeout=self.spec.start_seconds, return_when=asyncio.FIRST_COMPLETED)
-            return told in done and told.exception() is None
+            if ended in done:
+                self.trouble = f"it ended with status {self._process.returncode}"
+            elif told not in done:
+                self.trouble = f"it was not ready within {self.spec.start_seconds:g} s"
+            elif (error := told.exception()) is not None:
+                self.trouble = str(error)
+            else:
+                return True
+            return False
         finally:
             ended.cancel()
             if not told.done():

@@ -166,7 +166,9 @@ class Supervisor:
             await process.stop()
             self._set(spec.name, ComponentState.FAILED, words)
             raise ComponentFailedError(
-                f"{spec.name} did not start" + (f":\n{words}" if words else ""), place=str(process.log), hint="read the log"
+                f"{spec.name} did not start: {process.trouble}" + (f"\n{words}" if words else ""),
+                place=str(process.log),
+                hint="the lines above are the end of its log",
             )
         self._set(spec.name, ComponentState.RUNNING)
 

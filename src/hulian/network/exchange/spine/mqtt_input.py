@@ -25,7 +25,7 @@ from hulian.network.exchange.spine.consumer import BatchConsumer, Delivery
 from hulian.network.exchange.spine.errors import SpineUnavailableError, StreamError, TopicError
 from hulian.network.exchange.spine.streams import MQTT, StreamState, declare_consumer, mqtt_consumer, state
 
-__all__ = ["MessageBatch", "MqttSource", "subject_topic", "topic_filter_subjects", "topic_subject"]
+__all__ = ["MessageBatch", "MqttSource", "stored_subjects", "subject_topic", "topic_filter_subjects", "topic_subject"]
 
 _log = structlog.get_logger("hulian.spine.mqtt")
 
@@ -134,6 +134,16 @@ class MessageBatch(msgspec.Struct, frozen=True):
     sequences: list[int] = []
 
 
+def stored_subjects(filters: Sequence[str]) -> list[str]:
+    """The subjects of ``$MQTT_msgs`` that the topic filters match, none covered by another. Raises `TopicError`."""
+    subjects = sorted({subject for topic in filters for subject in topic_filter_subjects(topic)})
+    return [_PREFIX + subject for subject in _narrowed(subjects)]
+
+
+def _narrowed(subjects: Sequence[str]) -> list[str]:
+    return [">"] if ">" in subjects else _without_covered(subjects)
+
+
 class MqttSource:
     """The platform's own listener as one connector sees it: the topics that ``filters`` match.
 
@@ -154,7 +164,7 @@ class MqttSource:
         self.dropped = 0
         """QoS 0 messages that came faster than they were taken."""
         subjects = sorted({subject for topic in filters for subject in topic_filter_subjects(topic)})
-        self._subjects = [">"] if ">" in subjects else _without_covered(subjects)
+        self._subjects = _narrowed(subjects)
         self._spine = spine
         self._consumer = mqtt_consumer(connector)
         self._best_effort = best_effort

@@ -1,8 +1,8 @@
 """nats-server's configuration, made from ours and from the accounts that `trust` keeps; nobody is served anonymously.
 
 `prepare` writes the files and gives the command line; who runs it is the supervisor's matter. MQTT devices are written
-into the configuration only when the stream that keeps their messages, and our consumer on it, exist on disk: at the very
-first start the listener therefore refuses every device until `streams.declare` has run and `admit` reloads the server.
+into the configuration only when the stream that keeps their messages exists on disk, with a consumer for every connector
+that reads it: at the very first start the listener therefore refuses every device until `streams.declare` has run and `admit` reloads the server.
 So no device ever gets a PUBACK for a message that nobody keeps.
 """
 
@@ -217,9 +217,8 @@ def _inline(value: Any) -> str:
 
 
 def kept_devices(directory: Path) -> bool:
-    """Whether the store on disk already keeps what devices publish: the MQTT stream and a consumer of ours on it."""
-    consumers = directory / "jetstream" / "jetstream" / "HULIAN" / "streams" / "$MQTT_msgs" / "obs"
-    return consumers.is_dir() and any(consumers.glob("hulian-*"))
+    """Whether the stream that keeps what devices publish is declared, and with it the consumers of every connector."""
+    return (directory / "jetstream" / "jetstream" / "HULIAN" / "streams" / "$MQTT_msgs").is_dir()
 
 
 def prepare(
@@ -266,7 +265,7 @@ def admit(configuration: SpineConfiguration, users: Sequence[SpineUser], directo
     yet keep what devices publish: they would be acknowledged for nothing.
     """
     if configuration.mqtt_port and not kept_devices(directory):
-        raise SpineError("the MQTT stream has no consumer yet", hint="declare the streams before devices are admitted")
+        raise SpineError("the MQTT stream is not declared yet", hint="declare the streams before devices are admitted")
     write(configuration, users, directory.absolute(), devices=True)
     reload(directory)
 

@@ -1,0 +1,173 @@
+"""Each component as a process of its own: what it needs, in the order in which it is opened."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from hulian.assembly.configuration import Configuration
+from hulian.assembly.logging import configure_logging
+from hulian.kernel.lifecycle import Component
+from hulian.platform.infrastructure.process import tell_ready
+
+__all__ = ["run_component"]
+
+
+def run_component(name: str, configuration: Configuration, configuration_file: Path | None) -> int:
+    """Runs one component in the foreground until SIGTERM or Ctrl-C; 0 for a clean end."""
+    configure_logging(name)
+    if name == "spine":
+        return _run_spine(configuration, configuration_file)
+    makers: dict[str, Callable[[Configuration, AsyncExitStack], Awaitable[Component]]] = {
+        "historian": _historian,
+        "edge": _edge,
+        "api": _api,
+    }
+    anyio.run(_serve, makers[name], configuration, backend_options={"use_uvloop": False})
+    return 0
+
+
+async def _serve(make: Callable[[Configuration, AsyncExitStack], Awaitable[Component]], configuration: Configuration) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(_end_on_signal, group.cancel_scope)
+        async with AsyncExitStack() as stack, anyio.create_task_group() as serving:
+            component = await make(configuration, stack)
+            await serving.start(component.run)
+            tell_ready()
+
+
+async def _end_on_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+            return
+
+
+def _run_spine(configuration: Configuration, configuration_file: Path | None) -> int:
+    """The spine alone, under a supervisor of its own: nats-server is a program, not a coroutine."""
+    from hulian.assembly.node import first_start, stages
+    from hulian.platform.infrastructure.supervisor import Supervisor, lock_directory
+
+    preparation = first_start(configuration, configuration_file)
+    data = Path(configuration.node.data)
+    lock_directory(data)
+
+    async def run() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_end_on_signal, group.cancel_scope)
+            only = stages(configuration, configuration_file, preparation)[:1]
+            await Supervisor(data, only, lambda status: None).run(tell_ready)
+
+    anyio.run(run)
+    return 0
+
+
+async def _historian(configuration: Configuration, stack: AsyncExitStack) -> Component:
+    from hulian.assembly.preparation import connect_spine
+    from hulian.data.ingest.service import HistorianService
+
+    historian = await anyio.to_thread.run_sync(open_historian, configuration)
+    stack.callback(historian.close)
+    spine = await stack.enter_async_context(await connect_spine(configuration, "historian"))
+    settings = msgspec.structs.replace(configuration.ingest, durability=configuration.node.durability.value)
+    return HistorianService(spine, historian, Path(configuration.node.data), configuration.node.organisation, settings)
+
+
+def open_historian(configuration: Configuration) -> Any:
+    """The configured historian: the embedded store, or a server."""
+    settings = msgspec.structs.replace(configuration.historian, durability=configuration.node.durability.value)
+    if settings.server.url:
+        from hulian.assembly.preparation import open_secrets
+        from hulian.data.historian.server import ServerHistorian
+        from hulian.kernel.configuration import resolve_secret
+
+        reference = settings.server.password
+        password = resolve_secret(reference, open_secrets(configuration).get) if reference else ""
+        return ServerHistorian(settings, password=password)
+    from hulian.data.historian.embedded import EmbeddedHistorian
+
+    return EmbeddedHistorian(Path(configuration.node.data) / "historian", settings)
+
+
+async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Component:
+    from hulian.assembly.plant import CataloguePlant
+    from hulian.assembly.preparation import connect_spine, open_registry, open_trust
+    from hulian.assembly.uplink import SpineUplink
+    from hulian.data.catalogue import Catalogue
+    from hulian.network.exchange.spine.mqtt_input import MqttSource
+    from hulian.network.exchange.spine.publisher import Publisher
+    from hulian.platform.edge.contract import ConnectorPlan
+    from hulian.platform.edge.service import EdgeService
+
+    registry = await anyio.to_thread.run_sync(open_registry, configuration)
+    stack.callback(registry.close)
+    trust = await anyio.to_thread.run_sync(open_trust, configuration, registry)
+    organisation = configuration.node.organisation
+    spine = await stack.enter_async_context(await connect_spine(configuration, "edge"))
+    publisher = await stack.enter_async_context(Publisher(spine))
+
+    def extras(plan: ConnectorPlan) -> Mapping[str, Any]:
+        if plan.protocol != "mqtt":
+            return {}
+        topics = plan.settings.get("topics", ("#",))
+        return {"mqtt.source": MqttSource(spine, plan.name, tuple(topics))}
+
+    return EdgeService(
+        organisation,
+        Path(configuration.node.data) / "edge",
+        configuration.edge,
+        CataloguePlant(Catalogue(registry, organisation), trust),
+        SpineUplink(spine, publisher, organisation),
+        trust.peers,
+        power=configuration.node.durability.value == "power",
+        extras=extras,
+    )
+
+
+async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component:
+    from hulian.assembly.accounts import spine_users
+    from hulian.assembly.preparation import connect_spine, open_registry, open_trust, spine_settings
+    from hulian.data.catalogue import Catalogue
+    from hulian.data.ingest.client import QueryClient
+    from hulian.network.exchange.spine import codec, server, streams
+    from hulian.platform import api
+    from hulian.platform.api.contract import Dependencies
+    from hulian.platform.api.service import ApiService
+    from hulian.platform.infrastructure.supervisor import read_components
+
+    registry = await anyio.to_thread.run_sync(open_registry, configuration)
+    stack.callback(registry.close)
+    trust = await anyio.to_thread.run_sync(open_trust, configuration, registry)
+    organisation, data = configuration.node.organisation, Path(configuration.node.data)
+    spine = await stack.enter_async_context(await connect_spine(configuration, "api"))
+
+    async def accounts_changed() -> None:
+        await anyio.to_thread.run_sync(lambda: server.admit(spine_settings(configuration), spine_users(trust), data / "spine"))
+
+    static = Path(api.__file__).parent / "static"
+
+    async def stream_figures() -> list[streams.StreamFigures]:
+        return await streams.figures(spine)
+
+    return ApiService(
+        Dependencies(
+            organisation=organisation,
+            trust=trust,
+            catalogue=Catalogue(registry, organisation),
+            spine=spine,
+            queries=QueryClient(spine, organisation),
+            decode=codec.decode,
+            configuration=configuration.api,
+            accounts_changed=accounts_changed,
+            components=lambda: read_components(data),
+            streams=stream_figures,
+            console=static if (static / "index.html").exists() else None,
+        )
+    )
