@@ -1,5 +1,7 @@
 """Numbers about the samples of each step."""
 
+# ruff: noqa: S608 - names of tables are ours, series ids are digits, text goes through `sql.quote`
+
 from __future__ import annotations
 
 import re
@@ -8,11 +10,13 @@ from typing import Final
 
 import pyarrow as pa
 
-from hulian.data.historian import schema, sql
+from hulian.data.historian import sql
 from hulian.data.historian.asking import Asking
 from hulian.data.historian.block import HOUR, MINUTE, NUMERIC
 from hulian.data.historian.contract import Aggregate
 from hulian.data.historian.errors import RequestError
+from hulian.data.historian.sources import raw_source, rollup_source
+from hulian.data.historian.weighting import weighted
 
 __all__ = ["aggregate"]
 
@@ -25,33 +29,33 @@ _FROM_RAW: Final = {
     "first": f"argMinIf({sql.NUMBER}, time, {sql.USABLE})",
     "last": f"argMaxIf({sql.NUMBER}, time, {sql.USABLE})",
 }
-_WHEN: Final = "toInt64(toUnixTimestamp(time)) * 1000000000"
 _FROM_ROLLUP: Final = {
     "mean": "sum(total) / sum(usable)",
     "min": sql.lowest("min(lowest)"),
     "max": sql.highest("max(highest)"),
     "sum": "sum(total)",
-    "first": sql.value_bits(f"argMinIf(lead, {_WHEN} + toInt64(bitShiftRight(lead, 64)), usable > 0)"),
-    "last": sql.value_bits(f"argMaxIf(tail, {_WHEN} + toInt64(bitShiftRight(tail, 64)), usable > 0)"),
+    "first": sql.value_bits("argMinIf(lead, at + toInt64(bitShiftRight(lead, 64)), usable > 0)"),
+    "last": sql.value_bits("argMaxIf(tail, at + toInt64(bitShiftRight(tail, 64)), usable > 0)"),
 }
+_TIME_WEIGHTED: Final = "time_weighted_mean"
 
 
 def aggregate(asking: Asking, request: Aggregate) -> Iterator[pa.RecordBatch]:
     """One row a series and step that holds samples."""
     _check(request)
-    names = next((found for storage, found in asking.by_class(request.series) if storage is request.storage), None)
-    if names is None:
+    found = next((found for storage, found in asking.by_class(request.series) if storage is request.storage), None)
+    if found is None:
         return
+    names: list[int] = found.tolist()
     level = _level(request)
-    step, start = request.step, request.start
+    step, start, end = request.step, request.start, request.end
     if level is None:
-        bucket = sql.floor(sql.NANOSECONDS, start, step)
-        source, window = schema.raw(request.storage), f"time >= {sql.instant(start)} AND time < {sql.instant(request.end)}"
+        at = sql.NANOSECONDS
+        source = raw_source(asking, request.storage, names, start, end)
         usable, good, samples, chosen = f"countIf({sql.USABLE})", f"countIf({sql.GOOD})", "count()", _FROM_RAW
     else:
-        bucket = sql.floor(_WHEN, start, step)
-        source = level
-        window = f"time >= {sql.instant(start)} AND time < {sql.instant(request.end)}"
+        at = "at"
+        source = rollup_source(asking, request.storage, level, names, start, end)
         usable, good, samples, chosen = "sum(usable)", "sum(good)", "sum(samples)", _FROM_ROLLUP
     columns, fields = [], []
     for name in request.functions:
@@ -59,14 +63,14 @@ def aggregate(asking: Asking, request: Aggregate) -> Iterator[pa.RecordBatch]:
             columns.append(f"{samples} AS f_count")
             fields.append(pa.field("count", pa.uint64()))
             continue
-        expression = chosen.get(name) or _other(name, level)
+        expression = "NULL" if name == _TIME_WEIGHTED else chosen.get(name) or _other(name, level)
         columns.append(f"if({usable} = 0, NULL, {expression}) AS f_{name}")
         fields.append(pa.field(name, pa.float64()))
+    selected = ", ".join(f"f_{name}" for name in request.functions)
     statement = (
-        f"SELECT series, fromUnixTimestamp64Nano(bucket, 'UTC') AS t, {', '.join(column.split(' AS ')[-1] for column in columns)},"
-        f" good FROM (SELECT series, {bucket} AS bucket, {', '.join(columns)}, {good} / {samples} AS good"
-        f" FROM {asking.database}.{source} WHERE series IN {sql.listed(names.tolist())} AND {window}"
-        " GROUP BY series, bucket) ORDER BY series, bucket"
+        f"SELECT series, fromUnixTimestamp64Nano(bucket, 'UTC') AS begin, {selected}, share FROM"
+        f" (SELECT series, {sql.floor(at, start, step)} AS bucket, {', '.join(columns)}, {good} / {samples} AS share"
+        f" FROM {source} GROUP BY series, bucket) ORDER BY series, bucket"
     )
     wanted = pa.schema(
         [
@@ -77,7 +81,8 @@ def aggregate(asking: Asking, request: Aggregate) -> Iterator[pa.RecordBatch]:
         ],
         metadata={"resolution": level or "raw"},
     )
-    yield from asking.stream(statement, wanted)
+    batches = asking.stream(statement, wanted)
+    yield from weighted(asking, request, batches) if _TIME_WEIGHTED in request.functions else batches
 
 
 def _check(request: Aggregate) -> None:
@@ -85,16 +90,20 @@ def _check(request: Aggregate) -> None:
         raise RequestError("the window ends before it begins", place="end")
     if request.step <= 0:
         raise RequestError("a step is a positive number of nanoseconds", place="step")
+    if len(set(request.functions)) != len(request.functions):
+        raise RequestError("a function is asked twice", place="functions")
     if request.storage not in NUMERIC:
-        raise RequestError(f"{request.storage} series have no aggregates", place="storage", hint="ask for raw or states")
+        raise RequestError(
+            f"series of the class {request.storage} have no aggregates", place="storage", hint="ask for raw or states"
+        )
 
 
 def _level(request: Aggregate) -> str | None:
-    """The coarsest roll-up that gives the exact answer."""
-    if not set(request.functions) <= {*_FROM_ROLLUP, "count", "stddev"}:
-        return None
+    """The coarsest roll-up that gives the exact answer; what lies behind its last whole bucket comes from raw samples."""
+    exact = {*_FROM_ROLLUP, "count"}
     for name, width in (("hour", HOUR), ("minute", MINUTE)):
-        if request.step % width == 0 and request.start % width == 0 and request.end % width == 0:
+        known = exact | {"stddev"} if name == "hour" else exact
+        if set(request.functions) <= known and request.step % width == 0 and request.start % width == 0:
             return name
     return None
 
@@ -102,8 +111,8 @@ def _level(request: Aggregate) -> str | None:
 def _other(name: str, level: str | None) -> str:
     if name == "stddev":
         if level is None:
-            return f"stddevSampStableIf({sql.NUMBER}, {sql.USABLE})"
-        return "sqrt(varPopStableMerge(spread) * sum(usable) / (sum(usable) - 1))"
+            return f"if(countIf({sql.USABLE}) > 1, stddevSampStableIf({sql.NUMBER}, {sql.USABLE}), NULL)"
+        return "if(sum(usable) > 1, sqrt(varPopStableMerge(spread) * sum(usable) / (sum(usable) - 1)), NULL)"
     if found := _PERCENTILE.match(name):
         return f"quantileExactInclusiveIf(0.{found[1]})({sql.NUMBER}, {sql.USABLE})"
     raise RequestError(

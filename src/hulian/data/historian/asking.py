@@ -13,6 +13,7 @@ from hulian.data.historian.contract import Cancellation
 from hulian.data.historian.engine import Deadline, Engine
 from hulian.data.historian.errors import RequestError
 from hulian.data.historian.newest import NEVER, Newest
+from hulian.data.historian.overlaps import Overlaps
 from hulian.kernel.storage import StorageClass
 
 __all__ = ["Asking"]
@@ -23,6 +24,7 @@ class Asking(NamedTuple):
 
     engine: Engine
     newest: Mapping[StorageClass, Newest]
+    overlaps: Overlaps
     deadline: Deadline
     cancellation: Cancellation | None
 

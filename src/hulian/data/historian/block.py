@@ -25,6 +25,7 @@ __all__ = [
     "UNCERTAIN",
     "Partials",
     "SortedBlock",
+    "coarser",
     "double_of",
     "ordered_bits",
     "rollup",
@@ -70,8 +71,8 @@ class SortedBlock(NamedTuple):
 class Partials(NamedTuple):
     """One row a series and bucket that holds samples. They merge: two rows of one bucket add up to the row of both.
 
-    ``lead``, ``tail``, ``lowest`` and ``highest`` are pairs (low, high) of uint64, 128-bit keys of which the smallest (of ``tail``
-    and ``highest`` the largest) wins: when and what was the first, last, lowest and highest usable value.
+    ``lead``, ``tail``, ``lowest`` and ``highest`` are pairs (low, high) of uint64, 128-bit keys of which the smallest (of
+    ``tail`` and ``highest`` the largest) wins: when and what was the first, last, lowest and highest usable value.
     """
 
     series: npt.NDArray[np.uint64]
@@ -150,38 +151,80 @@ def rollup(block: SortedBlock, width: int) -> Partials:
     np.not_equal(bucket[1:], bucket[:-1], out=new[1:])
     new[block.starts] = True
     starts = np.flatnonzero(new)
-    rows = len(starts)
     samples = np.diff(np.append(starts, len(bucket)))
     good = block.status < UNCERTAIN
     unusable = block.status >= BAD
     if missing is not None:
         good, unusable = good & ~missing, unusable | missing
-    everything = Partials(
-        series=block.series[starts],
-        time=bucket[starts] * width,
-        samples=samples.astype(np.uint64),
-        good=np.add.reduceat(good, starts, dtype=np.uint64),
-        usable=samples.astype(np.uint64),
-        total=np.zeros(rows),
-        lead=np.full((rows, 2), ~np.uint64(0)),
-        tail=np.zeros((rows, 2), np.uint64),
-        lowest=np.full((rows, 2), ~np.uint64(0)),
-        highest=np.zeros((rows, 2), np.uint64),
-        mean=np.zeros(rows),
-        squares=np.zeros(rows),
-    )
+    rows = _empty(block.series[starts], bucket[starts] * width)
+    rows.samples[:] = samples
+    rows.good[:] = np.add.reduceat(good, starts, dtype=np.uint64)
     offset = (block.time - bucket * width).astype(np.uint64)
     if not bool(unusable.any()):
-        _fill(everything, slice(None), starts, samples, numbers, offset)
-        return everything
+        rows.usable[:] = samples
+        _fill(rows, slice(None), starts, samples, numbers, offset)
+        return rows
     usable = ~unusable
     counts = np.add.reduceat(usable, starts, dtype=np.int64)
+    rows.usable[:] = counts
     filled = counts > 0
-    everything.usable[:] = counts
     if bool(filled.any()):
         kept = counts[filled]
-        _fill(everything, filled, np.concatenate(([0], np.cumsum(kept)[:-1])), kept, numbers[usable], offset[usable])
-    return everything
+        _fill(rows, filled, np.concatenate(([0], np.cumsum(kept)[:-1])), kept, numbers[usable], offset[usable])
+    return rows
+
+
+def coarser(fine: Partials, width: int) -> Partials:
+    """The same in buckets of ``width`` ns, a multiple of those of ``fine``."""
+    bucket = fine.time // width
+    new = np.append(True, (bucket[1:] != bucket[:-1]) | (fine.series[1:] != fine.series[:-1]))
+    starts = np.flatnonzero(new)
+    rows = _empty(fine.series[starts], bucket[starts] * width)
+    for name in ("samples", "good", "usable"):
+        getattr(rows, name)[:] = np.add.reduceat(getattr(fine, name), starts)
+    used = fine.usable > 0
+    group = (np.cumsum(new) - 1)[used]
+    if not len(group):
+        return rows
+    begins = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    at = group[begins]
+    counts = np.diff(np.append(begins, len(group)))
+    number = fine.usable[used].astype(np.float64)
+    shift = (fine.time - bucket * width)[used].astype(np.uint64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rows.total[at] = np.add.reduceat(fine.total[used], begins)
+        rows.mean[at] = rows.total[at] / rows.usable[at]
+        between = number * np.square(fine.mean[used] - np.repeat(rows.mean[at], counts))
+        rows.squares[at] = np.add.reduceat(fine.squares[used] + between, begins)
+    for name, place in (("lead", begins), ("tail", begins + counts - 1)):
+        keys = getattr(fine, name)[used][place]
+        getattr(rows, name)[at] = np.stack((keys[:, 0], keys[:, 1] + shift[place]), axis=1)
+    for name, extreme in (("lowest", np.minimum), ("highest", np.maximum)):
+        keys = getattr(fine, name)[used]
+        found = extreme.reduceat(keys[:, 1], begins)
+        place = _first_hits(keys[:, 1] == np.repeat(found, counts), begins)
+        moved = keys[place, 0] + shift[place] if name == "lowest" else keys[place, 0] - shift[place]
+        getattr(rows, name)[at] = np.stack((moved, found), axis=1)
+    return rows
+
+
+def _empty(series: npt.NDArray[np.uint64], time: npt.NDArray[np.int64]) -> Partials:
+    """Rows without a usable sample: whatever merges with them stays what it is."""
+    count = len(series)
+    return Partials(
+        series=series,
+        time=time,
+        samples=np.zeros(count, np.uint64),
+        good=np.zeros(count, np.uint64),
+        usable=np.zeros(count, np.uint64),
+        total=np.zeros(count),
+        lead=np.full((count, 2), ~np.uint64(0)),
+        tail=np.zeros((count, 2), np.uint64),
+        lowest=np.full((count, 2), ~np.uint64(0)),
+        highest=np.zeros((count, 2), np.uint64),
+        mean=np.zeros(count),
+        squares=np.zeros(count),
+    )
 
 
 def _fill(
@@ -205,8 +248,12 @@ def _fill(
     rows.tail[at] = np.stack((bits[ends], offset[ends]), axis=1)
     for target, extreme in ((rows.lowest, np.minimum), (rows.highest, np.maximum)):
         found = extreme.reduceat(numbers, starts)
-        hits = np.flatnonzero(numbers == np.repeat(found, counts))
-        group = np.searchsorted(starts, hits, side="right") - 1 if len(hits) else hits
-        first = hits[np.append(True, group[1:] != group[:-1])]
+        first = _first_hits(numbers == np.repeat(found, counts), starts)
         when = offset[first] if target is rows.lowest else ~offset[first]
         target[at] = np.stack((when, ordered_bits(found)), axis=1)
+
+
+def _first_hits(hit: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Of each group, which begin at ``starts`` and hold a hit each, the first hit."""
+    hits = np.flatnonzero(hit)
+    return hits[np.searchsorted(hits, starts)]

@@ -36,6 +36,7 @@ __all__ = [
     "Request",
     "Size",
     "TimeInState",
+    "Versions",
 ]
 
 AGGREGATES = (
@@ -198,7 +199,17 @@ class Annotations(msgspec.Struct, frozen=True, kw_only=True, tag="annotations"):
     end: int = 2**62
 
 
-Request = LastValues | RawWindow | Aggregate | TimeInState | Instants | Downsample | Aligned | Events | Annotations
+class Versions(msgspec.Struct, frozen=True, kw_only=True, tag="versions"):
+    """Every version of every sample, corrected ones included, in (series, time, version) order: (series, time, value, status,
+    version, author, reason, created); the last three are null where the sample came from its source."""
+
+    series: Sequence[int]
+    start: int
+    end: int
+    storage: StorageClass = StorageClass.DOUBLE
+
+
+Request = LastValues | RawWindow | Aggregate | TimeInState | Instants | Downsample | Aligned | Events | Annotations | Versions
 
 
 class Annotate(msgspec.Struct, frozen=True, kw_only=True):

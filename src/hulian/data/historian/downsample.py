@@ -16,7 +16,7 @@ __all__ = ["extremes", "minmaxlttb"]
 
 Indices = npt.NDArray[np.int64]
 
-_CANDIDATES: Final = 4
+_CANDIDATES: Final = 3
 _SPAN: Final = 16
 
 
@@ -35,9 +35,9 @@ def minmaxlttb(time: npt.NDArray[np.int64], value: npt.NDArray[np.float64], poin
     kept = extremes(time, value, spans)
     room = max(points - len(kept), 3)
     some = extremes(time, value, room * _CANDIDATES // 2) if count > room * _CANDIDATES else np.arange(count)
-    some = np.unique(np.concatenate(([0], some, [count - 1])))
+    some = _union(count, some, np.array([0, count - 1]))
     chosen = some[_lttb(time[some], value[some], room)]
-    return np.unique(np.concatenate((chosen, kept)))
+    return _union(count, chosen, kept)
 
 
 def extremes(time: npt.NDArray[np.int64], value: npt.NDArray[np.float64], spans: int) -> Indices:
@@ -47,9 +47,16 @@ def extremes(time: npt.NDArray[np.int64], value: npt.NDArray[np.float64], spans:
     found = []
     for extreme in (np.minimum, np.maximum):
         hits = np.flatnonzero(value == np.repeat(extreme.reduceat(value, starts), counts))
-        group = np.searchsorted(starts, hits, side="right")
-        found.append(hits[np.append(True, group[1:] != group[:-1])])
-    return np.unique(np.concatenate(found))
+        found.append(hits[np.searchsorted(hits, starts)])
+    return _union(len(time), *found)
+
+
+def _union(count: int, *indices: Indices) -> Indices:
+    """The indices in order, each once."""
+    marked = np.zeros(count, np.bool_)
+    for some in indices:
+        marked[some] = True
+    return np.flatnonzero(marked)
 
 
 def _spans(time: npt.NDArray[np.int64], spans: int) -> Indices:
@@ -77,8 +84,10 @@ def _lttb(time: npt.NDArray[np.int64], value: npt.NDArray[np.float64], points: i
     for span in range(len(sizes)):
         to_x, to_y = next_x[span] - at_x, next_y[span] - at_y
         best, largest = bounds[span], -1.0
-        for position in range(bounds[span], bounds[span + 1]):
-            area = abs(to_x * (ys[position] - at_y) - (xs[position] - at_x) * to_y)
+        for position in range(best, bounds[span + 1]):
+            area = to_x * (ys[position] - at_y) - (xs[position] - at_x) * to_y
+            if area < 0:
+                area = -area
             if area > largest:
                 best, largest = position, area
         chosen.append(best)

@@ -94,7 +94,7 @@ class EmbeddedEngine:
         from chdb.session import Session  # costs 0.3 s and 300 MB: only the process that owns a store pays
 
         try:
-            return Session(self._address)
+            return Session(self._address)  # type: ignore[no-untyped-call]
         except RuntimeError as error:
             raise StoreError(
                 f"the store cannot be opened: {error_of(str(error)).message}", place=str(self.directory)
@@ -125,8 +125,7 @@ class EmbeddedEngine:
             try:
                 result = session.send_query(sql + statement, "ArrowStream")
                 while (chunk := result.fetch()) is not None:
-                    for batch in pa.ipc.open_stream(chunk.bytes()):
-                        yield batch
+                    yield from pa.ipc.open_stream(chunk.bytes())
                     if deadline is not None:
                         _ = deadline.left
                 result = None

@@ -107,7 +107,9 @@ def _raw(value: str | bytes) -> bytes:
 
 
 def _bytes_of(values: npt.NDArray[Any]) -> memoryview:
-    return memoryview(np.ascontiguousarray(values)).cast("B")
+    if not len(values):
+        return memoryview(b"")
+    return memoryview(np.ascontiguousarray(values).data).cast("B")
 
 
 def _varint(number: int) -> bytes:

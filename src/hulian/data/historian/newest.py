@@ -1,48 +1,65 @@
-"""Which series the store holds, of which class, and how new their newest samples are; kept in memory."""
+"""Which series the store holds and the newest sample of each, in memory: a live screen asks for them all the time."""
 
 from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NEVER", "Newest"]
+__all__ = ["NEVER", "Newest", "NewestSamples"]
 
-NEVER = np.iinfo(np.int64).min
+NEVER: Final = np.iinfo(np.int64).min
+
+
+class NewestSamples(NamedTuple):
+    """One row a series, in the order of ``names``; ``value`` holds nothing for classes that are not numbers."""
+
+    names: npt.NDArray[np.uint64]
+    time: npt.NDArray[np.int64]
+    value: npt.NDArray[Any]
+    missing: npt.NDArray[np.bool_]
+    status: npt.NDArray[np.uint32]
+
+    def rows(self, at: Any) -> NewestSamples:
+        """Some of the rows."""
+        return NewestSamples._make(column[at] for column in self)
 
 
 class Newest:
-    """Series ids in order and their newest times. One writer; a reader sees one state or the next, never a mixture."""
+    """The newest sample of each series of one storage class.
 
-    def __init__(self) -> None:
-        self._state: tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]] = (np.empty(0, np.uint64), np.empty(0, np.int64))
+    One writer; a reader sees one state or the next, never a mixture.
+    """
+
+    def __init__(self, kind: npt.DTypeLike) -> None:
+        self.samples = NewestSamples(
+            np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, kind), np.empty(0, np.bool_), np.empty(0, np.uint32)
+        )
 
     def __len__(self) -> int:
-        return len(self._state[0])
-
-    @property
-    def names(self) -> npt.NDArray[np.uint64]:
-        """All series, in order."""
-        return self._state[0]
+        return len(self.samples.names)
 
     def of(self, names: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
         """The newest time of each of ``names``; `NEVER` where there is no sample."""
-        known, times = self._state
+        known, times = self.samples.names, self.samples.time
         if not len(known):
             return np.full(len(names), NEVER)
         at = np.minimum(np.searchsorted(known, names), len(known) - 1)
         found: npt.NDArray[np.int64] = np.where(known[at] == names, times[at], NEVER)
         return found
 
-    def update(self, names: npt.NDArray[np.uint64], times: npt.NDArray[np.int64]) -> None:
-        """Takes the newer of what is known and ``times``; ``names`` are in order and unique."""
-        known, before = self._state
-        present = self.of(names)
-        new = present == NEVER
-        if bool(new.any()):
-            at = np.searchsorted(known, names[new])
-            known, before = np.insert(known, at, names[new]), np.insert(before, at, times[new])
+    def update(self, new: NewestSamples) -> None:
+        """Takes those of ``new`` that are not older than what is known; their names are in order and unique."""
+        old = self.samples
+        unknown = self.of(new.names) == NEVER
+        if bool(unknown.any()):
+            at = np.searchsorted(old.names, new.names[unknown])
+            old = NewestSamples._make(np.insert(before, at, after[unknown]) for before, after in zip(old, new, strict=True))
         else:
-            before = before.copy()
-        at = np.searchsorted(known, names)
-        before[at] = np.maximum(before[at], times)
-        self._state = (known, before)
+            old = NewestSamples._make(column.copy() for column in old)
+        at = np.searchsorted(old.names, new.names)
+        newer = new.time >= old.time[at]
+        for before, after in zip(old[1:], new[1:], strict=True):
+            before[at[newer]] = after[newer]
+        self.samples = old

@@ -1,23 +1,27 @@
 """Samples as they were stored: the newest ones, and those of a window."""
 
+# ruff: noqa: S608 - names of tables are ours, series ids are digits, text goes through `sql.quote`
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from hulian.data.historian import schema
 from hulian.data.historian.asking import Asking
-from hulian.data.historian.block import NUMERIC
+from hulian.data.historian.block import BAD, NUMERIC
 from hulian.data.historian.contract import LastValues, RawWindow
-from hulian.data.historian.errors import RequestError
-from hulian.data.historian.sql import instant, listed
+from hulian.data.historian.errors import QueryLimitError, RequestError
+from hulian.data.historian.newest import NewestSamples
+from hulian.data.historian.sql import USABLE, instant, listed
 from hulian.kernel.sample import SCHEMAS
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["LAST_SCHEMA", "TRUNCATED", "last_values", "raw_window", "samples", "text_of"]
+__all__ = ["LAST_SCHEMA", "TRUNCATED", "by_series", "last_values", "neighbours", "raw_window", "samples", "text_of"]
 
 LAST_SCHEMA: Final = pa.schema(
     [
@@ -35,19 +39,35 @@ _COLUMNS: Final = "series, time, value, status"
 
 
 def last_values(asking: Asking, request: LastValues) -> Iterator[pa.RecordBatch]:
-    """The newest sample of each series."""
+    """The newest sample of each series: numbers from memory, the rest from their tables."""
     if request.series:
-        chosen = [(storage, f" WHERE series IN {listed(names)}") for storage, names in asking.by_class(request.series)]
+        chosen = list(asking.by_class(request.series))
     else:
-        chosen = [(storage, "") for storage, newest in asking.newest.items() if len(newest)]
-    for storage, where in chosen:
+        chosen = [(storage, newest.samples.names) for storage, newest in asking.newest.items() if len(newest)]
+    for storage, names in chosen:
+        if storage in NUMERIC:
+            yield _remembered(asking.newest[storage].samples, storage, names)
+            continue
+        where = f" WHERE series IN {listed(names.tolist())}" if request.series else ""
         statement = f"SELECT {_COLUMNS} FROM {asking.database}.{schema.last(storage)} FINAL{where} ORDER BY series"
         for batch in asking.stream(statement, SCHEMAS[storage]):
             series, time, value, status = batch.columns
-            count = batch.num_rows
-            number = value.cast(pa.float64()) if storage in NUMERIC else pa.nulls(count, pa.float64())
-            names = pa.array([storage.value]).take(pa.array(np.zeros(count, np.int64)))
-            yield pa.RecordBatch.from_arrays([series, time, text_of(value, storage), number, status, names], schema=LAST_SCHEMA)
+            yield _last_batch(series, time, text_of(value, storage), pa.nulls(len(series), pa.float64()), status, storage)
+
+
+def _remembered(newest: NewestSamples, storage: StorageClass, names: npt.NDArray[np.uint64]) -> pa.RecordBatch:
+    rows = newest.rows(np.searchsorted(newest.names, names))
+    value = pa.array(rows.value, mask=rows.missing)
+    time = pa.array(rows.time).view(pa.timestamp("ns", "UTC"))
+    number = value if storage is StorageClass.DOUBLE else pa.array(rows.value.astype(np.float64), mask=rows.missing)
+    return _last_batch(pa.array(rows.names), time, text_of(value, storage), number, pa.array(rows.status), storage)
+
+
+def _last_batch(
+    series: pa.Array, time: pa.Array, text: pa.Array, number: pa.Array, status: pa.Array, storage: StorageClass
+) -> pa.RecordBatch:
+    names = pa.array([storage.value]).take(pa.array(np.zeros(len(series), np.int64)))
+    return pa.RecordBatch.from_arrays([series, time, text, number, status, names], schema=LAST_SCHEMA)
 
 
 def text_of(value: pa.Array, storage: StorageClass) -> pa.Array:
@@ -116,28 +136,37 @@ def _with_bounds(asking: Asking, request: RawWindow, names: list[int]) -> Iterat
     before = neighbours(asking, request.storage, names, request.start, before=True)
     after = neighbours(asking, request.storage, names, request.end, before=False)
     parts = [before, *samples(asking, request.storage, names, request.start, request.end), after]
-    asking.deadline.count(0)
     table = pa.Table.from_batches([part for part in parts if part.num_rows], schema=wanted)
+    if not table.num_rows:
+        return
     order = np.lexsort((table.column(1).combine_chunks().view(pa.int64()).to_numpy(), table.column(0).to_numpy()))
     yield from table.take(pa.array(order)).to_batches()
 
 
-def neighbours(asking: Asking, storage: StorageClass, names: list[int], at: int, *, before: bool) -> pa.RecordBatch:
-    """Of each series the last sample before ``at``, or the first at or after it; near ones are looked for first."""
+def neighbours(
+    asking: Asking, storage: StorageClass, names: list[int], at: int, *, before: bool, usable: bool = False
+) -> pa.RecordBatch:
+    """Of each series the last sample before ``at``, or the first at or after it; near ones are looked for first.
+
+    ``usable``: the last sample with a value that is not bad.
+    """
     wanted = SCHEMAS[storage]
     found: list[pa.RecordBatch] = []
-    missing = names
+    missing = names if before else _not_older(asking, storage, names, at)
     choose = "argMax" if before else "argMin"
+    order = "(time, version)" if before else "(time, -toInt64(version))"
     for seconds in (*_NEAR, None):
         if not missing:
             break
+        span = int(seconds * 10**9) if seconds else None
         if before:
-            window = f"time < {instant(at)}" + (f" AND time >= {instant(at - seconds * 10**9)}" if seconds else "")
+            window = f"time < {instant(at)}" + (f" AND time >= {instant(at - span)}" if span else "")
         else:
-            window = f"time >= {instant(at)}" + (f" AND time < {instant(at + seconds * 10**9)}" if seconds else "")
-        order = "(time, version)" if before else "(time, -toInt64(version))"
+            window = f"time >= {instant(at)}" + (f" AND time < {instant(at + span)}" if span else "")
+        if usable:
+            window += f" AND {USABLE if storage in NUMERIC else f'(value IS NOT NULL AND status < {BAD})'}"
         statement = (
-            f"SELECT series, tupleElement(best, 1) AS time, tupleElement(best, 2) AS value, tupleElement(best, 3) AS status FROM"
+            "SELECT series, tupleElement(best, 1), tupleElement(best, 2), tupleElement(best, 3) FROM"
             f" (SELECT series, {choose}(tuple(time, value, status), {order}) AS best"
             f" FROM {asking.database}.{schema.raw(storage)} WHERE series IN {listed(missing)} AND {window}"
             " GROUP BY series ORDER BY series)"
@@ -146,8 +175,33 @@ def neighbours(asking: Asking, storage: StorageClass, names: list[int], at: int,
         found.extend(table.to_batches())
         present = set(table.column(0).to_pylist())
         missing = [name for name in missing if name not in present]
-    return (
-        pa.Table.from_batches(found, schema=wanted).combine_chunks().to_batches()[0]
-        if found
-        else (pa.RecordBatch.from_pylist([], schema=wanted))
-    )
+    if not found:
+        return pa.RecordBatch.from_pylist([], schema=wanted)
+    return pa.Table.from_batches(found, schema=wanted).combine_chunks().to_batches()[0]
+
+
+def _not_older(asking: Asking, storage: StorageClass, names: list[int], at: int) -> list[int]:
+    """Those of ``names`` that have a sample at or after ``at``."""
+    asked = np.array(names, np.uint64)
+    kept: list[int] = asked[asking.newest[storage].of(asked) >= at].tolist()
+    return kept
+
+
+def by_series(asking: Asking, batches: Iterable[pa.RecordBatch], wanted: pa.Schema) -> Iterator[tuple[int, pa.Table]]:
+    """The samples of one series after the other; raises `QueryLimitError` where one has more than the query may give."""
+    held: list[pa.RecordBatch] = []
+    rows, current = 0, -1
+    for batch in batches:
+        series = batch.column(0).to_numpy()
+        edges = np.flatnonzero(series[1:] != series[:-1]) + 1
+        for begin, end in zip([0, *edges.tolist()], [*edges.tolist(), len(series)], strict=True):
+            if held and int(series[begin]) != current:
+                yield current, pa.Table.from_batches(held, schema=wanted)
+                held, rows = [], 0
+            current = int(series[begin])
+            held.append(batch.slice(begin, end - begin))
+            rows += end - begin
+            if rows > asking.deadline.limits.rows:
+                raise QueryLimitError(f"one series has more than {asking.deadline.limits.rows} samples here", bound="rows")
+    if held:
+        yield current, pa.Table.from_batches(held, schema=wanted)

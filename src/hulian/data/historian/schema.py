@@ -16,14 +16,17 @@ from hulian.kernel.storage import StorageClass
 
 __all__ = [
     "DEDUPLICATION_WINDOW",
-    "ROLLUP_COLUMNS",
+    "HOUR_COLUMNS",
+    "MINUTE_COLUMNS",
     "SCHEMA_VERSION",
+    "SPREAD_KIND",
     "VALUE_KINDS",
     "create",
     "durability_settings",
     "last",
     "raw",
     "sample_tables",
+    "set_durability",
     "tables",
 ]
 
@@ -50,20 +53,10 @@ _VALUE_CODECS: Final[dict[StorageClass, str]] = {
     StorageClass.STRUCTURE: "ZSTD(3)",
 }
 
-ROLLUP_COLUMNS: Final = (
-    "series",
-    "time",
-    "revision",
-    "samples",
-    "good",
-    "usable",
-    "total",
-    "lead",
-    "tail",
-    "lowest",
-    "highest",
-    "spread",
-)
+SPREAD_KIND: Final = "AggregateFunction(varPopStable, Float64)"
+
+MINUTE_COLUMNS: Final = "series, time, revision, samples, good, usable, total, lead, tail, lowest, highest"
+HOUR_COLUMNS: Final = f"{MINUTE_COLUMNS}, spread"
 
 
 def raw(storage: StorageClass) -> str:
@@ -89,7 +82,13 @@ def tables() -> Sequence[str]:
 def durability_settings(durability: str) -> str:
     """The table settings that decide what an acknowledged insert survives."""
     on = int(durability == "power")
-    return f"fsync_after_insert = {on}, fsync_part_directory = {on}"
+    return f"fsync_after_insert = {on}, fsync_part_directory = {on}, min_rows_to_fsync_after_merge = {on}"
+
+
+def set_durability(database: str, durability: str) -> Iterator[str]:
+    """The statements that give existing tables other such settings."""
+    for table in tables():
+        yield f"ALTER TABLE {database}.{table} MODIFY SETTING {durability_settings(durability)}"
 
 
 def create(database: str, durability: str) -> Iterator[str]:
@@ -108,7 +107,10 @@ def create(database: str, durability: str) -> Iterator[str]:
             SETTINGS {window}, max_bytes_to_merge_at_max_space_in_pool = 4294967296"""
         yield f"""CREATE TABLE IF NOT EXISTS {database}.{last(storage)} ({sample})
             ENGINE = ReplacingMergeTree(time) ORDER BY series SETTINGS {window}"""
-    for name, partition in (("minute", "toYYYYMM(time)"), ("hour", "toYear(time)")):
+    for name, partition, extra in (
+        ("minute", "toYYYYMM(time)", ""),
+        ("hour", "toYear(time)", f", spread {SPREAD_KIND} CODEC(ZSTD(1))"),
+    ):
         yield f"""CREATE TABLE IF NOT EXISTS {database}.{name} (
             series UInt64 CODEC(Delta, ZSTD(1)),
             time DateTime64(0, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
@@ -120,8 +122,7 @@ def create(database: str, durability: str) -> Iterator[str]:
             lead SimpleAggregateFunction(min, UInt128) CODEC(ZSTD(1)),
             tail SimpleAggregateFunction(max, UInt128) CODEC(ZSTD(1)),
             lowest SimpleAggregateFunction(min, UInt128) CODEC(ZSTD(1)),
-            highest SimpleAggregateFunction(max, UInt128) CODEC(ZSTD(1)),
-            spread AggregateFunction(varPopStable, Float64) CODEC(ZSTD(1)))
+            highest SimpleAggregateFunction(max, UInt128) CODEC(ZSTD(1)){extra})
             ENGINE = AggregatingMergeTree PARTITION BY {partition} ORDER BY (series, time, revision) SETTINGS {window}"""
     yield f"""CREATE TABLE IF NOT EXISTS {database}.events (
             time DateTime64(9, 'UTC'), code String, severity LowCardinality(String), component LowCardinality(String),
@@ -136,7 +137,7 @@ def create(database: str, durability: str) -> Iterator[str]:
             samples UInt64, author String, reason String, created DateTime64(9, 'UTC'))
             ENGINE = MergeTree ORDER BY (series, version) SETTINGS {window}"""
     yield f"""CREATE TABLE IF NOT EXISTS {database}.overlaps (
-            series UInt64, hour Int64, storage LowCardinality(String), settled UInt8, revision UInt64)
+            series UInt64, hour Int64, storage LowCardinality(String), settled Bool, revision UInt64)
             ENGINE = ReplacingMergeTree(revision) ORDER BY (series, hour) SETTINGS {durability_settings(durability)}"""
     yield f"""CREATE TABLE IF NOT EXISTS {database}.schema_versions (
             version UInt32, applied DateTime64(3, 'UTC'), by String)

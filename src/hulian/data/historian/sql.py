@@ -7,9 +7,23 @@ from typing import Final
 
 from hulian.data.historian.block import BAD, UNCERTAIN
 
-__all__ = ["GOOD", "NANOSECONDS", "USABLE", "floor", "highest", "instant", "listed", "lowest", "quote", "value_bits"]
+__all__ = [
+    "GOOD",
+    "NANOSECONDS",
+    "NUMBER",
+    "SECONDS",
+    "USABLE",
+    "floor",
+    "highest",
+    "instant",
+    "listed",
+    "lowest",
+    "quote",
+    "value_bits",
+]
 
 NANOSECONDS: Final = "toUnixTimestamp64Nano(time)"
+SECONDS: Final = "toUnixTimestamp64Second(time)"
 NUMBER: Final = "toFloat64(assumeNotNull(value))"
 USABLE: Final = f"(value IS NOT NULL AND status < {BAD} AND NOT isNaN({NUMBER}))"
 GOOD: Final = f"(value IS NOT NULL AND status < {UNCERTAIN} AND NOT isNaN({NUMBER}))"

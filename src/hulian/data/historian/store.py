@@ -1,92 +1,266 @@
 """The historian over an engine: what is the same for the embedded store and for a server."""
 
+# ruff: noqa: S608 - names of tables are ours, series ids are digits, text goes through `sql.quote`
+
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hulian.data.historian import schema
+from hulian.data.historian import migration, retention, schema
 from hulian.data.historian.asking import Asking
-from hulian.data.historian.block import HOUR, MINUTE, NUMERIC, Partials, SortedBlock, rollup, sort_block
+from hulian.data.historian.block import HOUR, MINUTE, NUMERIC, SortedBlock, coarser, rollup, sort_block
 from hulian.data.historian.configuration import HistorianConfiguration
 from hulian.data.historian.contract import (
     DEFAULT_LIMITS,
+    Annotate,
     Cancellation,
+    Correct,
     Limits,
     Request,
+    Size,
 )
 from hulian.data.historian.engine import Deadline, Engine
-from hulian.data.historian.native import NativeColumn, encode_block, fixed, nullable, strings
-from hulian.data.historian.newest import Newest
+from hulian.data.historian.errors import RequestError
+from hulian.data.historian.native import encode_block, fixed, strings
+from hulian.data.historian.newest import Newest, NewestSamples
+from hulian.data.historian.overlaps import Overlap, Overlaps, Pair
 from hulian.data.historian.queries import answer
-from hulian.kernel.sample import Columns
+from hulian.data.historian.repeats import repeated_hours, settle
+from hulian.data.historian.rows import EVENT_COLUMNS, SAMPLE_COLUMNS, event_rows, rollup_rows, sample_rows
+from hulian.kernel.event import Event
+from hulian.kernel.sample import SCHEMAS, Columns
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["Store"]
+__all__ = ["INTERNAL", "Store"]
 
-_SAMPLE_COLUMNS = "series, time, value, status, version"
-_TIME = "DateTime64(9, 'UTC')"
+INTERNAL: Final = Limits(memory=2**30, seconds=3_600, rows=2**40)
+"""The bounds of what the historian asks on its own account."""
+
+_TIME: Final = "DateTime64(9, 'UTC')"
+_DTYPES: Final[dict[StorageClass, type]] = {
+    StorageClass.DOUBLE: np.float64,
+    StorageClass.INTEGER: np.int64,
+    StorageClass.BOOLEAN: np.bool_,
+}
 
 
 class Store:
-    """Implements `hulian.data.historian.contract.Historian` over an `Engine`, whose tables it makes."""
+    """Implements `hulian.data.historian.contract.Historian` over an `Engine`, whose tables it makes and migrates."""
 
     def __init__(self, engine: Engine, configuration: HistorianConfiguration) -> None:
         self._engine = engine
         self._configuration = configuration
-        self._writing = threading.Lock()
-        for statement in schema.create(engine.database, configuration.durability):
-            engine.execute(statement)
-        self._newest = {storage: Newest() for storage in StorageClass}
+        self._writing = threading.RLock()
+        migration.prepare(engine, configuration.durability)
+        self._newest = {storage: Newest(_DTYPES.get(storage, np.bool_)) for storage in StorageClass}
+        self._overlaps = Overlaps()
         self._version = 0
         self._load()
 
     def _load(self) -> None:
-        limits = Limits(memory=2**30, seconds=600, rows=2**40)
+        database = self._engine.database
         for storage in StorageClass:
-            found = self._engine.table(
-                f"SELECT series, max(time) AS newest, max(version) AS version FROM {self._engine.database}.{schema.last(storage)}"
-                " GROUP BY series ORDER BY series",
-                limits,
+            wanted = pa.schema([*SCHEMAS[storage], pa.field("version", pa.uint64())])
+            asking = self._asking(Deadline(INTERNAL), None)
+            statement = f"SELECT {SAMPLE_COLUMNS} FROM {database}.{schema.last(storage)} FINAL ORDER BY series"
+            for batch in asking.stream(statement, wanted):
+                self._remember(storage, *batch.columns[:4])
+                self._version = max(self._version, int(batch.column(4).to_numpy().max()))
+        wanted = pa.schema(
+            [
+                ("series", pa.uint64()),
+                ("hour", pa.int64()),
+                ("storage", pa.string()),
+                ("settled", pa.bool_()),
+                ("revision", pa.uint64()),
+            ]
+        )
+        found = self._engine.table(
+            f"SELECT series, hour, toString(storage), settled, revision FROM {database}.overlaps FINAL", INTERNAL
+        )
+        if found.num_columns:
+            self._overlaps.put(
+                {
+                    (row["series"], row["hour"]): Overlap(StorageClass(row["storage"]), row["settled"], row["revision"])
+                    for row in pa.Table.from_arrays(found.columns, schema=wanted).to_pylist()
+                }
             )
-            if found.num_rows:
-                times = found.column("newest").combine_chunks().cast(pa.int64()).to_numpy()
-                self._newest[storage].update(found.column("series").to_numpy(), times)
-                self._version = max(self._version, int(found.column("version").to_numpy().max()))
+
+    def _remember(self, storage: StorageClass, series: pa.Array, when: pa.Array, value: pa.Array, status: pa.Array) -> None:
+        numbers, missing = _plain(storage, value)
+        self._newest[storage].update(
+            NewestSamples(series.to_numpy(), when.view(pa.int64()).to_numpy(), numbers, missing, status.to_numpy())
+        )
 
     def insert(self, columns: Sequence[Columns], token: str) -> None:
         with self._writing:
             self._version += 1
             for storage, joined in _by_class(columns):
-                self._insert(sort_block(joined), f"{token}/{storage.value}")
+                self._insert(sort_block(joined), f"{token}/{storage.value}", self._version)
 
-    def _insert(self, block: SortedBlock, token: str) -> None:
-        names, storage = block.names, block.storage
-        self._engine.insert(schema.raw(storage), _SAMPLE_COLUMNS, _samples(block, None, self._version), token)
+    def _insert(self, block: SortedBlock, token: str, version: int) -> None:
+        """Repeats are noted before, and newest samples last, so that a replay after a crash at any point mends all."""
+        storage, engine = block.storage, self._engine
         if storage in NUMERIC:
-            minute, hour = rollup(block, MINUTE), rollup(block, HOUR)
-            columns = ", ".join(schema.ROLLUP_COLUMNS)
-            self._engine.insert("minute", columns, _rollup_block(minute, 0), token)
-            self._engine.insert("hour", columns, _rollup_block(hour, 0), token)
-        newest = block.newest
-        self._engine.insert(schema.last(storage), _SAMPLE_COLUMNS, _samples(block, newest, self._version), token)
-        self._newest[storage].update(names, block.time[newest])
+            minutes = rollup(block, MINUTE)
+            hours = coarser(minutes, HOUR)
+            repeats = repeated_hours(engine, block, hours, self._newest[storage], self._overlaps)
+            self._note(storage, repeats)
+        engine.insert(schema.raw(storage), SAMPLE_COLUMNS, sample_rows(block, version), token)
+        if storage in NUMERIC:
+            engine.insert("minute", schema.MINUTE_COLUMNS, rollup_rows(minutes, 0, spread=False), token)
+            engine.insert("hour", schema.HOUR_COLUMNS, rollup_rows(hours, 0, spread=True), token)
+        engine.insert(schema.last(storage), SAMPLE_COLUMNS, sample_rows(block, version, newest=True), token)
+        at = block.newest
+        numbers, missing = _plain(storage, block.value.take(pa.array(at)))
+        self._newest[storage].update(NewestSamples(block.names, block.time[at], numbers, missing, block.status[at]))
+
+    def _note(self, storage: StorageClass, pairs: Iterable[Pair]) -> None:
+        """Marks hours in which instants repeat, before the samples that repeat them are stored."""
+        found: dict[Pair, Overlap] = {}
+        for pair in pairs:
+            before = self._overlaps.get(pair)
+            if before is None or before.settled:
+                found[pair] = Overlap(storage, settled=False, revision=_later(before))
+        self._put_overlaps(found)
+
+    def _put_overlaps(self, found: Mapping[Pair, Overlap]) -> None:
+        if not found:
+            return
+        block = encode_block(
+            [
+                fixed("series", "UInt64", np.array([series for series, _ in found], np.uint64)),
+                fixed("hour", "Int64", np.array([hour for _, hour in found], np.int64)),
+                strings("storage", [overlap.storage.value for overlap in found.values()]),
+                fixed("settled", "Bool", np.array([overlap.settled for overlap in found.values()], np.bool_)),
+                fixed("revision", "UInt64", np.array([overlap.revision for overlap in found.values()], np.uint64)),
+            ],
+            len(found),
+        )
+        self._engine.insert("overlaps", "series, hour, storage, settled, revision", block, "")
+        self._overlaps.put(found)
+
+    def settle(self, quiet: float = 7200.0) -> int:
+        """Gives the hours with repeated instants right roll-ups, once they ended ``quiet`` seconds ago; how many."""
+        before = (time.time_ns() - int(quiet * 1e9)) // HOUR
+        done = 0
+        while True:
+            with self._writing:
+                pending = {pair: found for pair, found in self._overlaps.pending().items() if pair[1] < before}
+                some = dict(sorted(pending.items())[:500])
+                if not some:
+                    return done
+                self._put_overlaps(settle(self._asking(Deadline(INTERNAL), None), some, _later))
+                done += len(some)
+
+    def insert_events(self, events: Sequence[Event], token: str) -> None:
+        if not events:
+            return
+        with self._writing:
+            self._engine.insert("events", EVENT_COLUMNS, event_rows(events), token)
+
+    def correct(self, correction: Correct) -> None:
+        if not len(correction.columns):
+            return
+        if not correction.reason.strip() or not correction.author.strip():
+            raise RequestError("a correction has an author and a reason", place="reason")
+        with self._writing:
+            self._version += 1
+            block, version = sort_block(correction.columns), self._version
+            token = f"correction/{version}/{time.time_ns()}"
+            self._log_correction(block, correction, version)
+            self._insert(block, token, version)
+
+    def _log_correction(self, block: SortedBlock, correction: Correct, version: int) -> None:
+        count = len(block.names)
+        counts = np.diff(np.append(block.starts, len(block.series))).astype(np.uint64)
+        rows = encode_block(
+            [
+                fixed("version", "UInt64", np.full(count, version, np.uint64)),
+                strings("storage", [block.storage.value] * count),
+                fixed("series", "UInt64", block.names),
+                fixed("start", _TIME, block.first),
+                fixed("end", _TIME, block.time[block.newest]),
+                fixed("samples", "UInt64", counts),
+                strings("author", [correction.author] * count),
+                strings("reason", [correction.reason] * count),
+                fixed("created", _TIME, np.full(count, time.time_ns(), np.int64)),
+            ],
+            count,
+        )
+        self._engine.insert("corrections", "version, storage, series, start, end, samples, author, reason, created", rows, "")
+
+    def annotate(self, annotation: Annotate) -> None:
+        if not annotation.id:
+            raise RequestError("an annotation has an id", place="id")
+        if annotation.end < annotation.start:
+            raise RequestError("the annotation ends before it begins", place="end")
+        with self._writing:
+            rows = encode_block(
+                [
+                    strings("id", [annotation.id]),
+                    fixed("series", "UInt64", np.array([annotation.series], np.uint64)),
+                    fixed("start", _TIME, np.array([annotation.start], np.int64)),
+                    fixed("end", _TIME, np.array([annotation.end], np.int64)),
+                    strings("author", [annotation.author]),
+                    strings("text", [annotation.text]),
+                    fixed("created", _TIME, np.array([annotation.created], np.int64)),
+                    fixed("revision", "UInt64", np.array([time.time_ns()], np.uint64)),
+                ],
+                1,
+            )
+            self._engine.insert("annotations", "id, series, start, end, author, text, created, revision", rows, "")
 
     def query(
         self, request: Request, limits: Limits = DEFAULT_LIMITS, cancellation: Cancellation | None = None
     ) -> Iterator[pa.RecordBatch]:
         deadline = Deadline(limits)
-        asking = Asking(self._engine, self._newest, deadline, cancellation)
-        for batch in answer(asking, request):
+        for batch in answer(self._asking(deadline, cancellation), request):
             deadline.count(batch.num_rows)
             yield batch
 
+    def _asking(self, deadline: Deadline, cancellation: Cancellation | None) -> Asking:
+        return Asking(self._engine, self._newest, self._overlaps, deadline, cancellation)
+
+    def series(self) -> Mapping[StorageClass, npt.NDArray[np.uint64]]:
+        """Which series the store holds, by storage class."""
+        return {storage: newest.samples.names for storage, newest in self._newest.items()}
+
+    def sizes(self) -> Mapping[str, Size]:
+        return retention.sizes(self._engine, INTERNAL)
+
+    def enforce_retention(self) -> Iterable[Event]:
+        self.settle()
+        with self._writing:
+            return list(retention.enforce(self._engine, self._configuration.retention, INTERNAL, time.time_ns()))
+
+    def backup(self, directory: str) -> Mapping[str, Any]:
+        raise NotImplementedError
+
     def close(self) -> None:
-        self._engine.close()
+        with self._writing:
+            self._engine.close()
+
+
+def _plain(storage: StorageClass, value: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """The values as numpy keeps them beside a mask; of classes that are not numbers only the mask."""
+    missing = value.is_null().to_numpy(zero_copy_only=False)
+    if storage not in NUMERIC:
+        return np.zeros(len(value), np.bool_), missing
+    filled = value.fill_null(False if storage is StorageClass.BOOLEAN else 0) if value.null_count else value
+    return filled.to_numpy(zero_copy_only=False), missing
+
+
+def _later(before: Overlap | None) -> int:
+    """A revision above every earlier one; never used twice, also not after a crash."""
+    return max(time.time_ns(), before.revision + 1 if before else 0)
 
 
 def _by_class(columns: Sequence[Columns]) -> Iterator[tuple[StorageClass, Columns]]:
@@ -106,66 +280,3 @@ def _by_class(columns: Sequence[Columns]) -> Iterator[tuple[StorageClass, Column
                     np.concatenate([part.status for part in found]),
                 ),
             )
-
-
-def _samples(block: SortedBlock, rows: npt.NDArray[np.int64] | None, version: int) -> bytes:
-    series, when, value, status = block.series, block.time, block.value, block.status
-    if rows is not None:
-        series, when, value, status = series[rows], when[rows], value.take(pa.array(rows)), status[rows]
-    count = len(series)
-    return encode_block(
-        [
-            fixed("series", "UInt64", series),
-            fixed("time", _TIME, when),
-            _value_column(value, block.storage),
-            fixed("status", "UInt32", status),
-            fixed("version", "UInt64", np.full(count, version, np.uint64)),
-        ],
-        count,
-    )
-
-
-def _value_column(value: pa.Array, storage: StorageClass) -> NativeColumn:
-    if storage not in NUMERIC:
-        return strings("value", value, with_nulls=True)
-    missing = value.is_null().to_numpy(zero_copy_only=False) if value.null_count else None
-    filled = value if missing is None else value.fill_null(False if storage is StorageClass.BOOLEAN else 0)
-    numbers = filled.to_numpy(zero_copy_only=False)
-    return nullable("value", schema.VALUE_KINDS[storage], numbers, missing)
-
-
-def _rollup_block(rows: Partials, revision: int) -> bytes:
-    count = len(rows.series)
-    return encode_block(
-        [
-            fixed("series", "UInt64", rows.series),
-            fixed("time", "DateTime64(0, 'UTC')", rows.time // 1_000_000_000),
-            fixed("revision", "UInt64", np.full(count, revision, np.uint64)),
-            fixed("samples", "UInt64", rows.samples),
-            fixed("good", "UInt64", rows.good),
-            fixed("usable", "UInt64", rows.usable),
-            fixed("total", "Float64", rows.total),
-            fixed("lead", "UInt128", rows.lead),
-            fixed("tail", "UInt128", rows.tail),
-            fixed("lowest", "UInt128", rows.lowest),
-            fixed("highest", "UInt128", rows.highest),
-            NativeColumn("spread", "AggregateFunction(varPopStable, Float64)", (_spread(rows),)),
-        ],
-        count,
-    )
-
-
-def _spread(rows: Partials) -> bytes:
-    """The states of varPopStable: a varint count, the mean, the sum of squared deviations."""
-    widths = np.ones(len(rows.series), np.int64)
-    for power in range(7, 63, 7):
-        widths += rows.usable >= 1 << power
-    starts = np.concatenate(([0], np.cumsum(widths + 16)[:-1]))
-    out = np.empty(int((widths + 16).sum()), np.uint8)
-    for place in range(int(widths.max(initial=0))):
-        chosen = widths > place
-        more = (widths[chosen] > place + 1).astype(np.uint8) << 7
-        out[starts[chosen] + place] = ((rows.usable[chosen] >> np.uint64(7 * place)) & np.uint64(0x7F)).astype(np.uint8) | more
-    floats = np.stack((rows.mean, rows.squares), axis=1).view(np.uint8).reshape(-1, 16)
-    out[(starts + widths)[:, None] + np.arange(16)] = floats
-    return out.tobytes()

@@ -1,8 +1,12 @@
 """What a chart draws: few samples for a long window."""
 
+# ruff: noqa: S608 - names of tables are ours, series ids are digits, text goes through `sql.quote`
+
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -10,18 +14,21 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hulian.data.historian import sql
+from hulian.data.historian.aggregates import aggregate
 from hulian.data.historian.asking import Asking
-from hulian.data.historian.block import BAD, HOUR, MINUTE, NUMERIC, double_of
-from hulian.data.historian.contract import Downsample
+from hulian.data.historian.block import BAD, HOUR, NUMERIC, double_of
+from hulian.data.historian.contract import Aggregate, Aligned, Downsample
 from hulian.data.historian.downsample import minmaxlttb
-from hulian.data.historian.errors import RequestError
-from hulian.data.historian.samples import samples
+from hulian.data.historian.errors import QueryLimitError, RequestError
+from hulian.data.historian.samples import neighbours, samples
+from hulian.data.historian.sources import WIDTHS, rollup_source
 from hulian.kernel.sample import SCHEMAS
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["downsample"]
+__all__ = ["aligned", "downsample"]
 
 _RAW_ENOUGH: Final = 200_000
+_CHUNK: Final = 65_536
 _DOUBLES: Final = SCHEMAS[StorageClass.DOUBLE]
 _BUCKETS: Final = pa.schema(
     [
@@ -47,7 +54,8 @@ def downsample(asking: Asking, request: Downsample) -> Iterator[pa.RecordBatch]:
             continue
         for name in names.tolist():
             level = _level(asking, request, name)
-            found = _from_raw(asking, storage, request, name) if level == "raw" else _from_rollup(asking, level, request, name)
+            read = _from_raw if level == "raw" else partial(_from_rollup, level=level)
+            found = read(asking, storage, request, name)
             time, value, status = _thin(*found, request.points)
             yield pa.RecordBatch.from_arrays(
                 [
@@ -88,14 +96,13 @@ def _from_raw(
 
 
 def _from_rollup(
-    asking: Asking, level: str, request: Downsample, name: int
+    asking: Asking, storage: StorageClass, request: Downsample, name: int, *, level: str
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
-    width = HOUR if level == "hour" else MINUTE
-    start = request.start - request.start % width
+    start = request.start - request.start % WIDTHS[level]
+    source = rollup_source(asking, storage, level, [name], start, request.end)
     statement = (
-        "SELECT series, toInt64(toUnixTimestamp(time)) * 1000000000 AS t, sum(samples), sum(good), sum(usable), min(lead), max(tail),"
-        f" min(lowest), max(highest) FROM {asking.database}.{level} WHERE series = {name}"
-        f" AND time >= {sql.instant(start)} AND time < {sql.instant(request.end)} GROUP BY series, time ORDER BY series, time"
+        "SELECT series, at, sum(samples), sum(good), sum(usable), min(lead), max(tail), min(lowest), max(highest)"
+        f" FROM {source} GROUP BY series, at ORDER BY series, at"
     )
     table = asking.table(statement, _BUCKETS).combine_chunks()
     if not table.num_rows:
@@ -150,3 +157,54 @@ def _thin(
         breaks = breaks[:: -(-len(breaks) // max(points // 2, 1))]
     kept = np.union1d(chosen, breaks)
     return time[kept], value[kept], status[kept]
+
+
+def aligned(asking: Asking, request: Aligned) -> Iterator[pa.RecordBatch]:
+    """One row a step: time, then the mean of each series that is known, in the order asked."""
+    if request.end <= request.start or request.step <= 0:
+        raise RequestError("the window ends before it begins, or its step is not positive", place="end")
+    count = -(-(request.end - request.start) // request.step)
+    if count > asking.deadline.limits.rows:
+        raise QueryLimitError(f"the query gives more than {asking.deadline.limits.rows} rows", bound="rows")
+    columns = {}
+    for storage, names in asking.by_class(request.series):
+        if storage not in NUMERIC:
+            continue
+        for name in names.tolist():
+            columns[name] = np.full(count, np.nan)
+        inner = Aggregate(
+            series=names.tolist(), start=request.start, end=request.end, step=request.step, functions=("mean",), storage=storage
+        )
+        for batch in aggregate(asking, inner):
+            value = batch.column(2).fill_null(np.nan).to_numpy(zero_copy_only=False)
+            row = (batch.column(1).view(pa.int64()).to_numpy() - request.start) // request.step
+            series = batch.column(0).to_numpy()
+            edges = np.concatenate(([0], np.flatnonzero(series[1:] != series[:-1]) + 1, [len(series)]))
+            for begin, end in pairwise(edges.tolist()):
+                columns[int(series[begin])][row[begin:end]] = value[begin:end]
+        if request.fill:
+            held = neighbours(asking, storage, names.tolist(), request.start, before=True, usable=True)
+            before = dict(zip(held.column(0).to_pylist(), held.column(2).cast(pa.float64()).to_pylist(), strict=True))
+            for name in names.tolist():
+                columns[name] = _filled(columns[name], before.get(name, np.nan))
+    order = [name for name in dict.fromkeys(request.series) if name in columns]
+    wanted = pa.schema(
+        [pa.field("time", pa.timestamp("ns", "UTC"), nullable=False), *(pa.field(str(name), pa.float64()) for name in order)]
+    )
+    time = request.start + np.arange(count) * request.step
+    for begin in range(0, count, _CHUNK):
+        part = slice(begin, begin + _CHUNK)
+        yield pa.RecordBatch.from_arrays(
+            [
+                pa.array(time[part]).view(pa.timestamp("ns", "UTC")),
+                *(pa.array(columns[name][part], mask=np.isnan(columns[name][part])) for name in order),
+            ],
+            schema=wanted,
+        )
+
+
+def _filled(value: npt.NDArray[np.float64], before: float) -> npt.NDArray[np.float64]:
+    """Where there is no value, the one before it."""
+    held = np.concatenate(([before], value))
+    at = np.maximum.accumulate(np.where(np.isnan(held), 0, np.arange(len(held))))
+    return held[at][1:]

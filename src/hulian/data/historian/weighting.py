@@ -1,0 +1,85 @@
+"""Means weighted by how long each value held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hulian.data.historian.asking import Asking
+from hulian.data.historian.block import BAD, double_of
+from hulian.data.historian.contract import Aggregate
+from hulian.data.historian.samples import by_series, neighbours, samples
+from hulian.kernel.sample import SCHEMAS
+
+__all__ = ["time_weighted_means", "weighted"]
+
+Times = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float64]
+
+
+def weighted(asking: Asking, request: Aggregate, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """``batches`` with their column ``time_weighted_mean`` filled."""
+    batches = list(batches)
+    if not batches:
+        return
+    rows = pa.Table.from_batches(batches).combine_chunks()
+    asking.deadline.count(0)
+    series, begins = rows.column("series").to_numpy(), rows.column("time").chunk(0).view(pa.int64()).to_numpy()
+    names = np.unique(series).tolist()
+    wanted, storage = SCHEMAS[request.storage], request.storage
+    before = {
+        row["series"]: pa.Table.from_pylist([row], schema=wanted)
+        for row in neighbours(asking, storage, names, request.start, before=True).to_pylist()
+    }
+    means = np.full(len(series), np.nan)
+    for name, table in by_series(asking, samples(asking, storage, names, request.start, request.end), wanted):
+        held = pa.concat_tables([before[name], table]) if name in before else table
+        held = held.combine_chunks()
+        numbers, missing = double_of(held.column(2).chunk(0), storage)
+        usable = held.column(3).to_numpy() < BAD
+        if missing is not None:
+            usable &= ~missing
+        time = np.maximum(held.column(1).chunk(0).view(pa.int64()).to_numpy(), request.start)
+        at = slice(*np.searchsorted(series, [name, name + 1] if name < 2**64 - 1 else [name, name]).tolist())
+        if name == 2**64 - 1:
+            at = slice(at.start, len(series))
+        ends = np.minimum(begins[at] + request.step, request.end)
+        means[at] = time_weighted_means(time, np.where(usable, numbers, 0.0), usable, begins[at], ends)
+    column = rows.schema.get_field_index("time_weighted_mean")
+    filled = pa.array(means, mask=np.isnan(means))
+    yield from (
+        rows.set_column(column, rows.schema.field(column), filled).replace_schema_metadata(rows.schema.metadata).to_batches()
+    )
+
+
+def time_weighted_means(time: Times, value: Numbers, usable: npt.NDArray[np.bool_], begins: Times, ends: Times) -> Numbers:
+    """The mean over each ``[begin, end)`` of a signal that holds each value until the next sample.
+
+    Stretches that are not usable do not count; NaN where none is left.
+
+    >>> time_weighted_means(np.array([0, 9]), np.array([1.0, 11.0]), np.array([True, True]), np.array([0]), np.array([10]))
+    array([2.])
+    """
+    anchor = float(value[usable].mean()) if bool(usable.any()) else 0.0
+    if not np.isfinite(anchor):
+        anchor = 0.0
+    height = np.where(usable, value - anchor, 0.0)
+    weight = usable.astype(np.float64)
+    spans = np.diff(time).astype(np.float64)
+    area = np.concatenate(([0.0], np.cumsum(height[:-1] * spans)))
+    length = np.concatenate(([0.0], np.cumsum(weight[:-1] * spans)))
+
+    def until(edges: Times) -> tuple[Numbers, Numbers]:
+        at = np.searchsorted(time, edges, side="right") - 1
+        known = at >= 0
+        at = np.maximum(at, 0)
+        rest = np.where(known, (edges - time[at]).astype(np.float64), 0.0)
+        return area[at] + height[at] * rest, length[at] + weight[at] * rest
+
+    (area_from, length_from), (area_to, length_to) = until(begins), until(ends)
+    held = length_to - length_from
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(held > 0, (area_to - area_from) / held + anchor, np.nan)
