@@ -37,8 +37,6 @@ async def running(connector: Any, sink: Any) -> AsyncIterator[None]:
             yield
         finally:
             group.cancel_scope.cancel()
-            with anyio.CancelScope(shield=True):
-                pass
 
 
 def good(sink: Any, series: int) -> bool:

@@ -48,7 +48,7 @@ def resolve(address: str, namespaces: Sequence[str] | None) -> ua.NodeId:
 
 def write(node: ua.NodeId, namespaces: Sequence[str]) -> str:
     """The address of ``node`` with its namespace's URI; namespace 0 needs none."""
-    text = ua.NodeId(node.Identifier, 0, node.NodeIdType).to_string()
+    text = ua.NodeId(node.Identifier, ua.Int16(0), node.NodeIdType).to_string()
     index = node.NamespaceIndex
     if not index:
         return text

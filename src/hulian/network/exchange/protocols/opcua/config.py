@@ -30,9 +30,9 @@ class OpcuaConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         str, Meta(description="file of the certificate (DER or PEM) that logs us in instead of a password")
     ] = ""
     user_key: Annotated[str, Meta(description="file of the private key (PEM) of user_certificate")] = ""
-    plain_password: Annotated[
-        bool, Meta(description="send the password readable where the server offers nothing better")
-    ] = False
+    plain_password: Annotated[bool, Meta(description="send the password readable where the server offers nothing better")] = (
+        False
+    )
     application_uri: Annotated[
         str, Meta(description="our application's name; empty: one of this installation, shared by its connectors")
     ] = ""
@@ -50,7 +50,7 @@ class OpcuaConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     poll_interval: Annotated[Seconds, Meta(description="how often values are read where they are polled")] = 1.0
     queue_size: Annotated[
         int,
-        Meta(ge=0, le=100_000, description="samples that the server keeps for each point between two sendings; 0: enough for 5 s"),
+        Meta(ge=0, le=100_000, description="samples that the server keeps for a point between two sendings; 0: enough for 5 s"),
     ] = 0
     deadband: Annotated[
         float, Meta(ge=0, description="smallest change that counts, in the value's own unit; 0: every change")
@@ -63,16 +63,15 @@ class OpcuaConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         Seconds, Meta(description="a server with nothing to say says so this often; three times nothing is a lost link")
     ] = 5.0
     bad_after: Annotated[
-        float, Meta(ge=0, le=86_400, description="how long values are only uncertain when the link is lost, before they are bad")
+        float,
+        Meta(ge=0, le=86_400, description="how long values are only uncertain after the link is lost"),
     ] = 10.0
     retry_first: Annotated[Seconds, Meta(description="the first pause before a new attempt; it doubles from there")] = 0.5
     retry_longest: Annotated[Seconds, Meta(description="the longest pause between attempts")] = 30.0
     recheck: Annotated[
         Seconds, Meta(description="how often points that the server refused, and silent ones, are looked at again")
     ] = 30.0
-    clock_tolerance: Annotated[
-        Seconds, Meta(description="a server whose clock is further away than this is reported")
-    ] = 30.0
+    clock_tolerance: Annotated[Seconds, Meta(description="a server whose clock is further away than this is reported")] = 30.0
     maximum_message: Annotated[
         int, Meta(ge=65_536, le=1 << 30, description="largest message taken from the server, in bytes")
     ] = 64 * 1024 * 1024

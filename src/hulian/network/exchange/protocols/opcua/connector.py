@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import anyio
 import msgspec
-from asyncua import ua
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import get_name_and_doc
 
 from hulian.kernel.configuration import convert
 from hulian.kernel.errors import ConfigurationError
 from hulian.kernel.event import Event, Severity
-from hulian.kernel.quality import Quality, name_of
+from hulian.kernel.quality import Quality
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, ConnectorStatus, Environment, Sink
 from hulian.network.exchange.protocols.opcua import address, security, writing
 from hulian.network.exchange.protocols.opcua.config import BindingOptions, OpcuaConfiguration
@@ -28,6 +27,7 @@ from hulian.network.exchange.protocols.opcua.errors import (
     NotWritableError,
     OfflineError,
     OpcuaError,
+    PlainPasswordError,
     RefusedError,
     SecurityError,
     SessionLostError,
@@ -37,7 +37,7 @@ from hulian.network.exchange.protocols.opcua.errors import (
 )
 from hulian.network.exchange.protocols.opcua.polling import Poller
 from hulian.network.exchange.protocols.opcua.session import Session
-from hulian.network.exchange.protocols.opcua.subscription import Item, Limits, Subscriptions, read_limits
+from hulian.network.exchange.protocols.opcua.subscription import Item, Subscriptions, read_limits
 from hulian.network.exchange.protocols.opcua.table import Table, Taken
 from hulian.network.exchange.protocols.opcua.values import BuiltIn
 from hulian.network.exchange.protocols.opcua.wire import Block, PublishResponse
@@ -341,7 +341,7 @@ class OpcuaConnector:
         status.retry_at = now + int(pause * 1e9)
         if isinstance(error, UnapprovedError):
             self._state(ConnectorState.NEEDS_APPROVAL)
-        elif isinstance(error, LoginError | SecurityError) or type(error).__name__ == "PlainPasswordError":
+        elif isinstance(error, LoginError | SecurityError | PlainPasswordError):
             self._state(ConnectorState.REFUSED)
         else:
             self._state(ConnectorState.WAITING)
@@ -352,7 +352,7 @@ class OpcuaConnector:
 
     def _pause(self, error: OpcuaError, attempt: int) -> float:
         """Exponential with jitter; where a person must act first, longer, so that no account is locked by retries."""
-        steps = attempt + (4 if isinstance(error, LoginError | SecurityError) else 0)
+        steps = attempt + (4 if isinstance(error, LoginError | SecurityError | PlainPasswordError) else 0)
         longest = self._configuration.retry_longest
         return float(min(longest, self._configuration.retry_first * 2.0 ** min(steps, 30)) * random.uniform(0.6, 1.0))  # noqa: S311
 
@@ -362,7 +362,9 @@ class OpcuaConnector:
             return
         trust = self._environment.trust
         with anyio.move_on_after(max(pause, self._configuration.retry_longest)):
-            while not await anyio.to_thread.run_sync(lambda: trust.check(error.certificate, peer=error.peer)):
+            while True:
+                if await anyio.to_thread.run_sync(lambda: trust.check(error.certificate, peer=error.peer)):
+                    return
                 await anyio.sleep(0.5)
 
     async def _heartbeat(self, sink: Sink) -> None:
@@ -393,7 +395,15 @@ class OpcuaConnector:
     # -- events -----------------------------------------------------------------------------------------------------
 
     def _tell(
-        self, sink: Sink, code: str, severity: Severity, message: str, hint: str, *, active: bool | None = None, details: Any = None
+        self,
+        sink: Sink,
+        code: str,
+        severity: Severity,
+        message: str,
+        hint: str,
+        *,
+        active: bool | None = None,
+        details: Any = None,
     ) -> None:
         sink.event(
             Event(
@@ -437,7 +447,8 @@ class OpcuaConnector:
 _NOT_THE_LINK: Final = frozenset(
     str(code)
     for code in (
-        EventCode.BAD_BINDINGS, EventCode.CLOCK_APART, EventCode.QUEUE_OVERFLOW, EventCode.CERTIFICATE_EXPIRES, EventCode.POLLING,
+        EventCode.BAD_BINDINGS, EventCode.CLOCK_APART, EventCode.QUEUE_OVERFLOW, EventCode.CERTIFICATE_EXPIRES,
+        EventCode.POLLING,
     )
 )  # fmt: skip
 

@@ -161,7 +161,7 @@ class UnencryptedError(SecurityError):
     """The server offers only unencrypted connections, and the configuration does not accept one."""
 
     code = "HL-OPCUA-0031"
-    default_hint = "enable a security policy on the server; or accept an unencrypted connection with security = \"none\""
+    default_hint = 'enable a security policy on the server; or accept an unencrypted connection with security = "none"'
 
 
 class UnapprovedError(SecurityError):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from asyncua import ua
@@ -129,7 +129,9 @@ def describe(endpoint: ua.EndpointDescription) -> str:
     return f"{name} {endpoint.SecurityMode.name}" if name else "unencrypted"
 
 
-def choose(endpoints: Sequence[ua.EndpointDescription], configuration: OpcuaConfiguration, *, place: str) -> ua.EndpointDescription:
+def choose(
+    endpoints: Sequence[ua.EndpointDescription], configuration: OpcuaConfiguration, *, place: str
+) -> ua.EndpointDescription:
     """The best endpoint that the settings accept.
 
     Raises `UnencryptedError` where the server has nothing but unencrypted ones, `SecurityError` where what it has is not
@@ -149,7 +151,7 @@ def choose(endpoints: Sequence[ua.EndpointDescription], configuration: OpcuaConf
     modes = [ua.MessageSecurityMode.SignAndEncrypt]
     if configuration.security == "sign":
         modes.append(ua.MessageSecurityMode.Sign)
-    names = [configuration.policy] if configuration.policy else [name for name in POLICIES if name not in _BROKEN]
+    names: list[str] = [configuration.policy] if configuration.policy else [name for name in POLICIES if name not in _BROKEN]
     if configuration.security != "none":
         fitting = [
             endpoint for endpoint in usable if endpoint.SecurityMode in modes and _NAMES[endpoint.SecurityPolicyUri] in names
@@ -162,7 +164,7 @@ def choose(endpoints: Sequence[ua.EndpointDescription], configuration: OpcuaConf
         if usable and all(endpoint.SecurityMode == none for endpoint in usable):
             raise UnencryptedError("the server offers only unencrypted connections", place=place)
         signed = any(endpoint.SecurityMode == ua.MessageSecurityMode.Sign for endpoint in usable)
-        hint = "accept signed connections with security = \"sign\"" if signed and configuration.security == "best" else ""
+        hint = 'accept signed connections with security = "sign"' if signed and configuration.security == "best" else ""
         raise SecurityError(f"no endpoint of the server fits the settings; it offers {offered}", place=place, hint=hint)
     raise SecurityError(
         f"the server has no unencrypted endpoint; it offers {offered}",
@@ -207,16 +209,21 @@ def check_certificate(certificate: bytes, trust: PeerTrust, peer: str, place: st
 
 
 def choose_token(
-    tokens: Sequence[ua.UserTokenPolicy] | None, login: Login, endpoint_policy: str, *, configuration: OpcuaConfiguration, place: str
+    endpoint: ua.EndpointDescription,
+    login: Login,
+    *,
+    configuration: OpcuaConfiguration,
+    place: str,
 ) -> ua.UserTokenPolicy:
     """The way to log in that protects the secret best, with its policy URI filled in.
 
     Raises `LoginError` where the server has no way for this login, `PlainPasswordError` where a password would travel
     readable and the settings do not accept that.
     """
-    fitting: list[tuple[int, Any]] = []
+    tokens = endpoint.UserIdentityTokens
+    fitting: list[tuple[int, ua.UserTokenPolicy]] = []
     for token in tokens or []:
-        uri = token.SecurityPolicyUri or endpoint_policy
+        uri = token.SecurityPolicyUri or endpoint.SecurityPolicyUri
         if token.TokenType != login.kind or uri not in _NAMES:
             continue
         name = _NAMES[uri]
@@ -225,8 +232,9 @@ def choose_token(
     if not fitting:
         offered = ", ".join(sorted({token.TokenType.name for token in tokens or []})) or "none"
         raise LoginError(f"the server has no {login.kind.name} login; it offers: {offered}", place=place)
-    rank, token = min(fitting, key=lambda item: item[0])
-    encrypted_channel = bool(_NAMES.get(endpoint_policy)) and configuration.security == "best"
-    if login.kind == ua.UserTokenType.UserName and rank == len(POLICIES) and not (encrypted_channel or configuration.plain_password):
+    rank, best = min(fitting, key=lambda item: item[0])
+    encrypted = endpoint.SecurityMode == ua.MessageSecurityMode.SignAndEncrypt
+    readable = rank == len(POLICIES) and not encrypted
+    if login.kind == ua.UserTokenType.UserName and readable and not configuration.plain_password:
         raise PlainPasswordError("the password would travel readable", place=place)
-    return token
+    return best

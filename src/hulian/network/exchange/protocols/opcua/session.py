@@ -15,20 +15,21 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import anyio
-from asyncua import Client, ua
+from asyncua import ua
+from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClient, UASocketProtocol, UASocketState
 from asyncua.client.ua_session import UaSession
 from asyncua.common.connection import TransportLimits
 from asyncua.common.shortcuts import Shortcuts
 from asyncua.common.utils import Buffer
 from asyncua.crypto import security_policies
-from asyncua.crypto.uacrypto import x509_from_der
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 from asyncua.ua.ua_binary import header_from_binary, struct_from_binary, uatcp_to_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_der_x509_certificate
 
 from hulian.network.exchange.protocols.contract import Environment
 from hulian.network.exchange.protocols.opcua import security
@@ -53,12 +54,19 @@ __all__ = ["Session", "application_uri", "endpoints_of", "explain"]
 CHUNK: Final = 1 << 20
 """The largest chunk we take, announced to the server; the default of most servers is 64 KiB."""
 
+SEND: Final = 65_536
+"""The largest chunk we send, if the server takes so much."""
+
 _KNOWN_FRAMES: Final = frozenset({b"ACK", b"ERR", b"OPN", b"MSG", b"CLO"})
 
 for _name in ("asyncua", "asyncua.client.ua_client", "asyncua.uaprotocol"):
     # The connector tells a person what went wrong, in one place and in words; the library would add tracebacks.
     if logging.getLogger(_name).level == logging.NOTSET:
         logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+
+
+status_error: Any = UaStatusCodeError
+"""asyncua's class, whose constructor has no types."""
 
 
 class _Limits(TransportLimits):
@@ -72,21 +80,23 @@ class _Channel(UASocketProtocol):
     """asyncua's socket protocol with bounded framing; ``fault`` keeps why it was closed."""
 
     def __init__(self, timeout: float, policy: security_policies.SecurityPolicy, maximum: int) -> None:
-        limits = _Limits(CHUNK, 65_536, maximum // 8192 + 16, maximum)
+        limits = _Limits(CHUNK, SEND, maximum // 8192 + 16, maximum)
         super().__init__(timeout, security_policy=policy, limits=limits)
         self.fault: Exception | None = None
         self._maximum = maximum
         self._pending = bytearray()
 
     async def send_hello(self, url: str, max_messagesize: int = 0, max_chunkcount: int = 0) -> ua.Acknowledge:
-        hello = ua.Hello(
-            ReceiveBufferSize=CHUNK, SendBufferSize=65_536, MaxMessageSize=self._maximum, MaxChunkCount=0, EndpointUrl=url
-        )
+        hello: Any = ua.Hello()
+        hello.ReceiveBufferSize, hello.SendBufferSize = CHUNK, SEND
+        hello.MaxMessageSize, hello.MaxChunkCount = self._maximum, 0
+        hello.EndpointUrl = url
         acknowledged: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._callbackmap[0] = acknowledged
         if self.transport is None:
             raise ConnectionError("the connection was closed")
-        self.transport.write(uatcp_to_binary(ua.MessageType.Hello, hello))
+        kind: Any = ua.MessageType.Hello
+        self.transport.write(uatcp_to_binary(kind, hello))
         return await asyncio.wait_for(acknowledged, self.timeout)
 
     def data_received(self, data: bytes) -> None:
@@ -112,10 +122,10 @@ class _Channel(UASocketProtocol):
 
     def _frame(self, frame: bytes) -> None:
         buffer = Buffer(frame)
-        header = header_from_binary(buffer)
+        header: Any = header_from_binary(buffer)
         message = self._connection.receive_from_header_and_body(header, buffer)
         if isinstance(message, ua.ErrorMessage):
-            raise UaStatusCodeError(message.Error.value if message.Error is not None else StatusCodes.BadUnexpectedError)
+            raise status_error(message.Error.value if message.Error is not None else StatusCodes.BadUnexpectedError)
         self._process_received_message(message)
         if header.MessageType == ua.MessageType.SecureOpen and message is not None:
             asked = self._open_secure_channel_exchange
@@ -193,9 +203,16 @@ class _Client(Client):
             return self.token
         return super().server_policy(token_type)
 
+    def use(self, policy: Any, theirs: bytes, own: bytes, key: bytes, mode: ua.MessageSecurityMode) -> None:
+        """Secures the channel with ``policy`` between the certificates ``theirs`` and ``own`` (DER; ``key`` PEM)."""
+        self.security_policy = policy(
+            load_der_x509_certificate(theirs), load_der_x509_certificate(own), load_pem_private_key(key, None), mode
+        )
+        self.transport.set_security(self.security_policy)
+
     def adopt(self, other: _Client) -> None:
         """Takes over the session of an earlier connection (OPC 10000-4, section 6.7)."""
-        self._server_nonce = other._server_nonce  # noqa: SLF001 - the same class
+        self._server_nonce = other._server_nonce
         self.transport.session.restore_authentication_token(other.transport.session.authentication_token)
 
 
@@ -331,7 +348,13 @@ class Session:
 
     @classmethod
     async def open(
-        cls, url: str, configuration: OpcuaConfiguration, environment: Environment, login: security.Login, *, before: Session | None = None
+        cls,
+        url: str,
+        configuration: OpcuaConfiguration,
+        environment: Environment,
+        login: security.Login,
+        *,
+        before: Session | None = None,
     ) -> Session:
         """Connects, checks, logs in. With ``before``, its session is taken over where the server still knows it.
 
@@ -339,13 +362,13 @@ class Session:
         """
         endpoints = await endpoints_of(url, configuration)
         endpoint = security.choose(endpoints, configuration, place=url)
-        token = security.choose_token(
-            endpoint.UserIdentityTokens, login, endpoint.SecurityPolicyUri, configuration=configuration, place=url
-        )
+        token = security.choose_token(endpoint, login, configuration=configuration, place=url)
         encrypted = endpoint.SecurityMode != ua.MessageSecurityMode.None_
         certificate = security.leaf(endpoint.ServerCertificate or b"")
         warning = ""
-        secret = login.kind != ua.UserTokenType.Anonymous and token.SecurityPolicyUri != security_policies.SecurityPolicyNone.URI
+        secret = (
+            login.kind != ua.UserTokenType.Anonymous and token.SecurityPolicyUri != security_policies.SecurityPolicyNone.URI
+        )
         if encrypted or secret:
             peer = f"{endpoint.Server.ApplicationName.Text or endpoint.Server.ApplicationUri or ''} at {url}"
             warning = await anyio.to_thread.run_sync(security.check_certificate, certificate, environment.trust, peer, url)
@@ -359,10 +382,7 @@ class Session:
         client.token = token
         if encrypted:
             own, key = await anyio.to_thread.run_sync(environment.trust.own, client.application_uri)
-            client.security_policy = security.policy_class(endpoint)(
-                x509_from_der(certificate), x509_from_der(own), load_pem_private_key(key, None), endpoint.SecurityMode
-            )
-            client.transport.set_security(client.security_policy)
+            client.use(security.policy_class(endpoint), certificate, own, key, endpoint.SecurityMode)
         elif secret:
             client.security_policy.peer_certificate = certificate
         if login.user:

@@ -129,7 +129,11 @@ class Table:
             block, unknown = self._ours(block)
             foreign += unknown
             if polled:
-                same = (block.time != 0) & (block.time == self.last_time[block.handle]) & (block.status == self.status[block.handle])
+                same = (
+                    (block.time != 0)
+                    & (block.time == self.last_time[block.handle])
+                    & (block.status == self.status[block.handle])
+                )
                 block = _select(block, ~same) if same.any() else block
             if not len(block):
                 continue
@@ -151,9 +155,7 @@ class Table:
             return block, 0
         return _select(block, known), int(len(known) - np.count_nonzero(known))
 
-    def _convert(
-        self, block: Block, storage: StorageClass, received: int, mismatched: list[tuple[int, int]]
-    ) -> Columns | None:
+    def _convert(self, block: Block, storage: StorageClass, received: int, mismatched: list[tuple[int, int]]) -> Columns | None:
         handle = block.handle.astype(np.intp)
         time = np.where(block.time == 0, received, block.time)
         status = block.status
@@ -175,7 +177,7 @@ class Table:
     def _confirm(
         self, handle: Any, time: Any, status: Any, values: Any, missing: Any, received: int
     ) -> tuple[Any, Any, Any, Any, Any]:
-        """After a lost link: what is known already is not sent again, and an old value is confirmed with the time of receipt."""
+        """After a lost link: what is known already is not sent again; an old value is confirmed with the time of receipt."""
         marked = self._marked[handle]
         if not marked.any():
             return handle, time, status, values, missing

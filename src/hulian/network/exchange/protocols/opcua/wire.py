@@ -7,6 +7,7 @@ logging; every count is checked against the bytes that are there before anything
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ class Notification(NamedTuple):
 
 
 class PublishResponse(NamedTuple):
-    """A PublishResponse. ``server_time`` is UTC ns (0 where it says none); ``acknowledged`` a status for each acknowledgement."""
+    """A PublishResponse. ``server_time`` is UTC ns, 0 where it says none; ``acknowledged`` one status per acknowledgement."""
 
     server_time: int
     result: int
@@ -204,7 +205,8 @@ _FIELDS: Final = (
 """The order on the wire (section 5.2.2.17), which is not the order of the mask's bits."""
 
 
-class _Part(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Part:
     """Samples of one layout: ``index`` is their place in the message."""
 
     kind: int
@@ -215,7 +217,7 @@ class _Part(NamedTuple):
     value: Any
 
 
-def _samples(reader: Reader, count: int, *, handles: bool) -> list[Block]:  # noqa: C901 - one pass over one message
+def _samples(reader: Reader, count: int, *, handles: bool) -> list[Block]:
     """``count`` samples from the reader's position on."""
     data, end = reader.data, reader.end
     head = 4 if handles else 0
@@ -323,9 +325,7 @@ def _put_time(time: npt.NDArray[np.int64], ticks: npt.NDArray[np.int64], fine: n
     time[known] = (ticks[known] - EPOCH_TICKS) * 100 + rest
 
 
-def _single(
-    reader: Reader, index: int, handles: bool, single: dict[int, list[tuple[int, int, int, int, Any]]]
-) -> None:
+def _single(reader: Reader, index: int, handles: bool, single: dict[int, list[tuple[int, int, int, int, Any]]]) -> None:
     """One sample of variable size; its mask has a value."""
     handle = reader.uint32() if handles else index
     mask = reader.byte()
@@ -358,10 +358,13 @@ def _blocks(parts: list[_Part]) -> list[Block]:
     blocks: list[Block] = []
     for kind, same in by_kind.items():
         if len(same) == 1:
-            blocks.append(Block(kind, *same[0][2:]))
+            only = same[0]
+            blocks.append(Block(kind, only.handle, only.time, only.status, only.value))
             continue
         order = np.argsort(np.concatenate([part.index for part in same]), kind="stable")
-        handle, time, status = (np.concatenate(column)[order] for column in list(zip(*same, strict=True))[2:5])
+        handle = np.concatenate([part.handle for part in same])[order]
+        time = np.concatenate([part.time for part in same])[order]
+        status = np.concatenate([part.status for part in same])[order]
         value = None if same[0].value is None else np.concatenate([part.value for part in same])[order]
         blocks.append(Block(kind, handle, time, status, value))
     return blocks
