@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -42,6 +42,11 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     password: Annotated[str, Meta(description="reference to the device credential's password")] = ""
     group: Annotated[str, Meta(min_length=1, pattern=r"^[^/+#]+$", description="Sparkplug group")] = "TennesseeEastman"
     node: Annotated[str, Meta(min_length=1, pattern=r"^[^/+#]+$", description="Sparkplug edge node")] = "Analysers"
+    qos: Annotated[
+        Literal[0, 1],
+        Meta(description="1: nothing is lost while a reader restarts; 0: as Sparkplug 3.0 prescribes, at most once"),
+    ] = 1
+    certificate_authority: Annotated[str, Meta(description="file of the CA certificate where the server speaks TLS")] = ""
 
 
 class DemoConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

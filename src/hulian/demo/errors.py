@@ -5,6 +5,8 @@ HulianError
     └── PortInUseError          HL-DEMO-0002   another program listens where a server of the plant should
 ConfigurationError
 └── DemoConfigurationError      HL-DEMO-0003   settings that can never work
+
+HL-DEMO-0004 is no class but a warning in the log: the MQTT server refuses the analysers' credential.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import anyio.lowlevel
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
+from hulian.demo.analysers import run_analysers
 from hulian.demo.configuration import DemoConfiguration
 from hulian.demo.live import LivePlant
 from hulian.demo.modbus import serve_modbus
@@ -44,6 +45,9 @@ class DemoPlant:
         async with AsyncExitStack() as stack:
             modbus = await stack.enter_async_context(serve_modbus(self._configuration, self.plant))
             opcua = await stack.enter_async_context(serve_opcua(self._configuration, self.plant, self._opcua_password))
+            analysers = await stack.enter_async_context(
+                run_analysers(self._configuration.mqtt, self.plant, self._mqtt_password)
+            )
             task_status.started()
             period = self._configuration.period
             next_tick = time.monotonic()
@@ -52,6 +56,8 @@ class DemoPlant:
                 self.plant.watch(time.monotonic())
                 await opcua.publish(datetime.now(UTC))
                 await modbus.publish()
+                if analysers is not None:
+                    analysers.publish(time.time_ns() // 1_000_000)
                 now = time.monotonic()
                 next_tick = max(next_tick + period, now)
                 await anyio.sleep(next_tick - now)
