@@ -28,7 +28,6 @@ __all__ = ["Durability", "Registry"]
 Durability = Literal["process", "power"]
 
 _BUSY_SECONDS: Final = 15.0
-_BACKUP_PAGES: Final = 256
 _JSON: Final[dict[str, Any]] = {
     "json_serializer": lambda value: msgspec.json.encode(value).decode(),
     "json_deserializer": msgspec.json.decode,
@@ -239,7 +238,8 @@ def _copy(source: Path, target: Path) -> None:
             contextlib.closing(sqlite3.connect(_read_only(source), uri=True, timeout=_BUSY_SECONDS)) as origin,
             contextlib.closing(sqlite3.connect(target, timeout=_BUSY_SECONDS)) as copy,
         ):
-            origin.backup(copy, pages=_BACKUP_PAGES, sleep=0.01)
+            origin.backup(copy)  # in one step: writers go on in the log, and none makes it begin again
+            copy.text_factory = lambda raw: raw.decode("utf-8", "replace")
             (found,) = copy.execute("PRAGMA integrity_check").fetchone()
             copy.execute("PRAGMA journal_mode = DELETE")
             tables = copy.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'").fetchone()[0]
