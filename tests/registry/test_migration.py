@@ -60,8 +60,8 @@ def test_from_the_first_version_with_its_data(tmp_path, monkeypatch):
         connection.execute(
             point.insert().values(
                 identity=7, name="99.1/a#b", thing="99.1/a", series=2**64 - 1, storage="double", kind="step", tag="PT-1",
-                path="", unit="", texts={}, connector="", address="x", writable=False, options={}, enabled=True, version=1, changed=0,
-                search="99.1/a#b\npt-1",
+                path="", unit="", texts={}, connector="", address="x", writable=False, options={}, enabled=True,
+                version=1, changed=0, search="99.1/a#b\npt-1",
             )
         )  # fmt: skip
     registry.close()

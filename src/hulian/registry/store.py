@@ -239,11 +239,10 @@ def _copy(source: Path, target: Path) -> None:
             contextlib.closing(sqlite3.connect(target, timeout=_BUSY_SECONDS)) as copy,
         ):
             origin.backup(copy)  # in one step: writers go on in the log, and none makes it begin again
-            copy.text_factory = lambda raw: raw.decode("utf-8", "replace")
             (found,) = copy.execute("PRAGMA integrity_check").fetchone()
             copy.execute("PRAGMA journal_mode = DELETE")
             tables = copy.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'").fetchone()[0]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # damage shows in SQLite's own messages, too
         target.unlink(missing_ok=True)
         raise RegistryBackupError(f"the registry cannot be copied: {error}", place=str(target)) from error
     if found != "ok" or not tables:
