@@ -1,0 +1,396 @@
+"""The MQTT input: messages of the platform's own listener to samples, and set-points back to devices."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+import anyio
+import msgspec
+
+from hulian.kernel.errors import HulianError
+from hulian.kernel.quality import Quality
+from hulian.kernel.sample import Columns
+from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.protocols.contract import Binding, ConnectorState, ConnectorStatus, Environment, Sink
+from hulian.network.exchange.protocols.mqtt.address import JsonPlace, parse_address
+from hulian.network.exchange.protocols.mqtt.config import BindingOptions, MqttConfiguration, parse_options
+from hulian.network.exchange.protocols.mqtt.document import Document, mapping_of
+from hulian.network.exchange.protocols.mqtt.errors import MqttError, OptionError, SilentTopicError, SourceError
+from hulian.network.exchange.protocols.mqtt.reports import Reports
+from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
+from hulian.network.exchange.protocols.mqtt.seen import Seen
+from hulian.network.exchange.protocols.mqtt.session import Session
+from hulian.network.exchange.protocols.mqtt.source import SOURCE, MessageBatch, MessageSource
+from hulian.network.exchange.protocols.mqtt.sparkplug import NAMESPACE, Topic, encode_state, parse_topic
+from hulian.network.exchange.protocols.mqtt.write import write_json, write_metric
+
+__all__ = ["MqttConnector"]
+
+_MOST_ROUTES: Final = 100_000
+_TICK: Final = 1.0
+_SETTLED: Final = 0.3
+
+Take = Callable[[bytes, int], None]
+
+
+class MqttConnector:
+    """Reads every message that its filters match, for as long as `run` is not cancelled.
+
+    What a batch of messages holds is handed over, committed with the batch's place in the listener's store, and only then
+    acknowledged: after a restart reading goes on behind the last commit, so that nothing is lost or read twice. One bad
+    payload harms no other.
+    """
+
+    def __init__(self, configuration: MqttConfiguration, bindings: Sequence[Binding], environment: Environment) -> None:
+        configuration.check()
+        source = environment.extras.get(SOURCE)
+        if source is None:
+            raise SourceError("this process has no MQTT listener to read from", place=f"connector {environment.connector}")
+        self.configuration = configuration
+        self.environment = environment
+        self.source: MessageSource = source
+        self.seen = Seen(environment.organisation, configuration.mappings)
+        self.reports = Reports(environment.connector, self._event)
+        self.targets: dict[int, Target] = {}
+        self._sink: Sink | None = None
+        self._rows = Rows()
+        self._wrong: list[tuple[Binding, HulianError]] = []
+        self._documents: dict[str, list[tuple[tuple[str, ...], Target]]] = {}
+        self._metrics: dict[tuple[str, str, str], list[Target]] = {}
+        for binding in bindings:
+            try:
+                self._bind(binding)
+            except MqttError as error:
+                self._wrong.append((binding, error))
+        self.session = Session(self._metrics, configuration.sparkplug, self.reports)
+        self.seen.session = self.session
+        self._routes: dict[str, Take] = {}
+        self._state = ConnectorState.STARTING
+        self._error: HulianError | None = None
+        self._retry_at = 0
+        self._since = time.time_ns()
+        self._samples = self._last_sample = self._messages = 0
+        self._lost_at: float | None = None
+        self._marked_bad = False
+
+    def _bind(self, binding: Binding) -> None:
+        place = parse_address(binding.address)
+        options = parse_options(binding.options, binding.address)
+        if options.scaled and binding.storage is not StorageClass.DOUBLE:
+            raise OptionError("only a double has a scale and an offset", place=binding.address)
+        target = Target(binding, options, self.configuration.stale_after)
+        if isinstance(place, JsonPlace):
+            self._documents.setdefault(place.topic, []).append((place.path, target))
+        else:
+            self._metrics.setdefault((place.node, place.device, place.metric), []).append(target)
+        self.targets[binding.series] = target
+
+    # -- the life of the input -----------------------------------------------------------------------------------------
+
+    async def run(self, sink: Sink) -> None:
+        """Lives until it is cancelled."""
+        self._sink = sink
+        self._report_wrong()
+        self._publish_status()
+        try:
+            async with anyio.create_task_group() as scope:
+                scope.start_soon(self._tick)
+                if self.configuration.sparkplug.host:
+                    scope.start_soon(self._announce)
+                await self._read_for_ever(sink)
+        finally:
+            self.seen.forget()
+            self._set(ConnectorState.STOPPED, None)
+
+    async def _read_for_ever(self, sink: Sink) -> None:
+        configuration = self.configuration
+        wait = configuration.reconnect_first
+        while True:
+            before = self._messages
+            try:
+                await self._read(sink)
+                error: HulianError = SourceError("the listener ended the stream of messages")
+            except* HulianError as group:
+                error = _first(group)
+            if self._messages > before:
+                wait = configuration.reconnect_first
+            delay = wait * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+            wait = min(wait * 2, configuration.reconnect_most)
+            self._lost(error, time.time_ns() + int(delay * 1e9))
+            await anyio.sleep(delay)
+            self.reports.count("reconnects")
+
+    async def _read(self, sink: Sink) -> None:
+        async with anyio.create_task_group() as scope, aclosing(_generator(self.source.batches(sink.position))) as batches:
+            scope.start_soon(self._settle)
+            async for batch in batches:
+                self._came_back()
+                self.decode(batch, sink.position)
+                self._hand_over(sink)
+                if batch.last:
+                    await sink.commit(position=batch.last)
+                    await self.source.acknowledge(batch.last)
+                if self.session.outbox:
+                    await self._send()
+            scope.cancel_scope.cancel()
+
+    async def _settle(self) -> None:
+        """The listener is there when it gave a message, or no error for a moment; only then births are asked for, so that
+        they find us listening."""
+        await anyio.sleep(_SETTLED)
+        self._came_back()
+        self.session.start(time.time_ns())
+        await self._send()
+
+    def decode(self, batch: MessageBatch, position: int | None = None) -> None:
+        """Every message of ``batch`` behind ``position`` into rows."""
+        topics, payloads = batch.topics, batch.payloads
+        if position is not None and batch.first and batch.first <= position:
+            keep = [place for place, sequence in enumerate(batch.sequences) if sequence > position]
+            topics, payloads = [topics[place] for place in keep], [payloads[place] for place in keep]
+        received = batch.received
+        routes, route = self._routes, self._route
+        self._messages += len(topics)
+        for topic, payload in zip(topics, payloads, strict=True):
+            take = routes.get(topic)
+            if take is None:
+                take = route(topic)
+            take(payload, received)
+
+    def _route(self, topic: str) -> Take:
+        """What is done with the messages of a topic, found once."""
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        where = parse_topic(topic)
+        bound = self._documents.get(topic)
+        if where is not None:
+            take = self._take_sparkplug(where)
+        elif bound:
+            take = self._take_document(topic, bound)
+        else:
+            take = self._take_unknown(topic)
+        self._routes[topic] = take
+        return take
+
+    def _take_sparkplug(self, where: Topic) -> Take:
+        session, rows, host = self.session, self._rows, self.configuration.sparkplug.host
+
+        def take(payload: bytes, received: int) -> None:
+            if where.kind == "STATE":
+                if host and where.node == host:
+                    self._hear_state(payload, received)
+                return
+            session.take(where, payload, received, rows)
+
+        return take
+
+    def _take_document(self, topic: str, bound: list[tuple[tuple[str, ...], Target]]) -> Take:
+        reports = self.reports
+
+        def report(kind: type[MqttError], message: str) -> None:
+            reports.moment(kind, topic, message)
+
+        document = Document(mapping_of(self.configuration.mappings, topic), bound, report)
+        rows, look = self._rows, self.seen.look
+
+        def take(payload: bytes, received: int) -> None:
+            document.take(payload, received, rows)
+            look(topic, payload, received)
+
+        return take
+
+    def _take_unknown(self, topic: str) -> Take:
+        look, counters = self.seen.look, self.reports.counters
+
+        def take(payload: bytes, received: int) -> None:
+            counters["unbound"] = counters.get("unbound", 0) + 1
+            look(topic, payload, received)
+
+        return take
+
+    def _hand_over(self, sink: Sink) -> None:
+        for columns in self._rows.take():
+            sink.samples(columns)
+            self._samples += len(columns)
+            self._last_sample = time.time_ns()
+
+    # -- our part as a Sparkplug host ----------------------------------------------------------------------------------
+
+    async def _send(self) -> None:
+        """What the session wants to say; a message that cannot be sent now is asked for again by the session."""
+        outbox, self.session.outbox = self.session.outbox, []
+        for topic, payload in outbox:
+            try:
+                await self.source.publish(topic, payload)
+            except HulianError as error:
+                self.reports.moment(SourceError, topic, f"could not publish: {error}")
+
+    def _hear_state(self, payload: bytes, received: int) -> None:
+        """An old will that says we are offline is contradicted at once (tck-id-host-topic-phid-death-payload-off-delayed)."""
+        try:
+            online = msgspec.json.decode(payload)["online"]
+        except (msgspec.DecodeError, KeyError, TypeError):
+            return
+        if online is False and self._state is ConnectorState.CONNECTED:
+            self.session.outbox.append(self._state_message(received, online=True))
+
+    def _state_message(self, now: int, *, online: bool) -> tuple[str, bytes]:
+        topic = f"{NAMESPACE}/STATE/{self.configuration.sparkplug.host}"
+        return topic, encode_state(online=online, timestamp=now // 1_000_000)
+
+    async def _announce(self) -> None:
+        try:
+            while True:
+                self.session.outbox.append(self._state_message(time.time_ns(), online=True))
+                await self._send()
+                await anyio.sleep(self.configuration.sparkplug.state_every)
+        finally:
+            with anyio.move_on_after(0.5, shield=True):
+                self.session.outbox.append(self._state_message(time.time_ns(), online=False))
+                await self._send()
+
+    # -- silence -------------------------------------------------------------------------------------------------------
+
+    def _came_back(self) -> None:
+        if self._state is ConnectorState.CONNECTED:
+            return
+        self._lost_at = None
+        self._marked_bad = False
+        self.reports.end(SourceError, "")
+        self._set(ConnectorState.CONNECTED, None)
+
+    def _lost(self, error: HulianError, retry_at: int) -> None:
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+            self.session.interrupted()
+            self._mark(Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE)
+        self.reports.begin(SourceError, "", str(error), error.hint)
+        self._set(ConnectorState.WAITING, error, retry_at=retry_at)
+
+    def _mark(self, status: Quality) -> None:
+        now = time.time_ns()
+        for target in self.targets.values():
+            if not target.last_status & 0x8000_0000 or target.last_status == Quality.BAD_WAITING_FOR_INITIAL_DATA:
+                target.mark(self._rows, now, int(status))
+        if self._sink is not None:
+            self._hand_over(self._sink)
+
+    async def _tick(self) -> None:
+        """Once a second: silence, deaths that nobody told, and the status."""
+        bad_after = self.configuration.bad_after
+        while True:
+            now = time.time_ns()
+            if self._lost_at is not None and not self._marked_bad and time.monotonic() - self._lost_at >= bad_after:
+                self._marked_bad = True
+                self._mark(Quality.BAD_NO_COMMUNICATION)
+            self.session.tick(now, self._rows)
+            self._find_stale(now)
+            if self._sink is not None:
+                self._hand_over(self._sink)
+            if self.session.outbox and self._lost_at is None:
+                await self._send()
+            self._publish_status()
+            await anyio.sleep(min(_TICK, max(0.05, bad_after / 4)))
+
+    def _find_stale(self, now: int) -> None:
+        for target in self.targets.values():
+            if not target.stale_after:
+                continue
+            subject = target.binding.address
+            if not target.last_seen or now - target.last_seen < target.stale_after * 1e9:
+                self.reports.end(SilentTopicError, subject)
+            elif not target.last_status & 0xC000_0000:
+                target.mark(self._rows, now, int(Quality.UNCERTAIN_LAST_USABLE_VALUE))
+                self.reports.begin(SilentTopicError, subject, f"{subject} is silent for {target.stale_after:g} s")
+
+    # -- what the edge hears -------------------------------------------------------------------------------------------
+
+    def _event(self, event: Any) -> None:
+        if self._sink is not None:
+            self._sink.event(event)
+
+    def _report_wrong(self) -> None:
+        now = time.time_ns()
+        for binding, error in self._wrong:
+            kind = type(error) if isinstance(error, MqttError) else MqttError
+            self.reports.begin(kind, binding.address, f"{error.message} ({binding.address})", error.hint)
+            status = [int(Quality.BAD_CONFIGURATION_ERROR)]
+            if self._sink is not None:
+                self._sink.samples(Columns.of(binding.storage, [binding.series], [now], [None], status))
+
+    def _set(self, state: ConnectorState, error: HulianError | None, *, retry_at: int = 0) -> None:
+        if state is not self._state:
+            self._since = time.time_ns()
+        self._state, self._error, self._retry_at = state, error, retry_at
+        self._publish_status()
+
+    def _publish_status(self) -> None:
+        if self._sink is None:
+            return
+        bad = len(self._wrong) + sum(
+            bool(target.last_status & 0x8000_0000) and target.last_status != Quality.BAD_WAITING_FOR_INITIAL_DATA
+            for target in self.targets.values()
+        )
+        state, error = self._state, self._error
+        status = ConnectorStatus(
+            state=state,
+            error_code=error.code if error else "",
+            error=str(error) if error else "",
+            hint=error.hint if error else "",
+            since=self._since,
+            retry_at=self._retry_at,
+            last_sample=self._last_sample,
+            points=len(self.targets) + len(self._wrong),
+            bad_points=bad,
+            samples=self._samples,
+            counters={
+                "messages": self._messages,
+                "topics": len(self._routes),
+                "edge_nodes": len(self.session.nodes),
+                "edge_nodes_alive": self.session.alive,
+                **self.reports.counters,
+            },
+        )
+        if state is ConnectorState.CONNECTED and self.reports.open:
+            event = next(iter(self.reports.open.values()))
+            status.state = ConnectorState.DEGRADED
+            status.error_code, status.error, status.hint = event.code, f"{event.code}: {event.message}", event.hint
+        self._sink.status(status)
+
+    # -- set-points ----------------------------------------------------------------------------------------------------
+
+    async def write(self, binding: Binding, value: Any) -> None:
+        """Publishes ``value``, and returns when the device has reported it back (unless the option 'confirm' is false)."""
+        place = parse_address(binding.address)
+        options: BindingOptions = parse_options(binding.options, binding.address)
+        target = self.targets.get(binding.series) or Target(binding, options, 0.0)
+        timeout = self.configuration.write_timeout if options.confirm else 0.0
+        if self._state is not ConnectorState.CONNECTED:
+            raise SourceError("the listener is away", place=binding.address, hint="try again when it is back")
+        if isinstance(place, JsonPlace):
+            await write_json(self.source, place, target, value, timeout)
+        else:
+            await write_metric(self.source, self.session, place, target, value, timeout)
+        self.reports.count("writes")
+
+
+def _first(group: BaseExceptionGroup[HulianError]) -> HulianError:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found if isinstance(found, HulianError) else SourceError(str(found))
+
+
+async def _generator(batches: AsyncIterator[MessageBatch]) -> Any:
+    """The iterator as a generator that can be closed."""
+    try:
+        async for batch in batches:
+            yield batch
+    finally:
+        close = getattr(batches, "aclose", None)
+        if close is not None:
+            await close()

@@ -1,0 +1,129 @@
+"""What can go wrong between us and MQTT devices.
+
+HulianError
+└── MqttError               HL-MQTT-0000
+    ├── AddressError        HL-MQTT-0001   an address or URL that the syntax does not know (a `ConfigurationError` too)
+    ├── OptionError         HL-MQTT-0002   an option or a mapping that does not fit (likewise)
+    ├── SourceError         HL-MQTT-0010   the platform's listener gives nothing
+    ├── PayloadError        HL-MQTT-0011   a payload that is not what its topic promises
+    ├── TypeFitError        HL-MQTT-0012   values of another type than their point
+    ├── MetricError         HL-MQTT-0013   a bound metric that no birth names
+    ├── GapError            HL-MQTT-0020   Sparkplug messages are missing
+    ├── DeathError          HL-MQTT-0021   an edge node or device has died
+    ├── UnbornError         HL-MQTT-0022   data of an edge node whose birth is not known
+    ├── SilentTopicError    HL-MQTT-0023   a topic that should speak is silent
+    ├── WriteError          HL-MQTT-0030   a value that cannot be sent
+    └── ConfirmError        HL-MQTT-0031   sent, but the device did not confirm it
+"""
+
+from __future__ import annotations
+
+from hulian.kernel.errors import ConfigurationError, HulianError
+
+__all__ = [
+    "AddressError",
+    "ConfirmError",
+    "DeathError",
+    "GapError",
+    "MetricError",
+    "MqttError",
+    "OptionError",
+    "PayloadError",
+    "SilentTopicError",
+    "SourceError",
+    "TypeFitError",
+    "UnbornError",
+    "WriteError",
+]
+
+
+class MqttError(HulianError):
+    """The root of this protocol's errors."""
+
+    code = "HL-MQTT-0000"
+
+
+class AddressError(MqttError, ConfigurationError):
+    """An address or URL that the syntax does not know."""
+
+    code = "HL-MQTT-0001"
+    default_hint = "write 'json:TOPIC:PATH' or 'sparkplug:GROUP/NODE/DEVICE:METRIC'; see the README of mqtt"
+
+
+class OptionError(MqttError, ConfigurationError):
+    """An option or a mapping that does not fit."""
+
+    code = "HL-MQTT-0002"
+    default_hint = "the README of mqtt lists mappings, options and the storage classes of each type"
+
+
+class SourceError(MqttError):
+    """The platform's listener gives nothing."""
+
+    code = "HL-MQTT-0010"
+    default_hint = "see 'hulian status' for the spine; devices keep their QoS 1 messages until it is back"
+
+
+class PayloadError(MqttError):
+    """A payload that is not what its topic promises."""
+
+    code = "HL-MQTT-0011"
+    default_hint = "look at one message with 'hulian browse mqtt://', and correct the device or the mapping of the topic"
+
+
+class TypeFitError(MqttError):
+    """Values of another type than their point."""
+
+    code = "HL-MQTT-0012"
+    default_hint = "give the point the type that the device sends, or let the device send the type of the point"
+
+
+class MetricError(MqttError):
+    """A bound metric that no birth names."""
+
+    code = "HL-MQTT-0013"
+    default_hint = "compare the metric's name with the birth: 'hulian browse mqtt://' lists what was born"
+
+
+class GapError(MqttError):
+    """Sparkplug messages are missing."""
+
+    code = "HL-MQTT-0020"
+    default_hint = "a rebirth was requested; if this comes back, the link of the edge node or its MQTT client loses messages"
+
+
+class DeathError(MqttError):
+    """An edge node or device has died."""
+
+    code = "HL-MQTT-0021"
+    default_hint = "check power and network of the edge node; its values are bad until it is born again"
+
+
+class UnbornError(MqttError):
+    """Data of an edge node whose birth is not known."""
+
+    code = "HL-MQTT-0022"
+    default_hint = (
+        "a rebirth was requested; let the device's credential subscribe to spBv1.0/GROUP/NCMD/NODE, so that it hears it"
+    )
+
+
+class SilentTopicError(MqttError):
+    """A topic that should speak is silent."""
+
+    code = "HL-MQTT-0023"
+    default_hint = "check the device, or lengthen the option 'stale_after'"
+
+
+class WriteError(MqttError):
+    """A value that cannot be sent."""
+
+    code = "HL-MQTT-0030"
+    default_hint = "the README of mqtt tells what can be written"
+
+
+class ConfirmError(MqttError):
+    """Sent, but the device did not confirm it."""
+
+    code = "HL-MQTT-0031"
+    default_hint = "check that the device subscribes to its command topic, and that it reports the value back"
