@@ -16,6 +16,7 @@ def convert(user: trusted.SpineUser) -> SpineUser:
         password_hash=user.password_hash,
         publish=user.publish,
         subscribe=user.subscribe,
+        deny_subscribe=user.deny_subscribe,
         device=user.device,
         responses=user.responses,
         system=user.system,

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
@@ -166,7 +166,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
             decode=codec.decode,
             configuration=configuration.api,
             accounts_changed=accounts_changed,
-            components=lambda: read_components(data),
+            components=lambda: cast(Any, read_components(data)),
             streams=stream_figures,
             console=static if (static / "index.html").exists() else None,
         )

@@ -30,5 +30,5 @@ def local_access(configuration: Configuration) -> tuple[str, str | None, Path | 
         token = (data / "secrets" / TOKEN_FILE).read_text(encoding="ascii").strip()
     except OSError:
         token = None
-    authority = data / "pki" / "ca" / "root.pem"
+    authority = data / "pki" / "authority" / "root.pem"
     return api_url(configuration), token, authority if configuration.api.tls and authority.exists() else None

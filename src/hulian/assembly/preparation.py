@@ -16,12 +16,12 @@ from hulian.network.exchange.spine import server
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.mqtt_input import stored_subjects
 from hulian.registry import Registry
-from hulian.trust import Trust
+from hulian.trust import CertificateAuthority, Trust
 from hulian.trust.principals import Scope
 from hulian.trust.secrets import NodeKey, SecretStore
 from hulian.trust.spine_accounts import SpineAccounts
 
-__all__ = ["admit_devices", "connect_spine", "open_registry", "open_secrets", "open_trust", "prepare"]
+__all__ = ["admit_devices", "connect_spine", "open_authority", "open_registry", "open_secrets", "open_trust", "prepare"]
 
 
 def open_registry(configuration: Configuration) -> Registry:
@@ -80,6 +80,11 @@ def open_secrets(configuration: Configuration) -> SecretStore:
     """The node's secrets alone, for components that have no registry."""
     directory = Path(configuration.node.data) / "secrets"
     return SecretStore(directory, NodeKey(directory))
+
+
+def open_authority(configuration: Configuration) -> CertificateAuthority:
+    """The node's own certificate authority."""
+    return CertificateAuthority(Path(configuration.node.data) / "pki" / "authority", configuration.node.organisation)
 
 
 async def connect_spine(configuration: Configuration, component: str) -> Spine:

@@ -24,27 +24,27 @@ Every command takes `--json` where a program reads it, and `--help` with example
 
 _PLANT, _DATA, _NODE, _SECURITY = "Plant", "Data", "Node", "Security"
 
-for _name, _target, _group in (
-    ("up", "node:up", _NODE),
-    ("demo", "demo:demo", _NODE),
-    ("status", "node:status", _NODE),
-    ("backup", "backup:backup", _NODE),
-    ("restore", "backup:restore", _NODE),
-    ("browse", "plant:browse", _PLANT),
-    ("connect", "plant:connect", _PLANT),
-    ("connectors", "plant:connectors", _PLANT),
-    ("points", "plant:points", _PLANT),
-    ("write", "plant:write", _PLANT),
-    ("last", "data:last", _DATA),
-    ("history", "data:history", _DATA),
-    ("live", "data:live", _DATA),
-    ("ledger", "data:ledger", _DATA),
-    ("events", "data:events", _DATA),
-    ("export", "data:export", _DATA),
-    ("import", "data:import_", _DATA),
-    ("ca", "security:ca", _SECURITY),
+for _name, _target, _group, _help in (
+    ("up", "node:up", _NODE, "Start the platform and keep it running."),
+    ("demo", "demo:demo", _NODE, "Start the platform with a demo plant to try."),
+    ("status", "node:status", _NODE, "Show the components of this node."),
+    ("backup", "backup:backup", _NODE, "Save everything, while running."),
+    ("restore", "backup:restore", _NODE, "Restore a backup into a new data directory."),
+    ("browse", "plant:browse", _PLANT, "List what a device shows."),
+    ("connect", "plant:connect", _PLANT, "Browse a device, propose points, write the configuration, start."),
+    ("connectors", "plant:connectors", _PLANT, "List the connectors: state, points, errors and what to do."),
+    ("points", "plant:points", _PLANT, "List points with their last values."),
+    ("write", "plant:write", _PLANT, "Write a value to a device."),
+    ("last", "data:last", _DATA, "Show the last values of points."),
+    ("history", "data:history", _DATA, "Print recorded values, raw or in steps."),
+    ("live", "data:live", _DATA, "Print values as they arrive."),
+    ("ledger", "data:ledger", _DATA, "Show what was sent, stored, duplicated, missing."),
+    ("events", "data:events", _DATA, "Show what happened, newest first."),
+    ("export", "data:export", _DATA, "Write recorded values to CSV or Parquet."),
+    ("import", "data:import_", _DATA, "Bring recorded values from CSV or Parquet."),
+    ("ca", "security:ca", _SECURITY, "Write the certificate of this installation's authority."),
 ):
-    app.command(f"hulian.cli.{_target}", name=_name, group=_group)
+    app.command(f"hulian.cli.{_target}", name=_name, group=_group, help=_help)
 
 _config = App(name="config", help="The configuration: `hulian.toml`.", group=_NODE)
 _config.command("hulian.cli.node:config_sample", name="sample")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hulian.assembly.configuration import Configuration
     from hulian.sdk import Platform
 
-__all__ = ["DEFAULT_FILE", "ConfigFile", "Json", "Remote", "open_platform", "read_configuration"]
+__all__ = ["DEFAULT_FILE", "DEFAULT_REMOTE", "ConfigFile", "Json", "Remote", "open_platform", "read_configuration"]
 
 DEFAULT_FILE = Path("hulian.toml")
 
@@ -32,6 +32,9 @@ class Remote(msgspec.Struct, frozen=True):
     url: Annotated[str, Parameter(name="--platform", help="address of the platform; this machine's where none is named")] = ""
     token: Annotated[str, Parameter(name="--token", help="API token; $HULIAN_TOKEN or this machine's own")] = ""
     config: ConfigFile = None
+
+
+DEFAULT_REMOTE = Remote()
 
 
 def read_configuration(path: Path | None) -> Configuration:

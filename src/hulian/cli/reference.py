@@ -60,6 +60,7 @@ def _configuration() -> str:
 
 def _errors() -> str:
     import hulian
+
     for module in pkgutil.walk_packages(hulian.__path__, "hulian."):
         if module.name.endswith(".errors"):
             importlib.import_module(module.name)
