@@ -105,6 +105,7 @@ class EmbeddedEngine:
         try:
             self._writer.query(sql)
         except RuntimeError as error:
+            self._renew()
             raise error_of(str(error)) from error
 
     def insert(self, table: str, columns: str, block: bytes, token: str) -> None:
@@ -115,6 +116,7 @@ class EmbeddedEngine:
                 stream.append(block)
                 stream.finish()
         except RuntimeError as error:
+            self._renew()
             raise error_of(str(error)) from error
 
     def stream(
@@ -162,18 +164,29 @@ class EmbeddedEngine:
             session = session or self._open()
             identity = uuid.uuid4().hex
             forget = cancellation.register(lambda: self._kill(identity)) if cancellation is not None else None
+            sound = False
             try:
                 yield session, query_settings(limits, seconds, identity)
+                sound = True
             finally:
                 if forget is not None:
                     forget()
-                with self._idle_lock:
-                    if self._closed:
-                        session.close()
-                    else:
-                        self._idle.append(session)
+                self._give_back(session, sound=sound)
         finally:
             leave()
+
+    def _give_back(self, session: Any, *, sound: bool) -> None:
+        """After an error chdb may swallow the first rows of the session's next stream: such a session is not used again."""
+        with self._idle_lock:
+            if sound and not self._closed:
+                self._idle.append(session)
+                return
+        session.close()
+
+    def _renew(self) -> None:
+        """Another session for the writer after an error, for the same reason."""
+        failed, self._writer = self._writer, self._open()
+        failed.close()
 
     def _kill(self, identity: str) -> None:
         with self._control_lock, contextlib.suppress(RuntimeError):  # it may have ended in between

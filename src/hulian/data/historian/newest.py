@@ -60,6 +60,7 @@ class Newest:
             old = NewestSamples._make(column.copy() for column in old)
         at = np.searchsorted(old.names, new.names)
         newer = new.time >= old.time[at]
-        for before, after in zip(old[1:], new[1:], strict=True):
-            before[at[newer]] = after[newer]
+        at = at[newer]
+        old.time[at], old.value[at] = new.time[newer], new.value[newer]
+        old.missing[at], old.status[at] = new.missing[newer], new.status[newer]
         self.samples = old

@@ -37,14 +37,10 @@ def repeated_hours(engine: Engine, block: SortedBlock, hours: Partials, newest: 
     samples are looked up one by one; of many only their hours, so that a bulk load may name an hour without need.
     """
     found: set[Pair] = set()
-    for row in (
-        np.flatnonzero(np.fromiter((int(name) in overlaps for name in hours.series), np.bool_, len(hours.series)))
-        if len(overlaps)
-        else ()
-    ):
-        pair = (int(hours.series[row]), int(hours.time[row] // HOUR))
-        if overlaps.get(pair) is not None:
-            found.add(pair)
+    if len(overlaps):
+        marked = np.fromiter((int(name) in overlaps for name in hours.series), np.bool_, len(hours.series))
+        pairs = zip(hours.series[marked].tolist(), (hours.time[marked] // HOUR).tolist(), strict=True)
+        found = {pair for pair in pairs if overlaps.get(pair) is not None}
     known = newest.of(block.names)
     if not bool((block.first <= known).any()):
         return found

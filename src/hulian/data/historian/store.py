@@ -62,6 +62,7 @@ class Store:
         self._newest = {storage: Newest(_DTYPES.get(storage, np.bool_)) for storage in StorageClass}
         self._overlaps = Overlaps()
         self._version = 0
+        self._done: dict[str, None] = {}
         self._load()
 
     def _load(self) -> None:
@@ -101,9 +102,14 @@ class Store:
 
     def insert(self, columns: Sequence[Columns], token: str) -> None:
         with self._writing:
+            if token in self._done:
+                return
             self._version += 1
             for storage, joined in _by_class(columns):
                 self._insert(sort_block(joined), f"{token}/{storage.value}", self._version)
+            self._done[token] = None
+            while len(self._done) > schema.DEDUPLICATION_WINDOW:
+                del self._done[next(iter(self._done))]
 
     def _insert(self, block: SortedBlock, token: str, version: int) -> None:
         """Repeats are noted before, and newest samples last, so that a replay after a crash at any point mends all."""
