@@ -38,9 +38,7 @@ def _protocols() -> dict[str, str]:
 
     import hulian.network.exchange.protocols as home
 
-    found = {
-        module.name: f"{home.__name__}.{module.name}" for module in pkgutil.iter_modules(home.__path__) if module.ispkg
-    }
+    found = {module.name: f"{home.__name__}.{module.name}" for module in pkgutil.iter_modules(home.__path__) if module.ispkg}
     for point in entry_points(group="hulian.protocols"):
         if point.module not in found.values():
             found[point.name] = point.module
@@ -161,9 +159,7 @@ class MemoryTrust:
             )
             self._own[application_uri] = (
                 certificate.public_bytes(serialization.Encoding.DER),
-                key.private_bytes(
-                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-                ),
+                key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
             )
         return self._own[application_uri]
 

@@ -53,8 +53,9 @@ async def test_samples_arrive_with_their_types(protocol: Any, simulator_class: A
             for binding in simulator.bindings:
                 value = NEW_VALUES[binding.storage][0]
                 await simulator.set(binding.address, value)
+                series = binding.series
                 await sink.until(
-                    lambda binding=binding, value=value: same(sink.last(binding.series), value), f"{binding.address} = {value!r}"
+                    lambda series=series, value=value: same(sink.last(series), value), f"{binding.address} = {value!r}"
                 )
             storages = {binding.series: binding.storage for binding in simulator.bindings}
             for columns in sink.columns:
@@ -131,10 +132,8 @@ async def test_cancelling_is_clean_and_quick(protocol: Any, simulator_class: Any
                 async with running(connector, sink):
                     start = len(sink.columns)
                     await sink.until(lambda start=start: len(sink.columns) > start, "samples")
-        leftover = [
-            task for task in anyio.get_running_tasks() if "hulian" in repr(task.coro) and "test_cancelling" not in repr(task.coro)
-        ]
-        assert not leftover
+        tasks = [repr(task.coro) for task in anyio.get_running_tasks()]
+        assert not [task for task in tasks if "hulian" in task and "test_cancelling" not in task]
 
 
 async def test_browsing_shows_the_bindings(protocol: Any, simulator_class: Any, environment: Any) -> None:
