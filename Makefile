@@ -13,7 +13,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 run: $(VENV)/.ready-run ## make the environment, build the console, start the platform with the demo plant
-	@$(BIN)/hulian demo
+	@$(BIN)/hulian up --demo
 
 test: $(VENV)/.ready-test peers ## install what the tests need and run all of them
 	@$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)

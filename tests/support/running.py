@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -119,30 +118,20 @@ class RunningPlatform:
 
 
 class opcua_server:  # noqa: N801 - reads as what it is in a with statement
-    """A real OPC UA server in a process of its own, with a machine to browse; gives its address."""
+    """The example's OPC UA server in a process of its own; gives its address."""
+
+    def __init__(self, port: int = 0, period: float = 0.2) -> None:
+        script = Path(__file__).resolve().parents[2] / "examples" / "opcua_server.py"
+        self.command = [sys.executable, str(script), "--port", str(port), "--period", str(period)]
 
     def __enter__(self) -> str:
-        self.directory = tempfile.TemporaryDirectory()
-        options = {"user": "", "password": "", "secure": False, "variables": 5, "period": 0.2, "days": 365, "port": 0}
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "hulian.network.exchange.protocols.opcua.simulator",
-                json.dumps({**options, "directory": self.directory.name}),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        line = self.process.stdout.readline()
-        if not line:
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        address = self.process.stdout.readline().strip()
+        if not address:
             raise AssertionError("the OPC UA server did not start")
-        return f"opc.tcp://127.0.0.1:{json.loads(line)['port']}/simulator"
+        return address
 
     def __exit__(self, *error: object) -> None:
-        self.process.kill()
+        self.process.terminate()
         self.process.wait(20)
-        self.process.stdin.close()
         self.process.stdout.close()
-        self.directory.cleanup()

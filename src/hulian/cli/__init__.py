@@ -16,17 +16,20 @@ app = App(
     name="hulian",
     help="""Hulian (互联): connect the devices of a plant, name every point, keep and see every sample.
 
-Start with `hulian demo` (a whole plant to try) or `hulian up` (your own), then `hulian connect URL`.
+Start with `hulian up --demo` (a whole plant to try) or `hulian up` (your own), then `hulian connect URL`.
 Every command takes `--json` where a program reads it, and `--help` with examples.""",
     version=hulian.__version__,
     help_format="markdown",
 )
 
+_LISTING = sys.argv[1:2] in ([], ["--help"], ["-h"])
+"""Whether only the list of commands is asked for: then no command's module is imported for its own text."""
+
 _PLANT, _DATA, _NODE, _SECURITY = "Plant", "Data", "Node", "Security"
 
 for _name, _target, _group, _help in (
     ("up", "node:up", _NODE, "Start the platform and keep it running."),
-    ("demo", "demo:demo", _NODE, "Start the platform with a demo plant to try."),
+    ("demo", "demo:demo", _NODE, "Serve a plant to try things on."),
     ("status", "node:status", _NODE, "Show the components of this node."),
     ("backup", "backup:backup", _NODE, "Save everything, while running."),
     ("restore", "backup:restore", _NODE, "Restore a backup into a new data directory."),
@@ -44,7 +47,7 @@ for _name, _target, _group, _help in (
     ("import", "data:import_", _DATA, "Bring recorded values from CSV or Parquet."),
     ("ca", "security:ca", _SECURITY, "Write the certificate of this installation's authority."),
 ):
-    app.command(f"hulian.cli.{_target}", name=_name, group=_group, help=_help)
+    app.command(f"hulian.cli.{_target}", name=_name, group=_group, help=_help if _LISTING else None)
 
 _config = App(name="config", help="The configuration: `hulian.toml`.", group=_NODE)
 _config.command("hulian.cli.node:config_sample", name="sample")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -27,6 +28,7 @@ def up(
     ] = "all",
     /,
     *,
+    demo: Annotated[bool, Parameter(help="start the demo plant as well, and connect it", negative="")] = False,
     config: ConfigFile = None,
 ) -> int:
     """Start the platform, and keep it running until Ctrl-C.
@@ -36,6 +38,7 @@ def up(
     Examples:
 
         hulian up
+        hulian up --demo
         hulian up --config plant.toml
         hulian up historian --config plant.toml
     """
@@ -47,8 +50,18 @@ def up(
     from hulian.assembly.node import first_start, stages
 
     preparation = first_start(configuration, config)
-    data = Path(configuration.node.data)
-    return run_supervised(data, stages(configuration, config, preparation), preparation.welcome(configuration))
+    data, chosen = Path(configuration.node.data), stages(configuration, config, preparation)
+    welcome = preparation.welcome(configuration)
+    if not demo:
+        return run_supervised(data, chosen, welcome)
+    from hulian.cli.demo import connect_plant, demo_stage
+
+    return run_supervised(
+        data,
+        (*chosen, demo_stage(configuration, config)),
+        welcome,
+        afterwards=partial(connect_plant, configuration, config),
+    )
 
 
 def prepare(*, config: ConfigFile = None, admit: bool = False) -> None:
