@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from hulian.network.exchange.spine.server import SpineUser
 from hulian.trust import Trust
 from hulian.trust import spine_accounts as trusted
@@ -10,17 +12,8 @@ __all__ = ["convert", "spine_users"]
 
 
 def convert(user: trusted.SpineUser) -> SpineUser:
-    """One account; the spine's type is its own because no room below may know it."""
-    return SpineUser(
-        name=user.name,
-        password_hash=user.password_hash,
-        publish=user.publish,
-        subscribe=user.subscribe,
-        deny_subscribe=user.deny_subscribe,
-        device=user.device,
-        responses=user.responses,
-        system=user.system,
-    )
+    """One account; the spine has a type of its own because it must not know trust's, and both have the same fields."""
+    return SpineUser(**msgspec.structs.asdict(user))
 
 
 def spine_users(trust: Trust) -> list[SpineUser]:

@@ -34,7 +34,7 @@ class Component(StrEnum):
 class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
     """One credential and what it may do; all else is refused. ``password_hash`` is bcrypt.
 
-    ``device`` users come in through the MQTT listener only, all others never. ``responses`` lets a component answer the
+    ``deny_subscribe`` cuts out of a wide ``subscribe``. ``device`` users come in through the MQTT listener only, all others never. ``responses`` lets a component answer the
     requests that reach it. ``system`` users belong to the server's own account.
     """
 
@@ -42,6 +42,7 @@ class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
     password_hash: str
     publish: tuple[str, ...] = ()
     subscribe: tuple[str, ...] = ()
+    deny_subscribe: tuple[str, ...] = ()
     device: bool = False
     responses: bool = False
     system: bool = False
@@ -61,6 +62,7 @@ class _Credential(msgspec.Struct, frozen=True):
 class _Permissions(msgspec.Struct, frozen=True):
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
+    deny_subscribe: tuple[str, ...] = ()
 
 
 _KEEP: Final = tuple(
@@ -74,6 +76,7 @@ _LOOK: Final = (
     "$JS.API.STREAM.LIST",
     "$JS.API.STREAM.INFO.*",
     "$JS.API.CONSUMER.INFO.>",
+    "$JS.API.CONSUMER.LIST.*",
 )
 
 
@@ -105,7 +108,7 @@ _TABLE: Final[dict[Component, _Permissions]] = {
             *_KEEP,
             *_consume("HL_SAMPLES", "HL_EVENTS", "$MQTT_msgs"),
         ),
-        subscribe=("hl.{org}.query.>", "hl.{org}.control.historian", "hl.{org}.control.ingest"),
+        subscribe=("hl.{org}.query.>", "hl.{org}.control.historian", "hl.{org}.control.ingest", "hl.{org}.status.edge.*"),
     ),
     Component.EDGE: _Permissions(
         publish=(
@@ -115,7 +118,15 @@ _TABLE: Final[dict[Component, _Permissions]] = {
             *_LOOK,
             *_consume("HL_COMMANDS", "$MQTT_msgs"),
         ),
-        subscribe=("hl.{org}.commands.>", "hl.{org}.control.edge"),
+        # Devices publish QoS 0 on subjects of their own choice, which only a plain subscription hears.
+        subscribe=("hl.{org}.commands.>", "hl.{org}.control.edge", ">"),
+        deny_subscribe=(
+            "$SYS.>",
+            "$JS.>",
+            "$MQTT.>",
+            *(f"hl.{{org}}.{family}.>" for family in ("samples", "events", "status", "query")),
+            *(f"_INBOX.{component.value}.>" for component in Component if component is not Component.EDGE),
+        ),
     ),
     Component.API: _Permissions(
         publish=(
@@ -167,6 +178,7 @@ class SpineAccounts:
             password_hash=self._credential(component).hash,
             publish=publish + heard if component is Component.EDGE else publish,
             subscribe=(*subscribe, f"{inbox_prefix(component)}.>"),
+            deny_subscribe=tuple(subject.replace("{org}", self._organisation) for subject in table.deny_subscribe),
             responses=component is not Component.MONITOR,
             system=component is Component.MONITOR,
         )

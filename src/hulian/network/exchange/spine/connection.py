@@ -231,7 +231,7 @@ class Spine:
         deadline = loop.time() + timeout
         while True:
             client = _Client()
-            spine = cls(client, name, f"_INBOX.{escape(user)}.{client._nuid.next().decode()}")  # noqa: SLF001
+            spine = cls(client, name, f"_INBOX.{escape(user or 'nobody')}.{client._nuid.next().decode()}")  # noqa: SLF001
             try:
                 await client.connect(
                     url,

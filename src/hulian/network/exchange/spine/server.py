@@ -34,6 +34,7 @@ _MEBIBYTE: Final = 2**20
 
 class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
     """One credential and what it may do. ``password_hash`` is bcrypt; subjects are allow-lists, all else is refused.
+    ``deny_subscribe`` cuts out of a wide ``subscribe``.
 
     ``device`` users come in through the MQTT listener only, all others never. ``responses`` lets a component answer
     requests that reach it, without a right to publish to inboxes. ``system`` users belong to the server's own account.
@@ -43,6 +44,7 @@ class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
     password_hash: str
     publish: Sequence[str] = ()
     subscribe: Sequence[str] = ()
+    deny_subscribe: Sequence[str] = ()
     device: bool = False
     responses: bool = False
     system: bool = False
@@ -168,6 +170,8 @@ def _user(user: SpineUser) -> dict[str, Any]:
         "publish": {"allow": sorted(user.publish)} if user.publish else {"deny": [">"]},
         "subscribe": {"allow": sorted(user.subscribe)} if user.subscribe else {"deny": [">"]},
     }
+    if user.deny_subscribe:
+        permissions["subscribe"]["deny"] = sorted(user.deny_subscribe)
     if user.responses:
         permissions["allow_responses"] = {"max": -1, "expires": "10m"}
     if user.system:
