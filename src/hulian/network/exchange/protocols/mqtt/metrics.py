@@ -28,8 +28,8 @@ NUMBERS: Final = {name: number for number, name in enumerate(NAMES)}
 """Numbers of the data types by name."""
 
 FIELDS: Final = {
-    **dict.fromkeys((1, 2, 3, 5, 6, 7), "int_value"),
-    **dict.fromkeys((4, 8, 13), "long_value"),
+    **dict.fromkeys((1, 2, 3, 5, 6), "int_value"),
+    **dict.fromkeys((4, 7, 8, 13), "long_value"),
     9: "float_value",
     10: "double_value",
     11: "boolean_value",
@@ -38,7 +38,7 @@ FIELDS: Final = {
     **dict.fromkeys((17, 18, *range(22, 35)), "bytes_value"),
     19: "template_value",
 }
-"""The field in which a value of each type travels."""
+"""The field in which a value of each type travels; the reference implementations put UInt32 into the long one."""
 
 _SIGNED: Final = {1: 8, 2: 16, 3: 32, 4: 64}
 _UNSIGNED: Final = {5: 8, 6: 16, 7: 32, 8: 64}

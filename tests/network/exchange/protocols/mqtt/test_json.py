@@ -1,0 +1,181 @@
+"""JSON payloads: the cases kept as data, times and qualities, and payloads that nobody expects."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.protocols.contract import Binding, Credentials, Environment
+from hulian.network.exchange.protocols.mqtt.address import (
+    JsonPlace,
+    MetricPlace,
+    json_address,
+    matches,
+    metric_address,
+    parse_address,
+)
+from hulian.network.exchange.protocols.mqtt.config import Mapping, MqttConfiguration
+from hulian.network.exchange.protocols.mqtt.connector import MqttConnector
+from hulian.network.exchange.protocols.mqtt.document import Document, flatten
+from hulian.network.exchange.protocols.mqtt.errors import AddressError
+from hulian.network.exchange.protocols.mqtt.moments import parse_quality, parse_time, rfc3339
+from hulian.network.exchange.protocols.mqtt.simulator import LocalSource, Message
+
+CASES = sorted((Path(__file__).parents[4] / "cases/mqtt/json").iterdir())
+RECEIVED = 1_800_000_000_000_000_000
+
+
+def connector_of(settings_, points) -> tuple[MqttConnector, dict[int, str]]:
+    bindings = [
+        Binding(
+            series=series, address=point["address"], storage=StorageClass(point["storage"]), options=point.get("options", {})
+        )
+        for series, point in enumerate(points, 1)
+    ]
+    environment = Environment(
+        organisation="test", connector="json", credentials=Credentials(), trust=None, extras={"mqtt.source": LocalSource()}
+    )  # type: ignore[arg-type]
+    connector = MqttConnector(msgspec.convert(settings_, MqttConfiguration), bindings, environment)
+    return connector, {binding.series: binding.address for binding in bindings}
+
+
+def rows(connector, names):
+    return [
+        [names[int(series)], "received" if time == RECEIVED else int(time), value, int(status)]
+        for columns in connector._rows.take()
+        for series, time, value, status in zip(
+            columns.series, columns.time, columns.value.to_pylist(), columns.status, strict=True
+        )
+    ]
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
+def test_case(folder):
+    given_ = json.loads((folder / "configuration.json").read_text())
+    messages = [json.loads(line) for line in (folder / "messages.jsonl").read_text().splitlines()]
+    payloads = [m["raw"].encode() if "raw" in m else json.dumps(m["payload"]).encode() for m in messages]
+    connector, names = connector_of(given_["settings"], given_["points"])
+    connector.decode(Message([m["topic"] for m in messages], payloads, RECEIVED, 0, 0))
+    expected = json.loads((folder / "expected.json").read_text())
+    found = rows(connector, names)
+    for address in names.values():
+        assert [row for row in found if row[0] == address] == [row for row in expected if row[0] == address]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "expected"),
+    [
+        (1_700_000_000, "auto", 1_700_000_000_000_000_000),
+        (1_700_000_000_123, "auto", 1_700_000_000_123_000_000),
+        (1_700_000_000_123_456, "auto", 1_700_000_000_123_456_000),
+        (1_700_000_000_123_456_789, "auto", 1_700_000_000_123_456_789),
+        ("1700000000123", "auto", 1_700_000_000_123_000_000),
+        (1_700_000_000.5, "s", 1_700_000_000_500_000_000),
+        ("2023-11-14T22:13:20,123456789+00:00", "iso", 1_700_000_000_123_456_789),
+        ("2023-11-15 06:13:20+0800", "auto", 1_700_000_000_000_000_000),
+        ("2023-11-14T22:13:20", "auto", 1_700_000_000_000_000_000),
+        ("2023-13-14T22:13:20", "auto", None),
+        (True, "auto", None),
+        (-1, "auto", None),
+        (1e300, "s", None),
+        (10**30, "ns", None),
+        ([], "auto", None),
+        ("x", "ms", None),
+    ],
+)
+def test_times(value, form, expected):
+    assert parse_time(value, form) == expected
+
+
+@given(st.integers(0, 9_000_000_000_000))
+def test_a_datetime_comes_back(milliseconds):
+    assert parse_time(rfc3339(milliseconds), "iso") == milliseconds * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "expected"),
+    [
+        (192, "auto", 0), (216, "opcda", 0), (0, "auto", 0x8000_0000), (64, "auto", 0x4000_0000), (0, "opcua", 0),
+        ("GOOD", "auto", 0), ("Bad", "auto", 0x8000_0000), ("odd", "auto", 0x4000_0000), (True, "auto", 0),
+        (0x8005_0000, "auto", 0x8005_0000), (500, "auto", 0x4090_0000), ([], "auto", 0x4000_0000), (-3, "auto", 0x4000_0000),
+    ],
+)  # fmt: skip
+def test_qualities(value, form, expected):
+    assert parse_quality(value, form) == expected
+
+
+@given(st.text(st.characters(exclude_characters="+#\0", exclude_categories=["Cs"]), min_size=1), st.lists(st.text(min_size=1)))
+def test_json_addresses_come_back(topic, path):
+    assert parse_address(json_address(topic, tuple(path))) == JsonPlace(topic, tuple(path)) or path == ["$"]
+
+
+@given(st.text(st.characters(exclude_characters="+#/", exclude_categories=["Cs"]), min_size=1), st.text(min_size=1))
+def test_metric_addresses_come_back(name, metric):
+    assert parse_address(metric_address(f"g/{name}", name, metric)) == MetricPlace(f"g/{name}", name, metric)
+
+
+@pytest.mark.parametrize(
+    "text", ["json:a", "json::b", "json:a:", "json:a/+:b", "sparkplug:a:b", "sparkplug:a/b/c/d:e", "x:y", ""]
+)
+def test_wrong_addresses(text):
+    with pytest.raises(AddressError) as caught:
+        parse_address(text)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("wanted", "topic", "expected"),
+    [
+        ("a/+", "a/b", True),
+        ("a/+", "a/b/c", False),
+        ("a/#", "a", True),
+        ("+", "/", False),
+        ("+/+", "/", True),
+        ("#", "$SYS", False),
+    ],
+)
+def test_filters(wanted, topic, expected):
+    assert matches(wanted, topic) is expected
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["v", "t", "n", "x"]), inner, max_size=4),
+    max_leaves=12,
+)
+MAPPINGS = st.builds(
+    Mapping,
+    topics=st.just("#"),
+    samples=st.sampled_from(["", "v"]),
+    time=st.sampled_from(["", "auto", "t"]),
+    quality=st.sampled_from(["", "x"]),
+    name=st.sampled_from(["", "n"]),
+    value=st.just("v"),
+)
+
+
+@given(JSON | st.binary(max_size=40), MAPPINGS, st.sampled_from(list(StorageClass)))
+@settings(max_examples=500, deadline=None)
+def test_no_payload_harms_its_neighbour(payload, mapping, storage):
+    raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode("utf-8", "surrogatepass")
+    connector, names = connector_of(
+        {}, [{"address": "json:a:v", "storage": storage}, {"address": "json:b:v", "storage": "double"}]
+    )
+    connector.configuration = msgspec.structs.replace(connector.configuration, mappings=(mapping,))
+    connector.configuration = msgspec.structs.replace(
+        connector.configuration, mappings=(msgspec.structs.replace(mapping, topics="a"),)
+    )
+    connector.decode(Message(["a", "b", "a"], [raw, b'{"v": 5}', raw], RECEIVED, 0, 0))
+    assert ["json:b:v", "received", 5.0, 0] in rows(connector, names)
+    list(flatten(payload, mapping))
+
+
+def test_a_document_is_read_once_for_all_its_points():
+    assert Document.__slots__, "no dictionary for each topic"
+    assert list(flatten({"ts": 1, "a": {"b": 1}, "c": [1, 2]}, Mapping(topics="#"))) == [(("a", "b"), 1), (("c",), [1, 2])]
