@@ -19,24 +19,12 @@ from hulian.demo.live import LivePlant
 from hulian.demo.signals import ANALYSERS, Signal
 from hulian.demo.sparkplug import REBIRTH, DataType, Metric, Value, asks_rebirth, encode
 
-__all__ = ["Analysers", "metric_address", "run_analysers"]
+__all__ = ["Analysers", "run_analysers"]
 
 _log: Final = structlog.get_logger(__name__)
-_DEVICES: Final = {"Feed": ANALYSERS["feed"], "Purge": ANALYSERS["purge"], "Product": ANALYSERS["product"]}
-_ALIASES: Final = {signal.tag: alias for alias, signal in enumerate((s for group in _DEVICES.values() for s in group), 1)}
+_ALIASES: Final = {signal.tag: alias for alias, signal in enumerate((s for group in ANALYSERS.values() for s in group), 1)}
 _KEPT: Final = 2_000
 _LONGEST_WAIT: Final = 15
-
-
-def metric_name(signal: Signal) -> str:
-    """What the analyser calls a mole fraction: its component's letter."""
-    return signal.name.rpartition(".")[2].upper()
-
-
-def metric_address(settings: MqttDevice, signal: Signal) -> str:
-    """Group, node, device and metric of a signal, as ``group/node/device:metric``."""
-    device = next(name for name, signals in _DEVICES.items() if signal in signals)
-    return f"{settings.group}/{settings.node}/{device}:{metric_name(signal)}"
 
 
 class Analysers:
@@ -54,7 +42,7 @@ class Analysers:
         self._birth_due = False
         self._online = False
         self._refused = ""
-        self._taken = dict.fromkeys(_DEVICES, -1)
+        self._taken = dict.fromkeys(ANALYSERS, -1)
         self._kept: deque[tuple[str, int, list[float]]] = deque(maxlen=_KEPT)
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"{settings.group}-{settings.node}", protocol=mqtt.MQTTv311)
         client.username_pw_set(settings.user, password)
@@ -85,7 +73,7 @@ class Analysers:
             while self._kept:
                 device, taken, values = self._kept.popleft()
                 self._send(device, taken, values, historical=True)
-        for device, signals in _DEVICES.items():
+        for device, signals in ANALYSERS.items():
             if (samples := self._samples(device)) == self._taken[device]:
                 continue
             self._taken[device] = samples
@@ -104,7 +92,7 @@ class Analysers:
             Metric(DataType.BOOLEAN, False, REBIRTH, timestamp=now),
         ]
         self._write(self._topic("NBIRTH"), encode(node, timestamp=now, sequence=self._next()))
-        for device, signals in _DEVICES.items():
+        for device, signals in ANALYSERS.items():
             metrics = [self._born(signal, now) for signal in signals]
             self._write(self._topic("DBIRTH", device), encode(metrics, timestamp=now, sequence=self._next()))
 
@@ -116,12 +104,12 @@ class Analysers:
             "documentation": f"{signal.tag} {signal.english} / {signal.chinese}",
         }
         value = signal.value(self._plant.simulation)
-        return Metric(DataType.DOUBLE, value, metric_name(signal), _ALIASES[signal.tag], now, properties=properties)
+        return Metric(DataType.DOUBLE, value, signal.metric, _ALIASES[signal.tag], now, properties=properties)
 
     def _send(self, device: str, taken: int, values: list[float], *, historical: bool = False) -> None:
         metrics = [
             Metric(DataType.DOUBLE, value, alias=_ALIASES[signal.tag], timestamp=taken, historical=historical)
-            for signal, value in zip(_DEVICES[device], values, strict=True)
+            for signal, value in zip(ANALYSERS[device], values, strict=True)
         ]
         self._write(self._topic("DDATA", device), encode(metrics, timestamp=taken, sequence=self._next()))
 

@@ -18,27 +18,28 @@ from asyncua.crypto.permission_rules import User, UserRole
 
 from hulian.demo.certificate import server_certificate
 from hulian.demo.configuration import DemoConfiguration
-from hulian.demo.disturbances import DISTURBANCES
-from hulian.demo.live import FASTEST, SLOWEST, LivePlant
+from hulian.demo.live import LivePlant
 from hulian.demo.memory import forget_modules
 from hulian.demo.ports import check_port
 from hulian.demo.signals import REACTOR, SEPARATOR, Signal
+from hulian.demo.variables import NAMESPACE, VARIABLES, Variable, node_name
+from hulian.kernel.storage import StorageClass
 
-__all__ = ["APPLICATION_URI", "NAMESPACE", "OpcuaPlant", "node_id", "serve_opcua"]
+__all__ = ["APPLICATION_URI", "OpcuaPlant", "serve_opcua"]
 
-NAMESPACE: Final = "urn:hulian:demo:tennessee-eastman"
 APPLICATION_URI: Final = "urn:hulian:demo:opcua-server"
 _INDEX: Final = 2
 # asyncua's annotations contradict its own calls (a str where it says String): its names are used unchecked.
 Server: Any = asyncua.server.server.Server
 ua: Any = asyncua.ua
 _UNITS_URI: Final = "http://www.opcfoundation.org/UA/units/un/cefact"
+_TYPES: Final = {
+    StorageClass.BOOLEAN: "Boolean",
+    StorageClass.TEXT: "String",
+    StorageClass.INTEGER: "Int32",
+    StorageClass.DOUBLE: "Double",
+}
 _GROUPS: Final = (("Reactor", "反应器", REACTOR), ("Separator", "产品分离器", SEPARATOR))
-
-
-def node_id(group: str, name: str) -> str:
-    """The address of one variable, e.g. ``ns=2;s=Reactor.Pressure``."""
-    return f"ns={_INDEX};s={group}.{name}"
 
 
 class _Users:
@@ -58,7 +59,7 @@ class _Users:
 
 
 @dataclass(slots=True)
-class _Variable:
+class _Shown:
     """One node that shows a value of the plant, and its last notified value."""
 
     node: Any
@@ -74,7 +75,7 @@ class OpcuaPlant:
     def __init__(self, server: Any, plant: LivePlant) -> None:
         self._server = server
         self._plant = plant
-        self._variables: list[_Variable] = []
+        self._variables: list[_Shown] = []
         self._own: Any = None
 
     async def build(self) -> None:
@@ -89,69 +90,27 @@ class OpcuaPlant:
             parent = await self._object(root, group, group, chinese)
             for signal in signals:
                 await self._add_signal(parent, group, signal)
-        parent = await self._object(
-            root, "Disturbances", "Published disturbances IDV(1) to IDV(20)", "已公布的扰动IDV(1)至IDV(20)"
-        )
-        for disturbance in DISTURBANCES:
-            number = disturbance.number
-            node = await self._variable(
-                parent, "Disturbances", disturbance.browse_name, False, ua.VariantType.Boolean,
-                f"IDV({number}) {disturbance.name} ({disturbance.kind}) / {disturbance.chinese}",
-                partial(_is_disturbed, number),
-            )  # fmt: skip
-            await self._accept(node, partial(self._plant.disturb, number))
-        await self._add_plant(await self._object(root, "Plant", "State of the plant", "装置状态"))
+        parents = {
+            "Disturbances": await self._object(
+                root, "Disturbances", "Published disturbances IDV(1) to IDV(20)", "已公布的扰动IDV(1)至IDV(20)"
+            ),
+            "Plant": await self._object(root, "Plant", "State of the plant", "装置状态"),
+        }
+        for variable in VARIABLES:
+            await self._add_variable(parents[variable.group], variable)
 
-    async def _add_plant(self, parent: Any) -> None:
-        string, double, boolean = ua.VariantType.String, ua.VariantType.Double, ua.VariantType.Boolean
-        await self._variable(parent, "Plant", "State", "running", string, "running or tripped / 运行或停车", lambda p: p.state)
-        await self._variable(
+    async def _add_variable(self, parent: Any, variable: Variable) -> None:
+        node = await self._node(
             parent,
-            "Plant",
-            "TripReason",
-            "",
-            string,
-            "Violated limit of a tripped plant / 停车原因",
-            lambda p: p.simulation.trip,
+            variable.group,
+            variable.name,
+            variable.read(self._plant),
+            getattr(ua.VariantType, _TYPES[variable.storage]),
+            f"{variable.english} / {variable.chinese}",
+            variable.read,
         )
-        await self._variable(
-            parent,
-            "Plant",
-            "Tripped",
-            False,
-            boolean,
-            "The plant has shut itself down / 联锁停车",
-            lambda p: bool(p.simulation.trip),
-        )
-        await self._variable(
-            parent, "Plant", "Trips", 0, ua.VariantType.Int32, "Trips since the server started / 停车次数", lambda p: p.trips
-        )
-        await self._variable(
-            parent, "Plant", "ProcessTime", 0.0, double, "Hours of the process since its last start / 过程时间（小时）",
-            lambda p: p.simulation.seconds / 3600.0,
-        )  # fmt: skip
-        speed = await self._variable(
-            parent, "Plant", "Speed", self._plant.speed, double,
-            f"Seconds of the process per second of the clock, {SLOWEST:g} to {FASTEST:g} / 仿真倍速", lambda p: p.speed,
-        )  # fmt: skip
-        await self._accept(speed, self._set_speed, SLOWEST, FASTEST)
-        restart = await self._variable(
-            parent,
-            "Plant",
-            "Restart",
-            False,
-            boolean,
-            "Write true: restart at the base case / 写入true重新启动",
-            lambda p: False,
-        )
-        await self._accept(restart, self._restart)
-
-    def _set_speed(self, value: float) -> None:
-        self._plant.speed = value
-
-    def _restart(self, value: bool) -> None:
-        if value:
-            self._plant.restart()
+        if variable.apply is not None:
+            await self._accept(node, partial(variable.apply, self._plant), variable.low, variable.high)
 
     async def _object(self, parent: Any, name: str, english: str, chinese: str) -> Any:
         node = await parent.add_object(ua.StringNodeId(name, _INDEX), ua.QualifiedName(name, _INDEX))
@@ -159,7 +118,7 @@ class OpcuaPlant:
         return node
 
     async def _add_signal(self, parent: Any, group: str, signal: Signal) -> None:
-        node = await self._variable(
+        node = await self._node(
             parent, group, signal.browse_name, 0.0, ua.VariantType.Double,
             f"{signal.tag} {signal.english} / {signal.chinese}", lambda plant: signal.value(plant.simulation),
             analog=signal,
@@ -167,7 +126,7 @@ class OpcuaPlant:
         if signal.writable:
             await self._accept(node, lambda value: signal.set(self._plant.simulation, value), signal.low, signal.high)
 
-    async def _variable(
+    async def _node(
         self,
         parent: Any,
         group: str,
@@ -179,13 +138,13 @@ class OpcuaPlant:
         *,
         analog: Signal | None = None,
     ) -> Any:
-        identity = ua.StringNodeId(f"{group}.{name}", _INDEX)
+        identity = ua.StringNodeId(node_name(group, name), _INDEX)
         node = await parent.add_variable(identity, ua.QualifiedName(name, _INDEX), value, kind)
         await _describe(node, description)
         if analog is not None:
             await _make_analog(node, analog)
         continuous = analog is not None and not analog.where.target
-        self._variables.append(_Variable(identity, kind, read, continuous))
+        self._variables.append(_Shown(identity, kind, read, continuous))
         return node
 
     async def _accept(
@@ -221,10 +180,6 @@ class OpcuaPlant:
             variable.shown = value
             self._own = ua.DataValue(ua.Variant(value, variable.kind), SourceTimestamp=now, ServerTimestamp=now)
             await self._server.write_attribute_value(variable.node, self._own)
-
-
-def _is_disturbed(number: int, plant: LivePlant) -> bool:
-    return plant.simulation.disturbances[number]
 
 
 async def _describe(node: Any, text: str) -> None:

@@ -13,11 +13,8 @@ import anyio.lowlevel
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
-from hulian.demo.analysers import run_analysers
 from hulian.demo.configuration import DemoConfiguration
 from hulian.demo.live import LivePlant
-from hulian.demo.modbus import serve_modbus
-from hulian.demo.opcua import serve_opcua
 from hulian.kernel.configuration import resolve_secret
 
 __all__ = ["DemoPlant"]
@@ -42,6 +39,11 @@ class DemoPlant:
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Raises a `DemoError` where a server cannot listen."""
+        # Here, because the protocol libraries weigh sixty megabytes and who only plans needs none of them.
+        from hulian.demo.analysers import run_analysers
+        from hulian.demo.modbus import serve_modbus
+        from hulian.demo.opcua import serve_opcua
+
         async with AsyncExitStack() as stack:
             modbus = await stack.enter_async_context(serve_modbus(self._configuration, self.plant))
             opcua = await stack.enter_async_context(serve_opcua(self._configuration, self.plant, self._opcua_password))

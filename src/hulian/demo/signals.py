@@ -72,6 +72,11 @@ class Signal:
         """``feed.a.valve`` as ``FeedAValve``."""
         return "".join(part[:1].upper() + part[1:] for part in self.name.replace("_", ".").split("."))
 
+    @property
+    def metric(self) -> str:
+        """What an analyser calls the mole fraction that it shows: its component's letter."""
+        return self.name.rpartition(".")[2].upper()
+
     def value(self, plant: Simulation) -> float:
         """What the instrument shows now, in ``unit``."""
         where = self.where
@@ -180,11 +185,12 @@ def _analyses(stream: str, components: str, first: int) -> tuple[Signal, ...]:
 
 
 ANALYSERS: Final = {
-    "feed": _analyses("feed", "ABCDEF", 23),
-    "purge": _analyses("purge", "ABCDEFGH", 29),
-    "product": _analyses("product", "DEFGH", 37),
+    "Feed": _analyses("feed", "ABCDEF", 23),
+    "Purge": _analyses("purge", "ABCDEFGH", 29),
+    "Product": _analyses("product", "DEFGH", 37),
 }
-"""By analyser: the gas analysers sample every 0.1 h, that of the product every 0.25 h, each with as much dead time."""
+"""By analyser, which is a Sparkplug device. Those of the gases sample every 0.1 h, that of the product every 0.25 h, each with
+as much dead time."""
 
 
 def by_tag(tag: str) -> Signal:

@@ -1,0 +1,120 @@
+"""The plan against the platform's own protocols: what a person would do is possible, and finds everything."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import anyio
+import msgspec
+import pytest
+
+from hulian.demo import DemoConfiguration, DemoPlant, plan
+from hulian.demo.configuration import ModbusServer, MqttDevice, OpcuaServer
+from hulian.kernel.identifier import PointName
+from hulian.network.exchange.protocols.contract import Credentials, Environment
+from hulian.network.exchange.protocols.modbus import protocol as modbus
+from hulian.network.exchange.protocols.mqtt import protocol as mqtt
+from hulian.network.exchange.protocols.mqtt.address import metric_address, parse_address
+from hulian.network.exchange.protocols.opcua import protocol as opcua
+
+pytestmark = pytest.mark.anyio
+PROTOCOLS = {"opcua": opcua, "modbus": modbus, "mqtt": mqtt}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def configuration():
+    return DemoConfiguration(
+        opcua=OpcuaServer(port=free_port()),
+        modbus=ModbusServer(port=free_port()),
+        mqtt=MqttDevice(user="analysers", password="env:ANALYSERS"),
+    )
+
+
+class Nobody:
+    def check(self, certificate, *, peer):
+        return False
+
+    def own(self, application_uri):
+        raise AssertionError("an unencrypted loopback connection needs no certificate")
+
+
+def environment(name):
+    return Environment(organisation="test", connector=name, credentials=Credentials(), trust=Nobody())
+
+
+async def browse(connection):
+    protocol = PROTOCOLS[connection.protocol]
+    settings = msgspec.convert(dict(connection.settings), protocol.configuration)
+    found = protocol.browse(connection.url, settings, environment(connection.name), depth=0)
+    return {node.address: node async for node in found if node.leaf}
+
+
+def test_three_connections_name_four_things_and_more(configuration):
+    connections = plan(configuration)
+    assert [(one.name, one.protocol) for one in connections] == [
+        ("reactor-separator", "opcua"),
+        ("stripper", "modbus"),
+        ("analysers", "mqtt"),
+    ]
+    things = [thing for one in connections for thing in one.things]
+    assert {"99.118.8/reactor", "99.118.8/separator", "99.118.8/stripper", "99.118.8/analysers"} <= set(things)
+    points = [point for one in connections for point in one.points]
+    assert len({point.name for point in points}) == len(points)
+    for point in points:
+        PointName.parse(point.name)
+        assert set(point.texts) == {"en", "zh"}
+    assert plan(msgspec.structs.replace(configuration, mqtt=MqttDevice()))[-1].name == "stripper"
+
+
+def test_settings_and_addresses_are_those_of_the_protocols(configuration):
+    for connection in plan(configuration):
+        assert connection.protocol in PROTOCOLS
+        assert connection.url.split(":")[0] in PROTOCOLS[connection.protocol].schemes
+        msgspec.convert(dict(connection.settings), PROTOCOLS[connection.protocol].configuration)
+        if connection.protocol == "mqtt":
+            for point in connection.points:
+                place = parse_address(point.address)
+                assert metric_address(place.node, place.device, place.metric) == point.address
+
+
+async def test_browsing_the_running_plant_finds_every_planned_node_with_its_unit(configuration):
+    silent = msgspec.structs.replace(configuration, mqtt=MqttDevice())
+    async with anyio.create_task_group() as group:
+        await group.start(DemoPlant(silent).run)
+        for connection in plan(silent):
+            found = await browse(connection)
+            for point in connection.points:
+                node = found[point.address]
+                assert (point.address, node.storage) == (point.address, point.storage)
+                assert node.unit in (point.unit, "Sm³/h") or point.unit in ("h", "s")
+                if point.tag and not point.tag.startswith("IDV"):
+                    assert (point.address, node.low, node.high) == (point.address, point.low, point.high)
+        group.cancel_scope.cancel()
+
+
+def test_selected_points_carry_the_plans_description_in_its_order(configuration):
+    connection = plan(configuration)[1]
+    proposed = [
+        {"name": "x", "series": "1", "address": node["address"], "options": {"interval": 2}} for node in connection.nodes()
+    ]
+    chosen = connection.select([*reversed(proposed), {"name": "other", "series": "2", "address": "input@99:int16"}])
+    assert [point["name"] for point in chosen] == [point.name for point in connection.points]
+    level = next(point for point in chosen if point["name"] == "99.118.8/stripper#level")
+    assert level["options"] == {"interval": 2, "scale": 0.01}
+    assert level["texts"]["zh"] == "汽提塔液位"
+    assert level["series"] == "1"
+
+
+def test_planning_loads_no_protocol_library():
+    script = (
+        "import sys, hulian.demo; print([m for m in ('asyncua', 'pymodbus', 'paho', 'pyarrow', 'numpy') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "[]"
