@@ -103,6 +103,7 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
     from hulian.data.catalogue import Catalogue
     from hulian.network.exchange.spine.mqtt_input import MqttSource
     from hulian.network.exchange.spine.publisher import Publisher
+    from hulian.network.exchange.spine.streams import MQTT, state
     from hulian.platform.edge.contract import ConnectorPlan
     from hulian.platform.edge.service import EdgeService
 
@@ -112,6 +113,7 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
     organisation = configuration.node.organisation
     spine = await stack.enter_async_context(await connect_spine(configuration, "edge"))
     publisher = await stack.enter_async_context(Publisher(spine))
+    generation = (await state(spine, MQTT)).created if configuration.spine.mqtt_port else ""
 
     def extras(plan: ConnectorPlan) -> Mapping[str, Any]:
         if plan.protocol != "mqtt":
@@ -127,6 +129,7 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
         SpineUplink(spine, publisher, organisation),
         trust.peers,
         power=configuration.node.durability.value == "power",
+        generation=generation,
         extras=extras,
     )
 

@@ -166,7 +166,9 @@ async def test_a_change_restarts_only_its_connector_and_a_removed_one_ends(tmp_p
         edge = await Edge(group, spine, plant, tmp_path).start()
         await until(lambda: one.requests > 2 and two.requests > 2)
         connections = one.connections
-        plant.now[1] = plan("two", two.url, binding("holding@0", StorageClass.INTEGER), binding("holding@1", StorageClass.INTEGER))
+        plant.now[1] = plan(
+            "two", two.url, binding("holding@0", StorageClass.INTEGER), binding("holding@1", StorageClass.INTEGER)
+        )
         before = two.connections
         assert await ask(spine, do="reload") == {"ok": True}
         await until(lambda: two.connections == before + 1)

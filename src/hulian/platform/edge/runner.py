@@ -52,6 +52,7 @@ class ConnectorRunner:
         directory: Path,
         settings: EdgeConfiguration,
         power: bool,
+        generation: str,
         uplink: Uplink,
         trust: PeerTrust,
         extras: Mapping[str, Any],
@@ -66,7 +67,11 @@ class ConnectorRunner:
             organisation=organisation, connector=plan.name, credentials=plan.credentials, trust=trust, extras=extras
         )
         self.journal = Journal(
-            directory / escape(plan.name), bound=settings.buffer_mb * 2**20, policy=settings.buffer_policy, power=power
+            directory / escape(plan.name),
+            bound=settings.buffer_mb * 2**20,
+            policy=settings.buffer_policy,
+            power=power,
+            generation=generation,
         )
         self._settings = settings
         self._connector: Connector | None = None

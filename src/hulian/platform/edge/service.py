@@ -41,7 +41,11 @@ class _Running(msgspec.Struct):
 
 
 class EdgeService:
-    """Runs connectors as `PlantSource` lists them, each in a scope of its own."""
+    """Runs connectors as `PlantSource` lists them, each in a scope of its own.
+
+    ``generation`` names the life of the platform's own MQTT store (see `Journal`); ``extras`` gives a connector what its
+    protocol needs from beside this room.
+    """
 
     name = "edge"
 
@@ -55,6 +59,7 @@ class EdgeService:
         trust: PeerTrust,
         *,
         power: bool = False,
+        generation: str = "",
         extras: Callable[[ConnectorPlan], Mapping[str, Any]] | None = None,
     ) -> None:
         self._organisation = organisation
@@ -64,6 +69,7 @@ class EdgeService:
         self._uplink = uplink
         self._trust = trust
         self._power = power
+        self._generation = generation
         self._extras = extras or (lambda plan: {})
         self._running: dict[str, _Running] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_HELD)
@@ -106,6 +112,7 @@ class EdgeService:
             directory=self._directory,
             settings=self._settings,
             power=self._power,
+            generation=self._generation,
             uplink=self._uplink,
             trust=self._trust,
             extras=self._extras(plan),
