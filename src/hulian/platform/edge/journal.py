@@ -69,10 +69,11 @@ class _Segment:
 class Journal:
     """The journal of one connector.
 
-    ``generation`` names the life of the input that positions count in: when it is another than before, the positions of the
-    old one mean nothing and are forgotten. ``append`` never waits for the spine. When ``bound`` bytes are reached it drops by ``policy``, counts the samples in
-    ``dropped`` and leaves a hole in the sequence that the ledger will see. Not thread-safe: the edge's loop owns it.
-    Raises `JournalError` where the directory cannot be used; a disk that is full makes `append` return False.
+    ``append`` never waits for the spine. When ``bound`` bytes are reached it drops by ``policy``, counts the samples in
+    ``dropped`` and leaves a hole in the sequence that the ledger will see. ``generation`` names the life of the input that
+    positions count in: when it is another than before, the positions of the old one mean nothing and are forgotten. Not
+    thread-safe: the edge's loop owns it. Raises `JournalError` where the directory cannot be used; a disk that is full makes
+    `append` return False.
     """
 
     def __init__(self, directory: Path, *, bound: int, policy: BufferPolicy, power: bool = False, generation: str = "") -> None:

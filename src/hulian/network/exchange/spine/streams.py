@@ -36,6 +36,7 @@ __all__ = [
     "StreamFigures",
     "StreamState",
     "Subjects",
+    "behind",
     "declare",
     "declare_consumer",
     "drop_consumer",
@@ -262,6 +263,15 @@ async def state(spine: Spine, stream: str) -> StreamState:
         messages=found["messages"],
         bytes=found["bytes"],
     )
+
+
+async def behind(spine: Spine, stream: str, sequence: int) -> int:
+    """How many messages up to ``sequence`` the slowest consumer of ``stream`` has not acknowledged."""
+    consumers = _check(await _api(spine, f"CONSUMER.LIST.{stream}"), f"consumers of {stream}").get("consumers") or ()
+    floors = [
+        consumer["ack_floor"]["stream_seq"] for consumer in consumers if consumer["num_pending"] + consumer["num_ack_pending"]
+    ]
+    return max((sequence - floor for floor in floors if floor < sequence), default=0)
 
 
 async def figures(spine: Spine) -> list[StreamFigures]:
