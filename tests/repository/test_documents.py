@@ -1,0 +1,103 @@
+"""What the documents say, runs: the tutorial step by step, the generated references, the README's commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from running import RunningPlatform, opcua_server
+
+from hulian.cli.reference import pages
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"<!-- (?P<what>start|run|stop)(?:: (?P<name>[^>]*?))? -->\n(?:```(?P<language>\w+)\n(?P<text>.*?)```)?", re.DOTALL)
+
+
+@pytest.mark.parametrize(("name", "text"), list(pages()), ids=[name for name, _ in pages()])
+def test_generated_references_are_fresh(name, text):
+    assert (ROOT / "docs" / "reference" / name).read_text() == text, "run 'make docs'"
+
+
+@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_commands_in_documents_exist():
+    """Every ``hulian …`` in a shell block names a command that there is."""
+    from hulian.cli import app
+
+    for document in [ROOT / "README.md", ROOT / "README.zh-CN.md", *(ROOT / "docs").rglob("*.md")]:
+        for block in re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL):
+            for line in block.splitlines():
+                words = shlex.split(line, comments=True)
+                if words[:1] == ["hulian"] and len(words) > 1 and not words[1].startswith("-"):
+                    _, commands, _ = app.parse_commands(words[1:])
+                    assert len(commands) > 1 or commands[0] is not app, f"{document.name}: {line}"
+
+
+def test_the_tutorial_runs(tmp_path, ports):
+    """Each step as it is written, but on ports that are free here."""
+    machine_port = ports()
+    platform = RunningPlatform(tmp_path, ports)
+    environment = {
+        **os.environ,
+        "HULIAN_CONFIG": str(platform.config),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    outputs: list[str] = []
+    with contextlib.ExitStack() as stack:
+        machines = stack.enter_context(contextlib.ExitStack())
+        steps = list(BLOCK.finditer((ROOT / "docs/tutorials/first-trend.md").read_text()))
+        assert len(steps) >= 9
+        for step in steps:
+            name = step["name"] or ""
+            match step["what"], name:
+                case "start", "machine":
+                    machines.enter_context(opcua_server(machine_port))
+                case "start", "platform":
+                    stack.enter_context(platform)
+                case "stop", "machine":
+                    machines.close()
+                    time.sleep(4)
+                case "run", _:
+                    text = step["text"].replace("127.0.0.1:4850", f"127.0.0.1:{machine_port}")
+                    text = text.replace("http://127.0.0.1:8080", platform.url)
+                    command = ["bash", "-euc", text] if step["language"] == "sh" else [sys.executable, "-c", text]
+                    if step["language"] == "python":
+                        time.sleep(2)
+                    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+                    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+                    outputs.append(done.stdout)
+                    if name.startswith("HULIAN_TOKEN"):
+                        environment["HULIAN_TOKEN"] = done.stdout.splitlines()[0]
+    browsed, connected, listed, _, asked, cut, counted = outputs
+    assert "bar" in browsed
+    assert "press: connected, 4 points" in connected
+    assert "99.118.8/press-1#pressure" in listed
+    assert "timestamp[ns" in asked
+    assert "press" in cut
+    assert re.search(r"press\s+\S+\s+(\d+)\s+\d+\s+0\s+0\s", counted), counted
+
+
+def test_nothing_in_the_project_names_a_machine_or_a_registry():
+    """Paths of one machine and hosts of package registries have no place in a repository."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    wrong = re.compile(r"(/work/(main|shared)|/root/|registry\.npmjs|pypi\.org/|pythonhosted|crates\.io/|proxy\.golang)")
+    for name in filter(None, tracked):
+        path = ROOT / name
+        if path.suffix in (".png", ".parquet", ".bin", ".gz") or not path.is_file() or path == Path(__file__).resolve():
+            continue
+        found = wrong.search(path.read_text(errors="replace"))
+        assert found is None, f"{name}: {found[0]}"
