@@ -24,7 +24,8 @@ def running() -> Iterator[str]:
     """The URL of a new cluster that listens on a Unix socket only; without fsync, for it lives a minute."""
     folder = programs()
     assert folder is not None
-    with tempfile.TemporaryDirectory(prefix="hulian-pg-") as name:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="hulian-pg-", dir=memory) as name:
         place = Path(name)
         as_user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}  # it refuses to run as root
         if as_user:

@@ -54,7 +54,7 @@ class Passwords:
         rest = plain.replace(user.casefold(), "")
         for word in sorted(_GUESSED, key=len, reverse=True):
             rest = rest.replace(word, "")
-        if len(rest) < self._settings.minimum_length // 2 and rest != plain:
+        if len(rest) <= self._settings.minimum_length // 2 and rest != plain:
             raise WeakPasswordError("the password is a name or a well-known one with a few characters more")
         if len(set(plain)) < 5:
             raise WeakPasswordError("the password repeats a few characters")

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from registries import postgresql_server, postgresql_url, registry
+from registries import postgresql_server, postgresql_template, postgresql_url, registry, sqlite_registry, sqlite_template
 
-__all__ = ["postgresql_server", "postgresql_url", "registry"]
+__all__ = ["postgresql_server", "postgresql_template", "postgresql_url", "registry", "sqlite_registry", "sqlite_template"]
