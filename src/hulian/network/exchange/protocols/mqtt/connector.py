@@ -76,6 +76,7 @@ class MqttConnector:
         self._samples = self._last_sample = self._messages = 0
         self._lost_at: float | None = None
         self._marked_bad = False
+        self._reading = False
 
     def _bind(self, binding: Binding) -> None:
         place = parse_address(binding.address)
@@ -127,21 +128,27 @@ class MqttConnector:
     async def _read(self, sink: Sink) -> None:
         async with anyio.create_task_group() as scope, aclosing(_generator(self.source.batches(sink.position))) as batches:
             scope.start_soon(self._settle)
-            async for batch in batches:
-                self._came_back()
-                self.decode(batch, sink.position)
-                self._hand_over(sink)
-                if batch.last:
-                    await sink.commit(position=batch.last)
-                    await self.source.acknowledge(batch.last)
-                if self.session.outbox:
-                    await self._send()
+            try:
+                async for batch in batches:
+                    self._came_back()
+                    self.decode(batch, sink.position)
+                    self._hand_over(sink)
+                    if batch.last:
+                        await sink.commit(position=batch.last)
+                        await self.source.acknowledge(batch.last)
+                    if self.session.outbox:
+                        await self._send()
+            finally:
+                self._reading = False
             scope.cancel_scope.cancel()
 
     async def _settle(self) -> None:
         """The listener is there when it gave a message, or no error for a moment; only then births are asked for, so that
         they find us listening."""
         await anyio.sleep(_SETTLED)
+        self._reading = True
+        if not getattr(self.source, "connected", True):
+            return
         self._came_back()
         self.session.start(time.time_ns())
         await self._send()
@@ -287,6 +294,7 @@ class MqttConnector:
             if self._lost_at is not None and not self._marked_bad and time.monotonic() - self._lost_at >= bad_after:
                 self._marked_bad = True
                 self._mark(Quality.BAD_NO_COMMUNICATION)
+            self._watch_link()
             self.session.tick(now, self._rows)
             self._find_stale(now)
             if self._sink is not None:
@@ -295,6 +303,15 @@ class MqttConnector:
                 await self._send()
             self._publish_status()
             await anyio.sleep(min(_TICK, max(0.05, bad_after / 4)))
+
+    def _watch_link(self) -> None:
+        """A source that waits out a lost link raises nothing: its ``connected`` tells."""
+        connected = getattr(self.source, "connected", True)
+        if not connected and self._state is ConnectorState.CONNECTED:
+            self._lost(SourceError("the link to the spine is lost"), time.time_ns() + 1_000_000_000)
+        elif connected and self._state is ConnectorState.WAITING and self._reading:
+            self._came_back()
+            self.session.start(time.time_ns())
 
     def _find_stale(self, now: int) -> None:
         for target in self.targets.values():

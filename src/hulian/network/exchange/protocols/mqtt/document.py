@@ -190,9 +190,8 @@ def flatten(document: Any, mapping: TopicMapping, most: int = 256) -> Iterator[t
             if isinstance(name, str) and value is not MISSING:
                 found[tuple(name.split("."))] = value
         elif sample is not MISSING:
-            skipped = {_path(mapping.quality)} | (
-                {_path(mapping.time)} if mapping.time != "auto" else {(key,) for key in _TIMES}
-            )
+            times = {(key,) for key in _TIMES} if mapping.time == "auto" else {_path(mapping.time)}
+            skipped = (times | {_path(mapping.quality)}) - {()}
             found |= {path: value for path, value in _walk(sample, (), most) if path not in skipped}
         if len(found) >= most:
             break

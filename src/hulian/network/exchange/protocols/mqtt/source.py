@@ -43,7 +43,7 @@ class MessageSource(Interface):
     ``batches`` begins behind ``position``, the last one committed; it raises a `HulianError` where the listener is away and
     is then called again, later each time. ``acknowledge`` is called when everything up to ``last`` is in the edge's
     journal. ``publish`` sends to every subscriber of a topic. ``listen``, for browsing, gives what is published from now on
-    and takes it from nobody; a source may lack it.
+    and takes it from nobody; a source may lack it. A source that waits a lost link out by itself says so in ``connected``.
     """
 
     def batches(self, position: int | None = None) -> AsyncIterator[MessageBatch]: ...
