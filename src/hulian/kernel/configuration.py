@@ -184,17 +184,15 @@ def sample(kind: type[msgspec.Struct]) -> str:
             table = above
             lines += ["", f"[{table}]"]
         lines += [f"# {text} ({kind_name})"] if text else [f"# ({kind_name})"]
-        lines.append(f"# {key} =" if default is msgspec.NODEFAULT else f"# {key} = {shown(default)}")
+        lines.append(f"# {key} = {shown(default)}".rstrip())
     return "\n".join(lines) + "\n"
 
 
 def shown(value: Any) -> str:
     """A default as one writes it in TOML; nothing for a key that has none."""
-    if value is msgspec.NODEFAULT:
+    if value is msgspec.NODEFAULT or value is None:
         return ""
     match msgspec.to_builtins(value):
-        case None:
-            return '""'
         case bool() as flag:
             return "true" if flag else "false"
         case str() as text:
