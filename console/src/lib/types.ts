@@ -1,0 +1,208 @@
+/** What the HTTP API speaks; times may arrive as ms, ns or RFC 3339 and go through `milliseconds`. */
+export type Scalar = number | string | boolean | null;
+export type Moment = number | string | null;
+
+export interface Session {
+  user: string;
+  role: string;
+  scopes: string[];
+  csrf: string;
+  must_change_password: boolean;
+  organisation?: string;
+  version?: string;
+}
+
+export interface LastValue {
+  name?: string;
+  series?: string;
+  time_ms: number;
+  value: Scalar;
+  number: number | null;
+  status: number;
+}
+
+export interface Point {
+  name: string;
+  series: string;
+  storage?: string;
+  kind?: "continuous" | "step";
+  tag?: string;
+  path?: string;
+  unit?: string;
+  low?: number | null;
+  high?: number | null;
+  texts?: Record<string, string>;
+  connector?: string;
+  address?: string;
+  writable?: boolean;
+  enabled?: boolean;
+  options?: Record<string, unknown>;
+  last?: LastValue | null;
+}
+
+export interface Tree {
+  branches: { name: string; path: string; things: number; points: number }[];
+  things: { identifier: string; label: string; points: number }[];
+}
+
+export interface ConnectorStatus {
+  state: string;
+  error_code?: string;
+  error?: string;
+  hint?: string;
+  since?: Moment;
+  retry_at?: Moment;
+  last_sample?: Moment;
+  points?: number;
+  bad_points?: number;
+  samples?: number;
+  counters?: Record<string, number>;
+}
+
+export interface Connector {
+  name: string;
+  protocol: string;
+  url: string;
+  enabled: boolean;
+  version: number;
+  points: number;
+  settings?: Record<string, unknown>;
+  credentials?: { user?: string; [key: string]: unknown } | null;
+  status?: ConnectorStatus | null;
+}
+
+export interface ProtocolInfo {
+  name: string;
+  schemes: string[];
+  settings_schema?: JsonSchema;
+}
+
+export interface JsonSchema {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  default?: unknown;
+  enum?: unknown[];
+  const?: unknown;
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  $ref?: string;
+  $defs?: Record<string, JsonSchema>;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+}
+
+export interface Browsed {
+  address: string;
+  name: string;
+  path: string[];
+  leaf: boolean;
+  storage?: string | null;
+  kind?: string;
+  unit?: string;
+  low?: number | null;
+  high?: number | null;
+  writable?: boolean;
+  description?: string;
+  value?: string;
+  options?: Record<string, unknown>;
+}
+
+export interface Certificate {
+  thumbprint: string;
+  state?: string;
+  subject?: string;
+  issuer?: string;
+  peer?: string;
+  valid_from?: Moment;
+  valid_to?: Moment;
+  not_before?: Moment;
+  not_after?: Moment;
+  seen?: Moment;
+  [key: string]: unknown;
+}
+
+export interface LedgerRow {
+  source: string;
+  epoch: number;
+  sent: number;
+  stored: number;
+  duplicated: number;
+  missing: number;
+  pending: number;
+  since?: Moment;
+  last_time?: Moment;
+  last_sequence?: number;
+  state?: string;
+}
+
+export interface EventItem {
+  time?: Moment;
+  time_ms?: number;
+  code: string;
+  severity: "info" | "warning" | "error" | "critical";
+  component: string;
+  subject: string;
+  message: string;
+  hint?: string;
+  active?: boolean | null;
+  details?: Record<string, unknown>;
+}
+
+export interface Health {
+  status: "ok" | "degraded" | "starting" | string;
+  version?: string;
+  organisation?: string;
+  components?: {
+    name: string;
+    state: string;
+    since?: Moment;
+    restarts?: number;
+    memory_mb?: number | null;
+    detail?: string;
+  }[];
+  spine?: {
+    connected: boolean;
+    streams?: { name: string; messages: number; bytes: number; max_bytes: number; policy?: string; dropped?: number }[];
+  };
+  historian?: { tables?: Record<string, { rows: number; bytes: number; oldest?: Moment; newest?: Moment }> };
+  flow?: { samples_per_s: number; points: number; lag_ms: number | null };
+}
+
+export interface SeriesData {
+  name: string;
+  series: string;
+  unit?: string;
+  kind?: string;
+  time_ms: number[];
+  value: Scalar[];
+  status: number[];
+}
+
+export interface QueryResult {
+  resolution?: "raw" | "minute" | "hour" | string;
+  truncated?: boolean;
+  series: SeriesData[];
+}
+
+export interface Annotation {
+  id: string;
+  series?: string;
+  point?: string | null;
+  start?: Moment;
+  end?: Moment;
+  start_ms?: number;
+  end_ms?: number;
+  author?: string;
+  text: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  next?: string | null;
+  total?: number;
+}
