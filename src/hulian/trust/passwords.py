@@ -42,7 +42,7 @@ class Passwords:
             time_cost=self._settings.passes, memory_cost=self._settings.memory_kib, parallelism=1, hash_len=32, type=Type.ID
         )
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
-        self._nobody = self.hash(random_password())
+        self._nobody = ""
 
     def check(self, password: str, *, user: str) -> None:
         """Raises `WeakPasswordError` for a password that is too short, is the user's name or is among the first guessed."""
@@ -66,6 +66,8 @@ class Passwords:
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether ``password`` is the one; takes as long for ``None``, a user that does not exist."""
+        if not self._nobody:
+            self._nobody = self.hash(random_password())
         with self._slots:
             try:
                 right = self._hasher.verify(password_hash or self._nobody, _normal(password)[:_LONGEST])

@@ -34,8 +34,9 @@ class Component(StrEnum):
 class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
     """One credential and what it may do; all else is refused. ``password_hash`` is bcrypt.
 
-    ``deny_subscribe`` cuts out of a wide ``subscribe``. ``device`` users come in through the MQTT listener only, all others never. ``responses`` lets a component answer the
-    requests that reach it. ``system`` users belong to the server's own account.
+    ``deny_subscribe`` cuts out of a wide ``subscribe``. ``device`` users come in through the MQTT listener only, all others
+    never. ``responses`` lets a component answer the requests that reach it. ``system`` users belong to the server's own
+    account.
     """
 
     name: str
@@ -123,7 +124,6 @@ _TABLE: Final[dict[Component, _Permissions]] = {
         deny_subscribe=(
             "$SYS.>",
             "$JS.>",
-            "$MQTT.>",
             *(f"hl.{{org}}.{family}.>" for family in ("samples", "events", "status", "query")),
             *(f"_INBOX.{component.value}.>" for component in Component if component is not Component.EDGE),
         ),
