@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hulian.kernel.version import VERSION
+
 if TYPE_CHECKING:
     from hulian.sdk import Platform
 
 __all__ = ["__version__", "connect"]
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def connect(url: str = "http://127.0.0.1:8080", *, token: str | None = None) -> Platform:

@@ -16,10 +16,10 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-import hulian
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.preparation import connect_spine, open_registry
 from hulian.data.historian.embedded import EmbeddedHistorian
+from hulian.kernel.version import VERSION
 from hulian.network.exchange.spine import streams
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.errors import StreamError
@@ -57,7 +57,7 @@ async def backup(
             lambda: write_archive(
                 work,
                 target,
-                version=hulian.__version__,
+                version=VERSION,
                 organisation=configuration.node.organisation,
                 progress=progress,
             )

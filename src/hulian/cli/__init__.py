@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from cyclopts import App
 
-import hulian
+from hulian.kernel.version import VERSION
 
 __all__ = ["app", "main"]
 
@@ -18,7 +18,7 @@ app = App(
 
 Start with `hulian up --demo` (a whole plant to try) or `hulian up` (your own), then `hulian connect URL`.
 Every command takes `--json` where a program reads it, and `--help` with examples.""",
-    version=hulian.__version__,
+    version=VERSION,
     help_format="markdown",
 )
 
