@@ -16,9 +16,9 @@ import msgspec
 from hulian.assembly.accounts import convert
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.mqtt_input import topic_filter_subjects
-from hulian.network.exchange.spine.server import SpineConfiguration, SpineUser, admit, prepare, wait_ready
+from hulian.network.exchange.spine.server import SpineConfiguration, admit, prepare, wait_ready
 from hulian.network.exchange.spine.streams import declare
-from hulian.trust.spine_accounts import SpineAccounts
+from hulian.trust import spine_accounts
 
 ORGANISATION = "Werk 1"
 DEVICE_PASSWORD = "a device's password"
@@ -35,15 +35,15 @@ class NatsNode:
 
     def __init__(self, directory: Path, **settings: Any) -> None:
         self.directory = directory / "spine"
-        self.configuration = msgspec.structs.replace(
-            SpineConfiguration(port=free_port(), mqtt_port=free_port()), **settings
-        )
-        self.accounts = SpineAccounts(directory / "secrets", ORGANISATION)
+        self.configuration = msgspec.structs.replace(SpineConfiguration(port=free_port(), mqtt_port=free_port()), **settings)
         publish = tuple(subject for topic in ("plant/#",) for subject in topic_filter_subjects(topic))
         subscribe = (*topic_filter_subjects("orders/#"), "$MQTT.sub.>", "$MQTT.deliver.>")
         hashed = bcrypt.hashpw(DEVICE_PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-        device = SpineUser(name="device", password_hash=hashed, publish=publish, subscribe=subscribe, device=True)
-        self.users = [*(convert(user) for user in self.accounts.users()), device]
+        device = spine_accounts.SpineUser(
+            name="device", password_hash=hashed, publish=publish, subscribe=subscribe, device=True
+        )
+        self.accounts = spine_accounts.SpineAccounts(directory / "secrets", ORGANISATION, lambda: [device])
+        self.users = [convert(user) for user in self.accounts.users()]
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

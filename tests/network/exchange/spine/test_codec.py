@@ -56,14 +56,18 @@ def batches(draw: st.DrawFn) -> SampleBatch:
 
 def same(left: Columns, right: Columns) -> bool:
     """Equal to the bit: also a NaN is itself."""
-    return left.storage is right.storage and all(
-        pa.array(a).view(pa.int64()).equals(pa.array(b).view(pa.int64())) if kind == "f" else np.array_equal(a, b)
-        for a, b, kind in (
-            (left.series, right.series, ""),
-            (left.time, right.time, ""),
-            (left.status, right.status, ""),
+    return (
+        left.storage is right.storage
+        and all(
+            pa.array(a).view(pa.int64()).equals(pa.array(b).view(pa.int64())) if kind == "f" else np.array_equal(a, b)
+            for a, b, kind in (
+                (left.series, right.series, ""),
+                (left.time, right.time, ""),
+                (left.status, right.status, ""),
+            )
         )
-    ) and _bits(left.value) == _bits(right.value)
+        and _bits(left.value) == _bits(right.value)
+    )
 
 
 def _bits(value: pa.Array) -> list[object]:
@@ -169,9 +173,7 @@ def test_a_sample_without_series_is_refused() -> None:
 def test_compressed_arrow_is_refused() -> None:
     columns = Columns.doubles(np.arange(1, 5001), np.arange(5000), np.zeros(5000))
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(
-        sink, columns.record_batch().schema, options=pa.ipc.IpcWriteOptions(compression="zstd")
-    ) as writer:
+    with pa.ipc.new_stream(sink, columns.record_batch().schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_batch(columns.record_batch())
     with pytest.raises(CodecError, match="compressed"):
         decode(_header(form=2, count=5000) + sink.getvalue().to_pybytes())

@@ -96,7 +96,7 @@ async def test_repeats_are_recognised_and_bad_messages_refused(node):
         with pytest.raises(PublishError, match="printable"):
             await (await publisher.send(PUMP, b"x", "a\r\nb"))
         with pytest.raises(SpineUnavailableError, match="no stream"):
-            await (await publisher.send("hl.elsewhere.samples.x", b"x"))
+            await (await publisher.send(f"{PUMP}.deeper", b"x"))
 
 
 async def test_kill_9_of_the_server_loses_nothing_acknowledged(node):
@@ -110,7 +110,9 @@ async def test_kill_9_of_the_server_loses_nothing_acknowledged(node):
                 payload = b"%06d" % sent
                 sent += 1
                 future = await publisher.send(PUMP, payload, f"pump-1-{sent}")
-                future.add_done_callback(lambda done, payload=payload: acknowledged.add(payload) if not done.exception() else None)
+                future.add_done_callback(
+                    lambda done, payload=payload: acknowledged.add(payload) if not done.exception() else None
+                )
                 if sent % 100 == 0:
                     await asyncio.sleep(0.01)
 
@@ -135,7 +137,9 @@ async def test_blocks_are_in_order_and_acknowledged_ones_leave_the_stream(node):
     async with await node.connect("edge") as edge, await node.connect("historian") as historian:
         async with Publisher(edge) as publisher:
             for number in range(3000):
-                publisher.post(PUMP, b"%d" % number, "", lambda result: None) if publisher.has_room() else await publisher.room()
+                publisher.post(
+                    PUMP, b"%d" % number, "", lambda result: None
+                ) if publisher.has_room() else await publisher.room()
             await publisher.settled()
         count = (await state(historian, SAMPLES)).last
         async with BatchConsumer(historian, SAMPLES, HISTORIAN) as reader:
@@ -180,16 +184,19 @@ async def test_a_block_ends_where_it_is_told(node):
 
 
 async def test_a_removed_consumer_is_an_error_and_comes_back(node):
-    async with await node.connect("supervisor") as supervisor, await node.connect("historian") as historian:
-        async with BatchConsumer(historian, SAMPLES, HISTORIAN) as reader:
+    async with (
+        await node.connect("supervisor") as supervisor,
+        await node.connect("historian") as historian,
+        BatchConsumer(historian, SAMPLES, HISTORIAN) as reader,
+    ):
+        await reader.reset(1)
+        await drop_consumer(supervisor, SAMPLES, HISTORIAN)
+        with pytest.raises(StreamError, match="gone"):
+            await reader.next(idle_wait=5)
+        with pytest.raises(StreamError):
             await reader.reset(1)
-            await drop_consumer(supervisor, SAMPLES, HISTORIAN)
-            with pytest.raises(StreamError, match="gone"):
-                await reader.next(idle_wait=5)
-            with pytest.raises(StreamError):
-                await reader.reset(1)
-            await declare(supervisor, node.configuration, ORGANISATION)
-            await reader.reset(1)
+        await declare(supervisor, node.configuration, ORGANISATION)
+        await reader.reset(1)
 
 
 async def test_streams_follow_the_configuration(make_node):

@@ -125,7 +125,9 @@ async def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(node,
         source = MqttSource(edge, "mqtt")
         again = await collect(source, 20)
         assert [payload for _, payload, _ in again] == [b"%d" % number for number in range(20)]
-        await asyncio.to_thread(device.publish("plant/a", b"last", qos=1).wait_for_publish, 10)
+        sent = device.publish("plant/a", b"last", qos=1)
+        await asyncio.to_thread(sent.wait_for_publish, 15)
+        assert sent.is_published(), "the device did not find the restarted server"
         last = await collect(MqttSource(edge, "mqtt"), 1, position=again[-1][2])
         assert [payload for _, payload, _ in last] == [b"last"]
 

@@ -202,7 +202,7 @@ class Spine:
         """Publications and subscriptions that the server refused for want of permission."""
         self._client = client
         self._parser = client.fast
-        self._connected = True
+        self._connected = False
         self._listeners: list[Callable[[bool], None]] = []
         self._outbox: list[bytes] = []
         self._outbox_bytes = 0
@@ -233,33 +233,37 @@ class Spine:
             client = _Client()
             spine = cls(client, name, f"_INBOX.{escape(user or 'nobody')}.{client._nuid.next().decode()}")  # noqa: SLF001
             try:
-                await client.connect(
-                    url,
-                    user=user,
-                    password=password,
-                    name=name,
-                    tls=tls,
-                    connect_timeout=max(1, int(timeout)),
-                    allow_reconnect=False,
-                    reconnect_time_wait=cast("int", 0.25),
-                    max_reconnect_attempts=-1,
-                    ping_interval=20,
-                    error_cb=spine._on_error,
-                    disconnected_cb=spine._on_down,
-                    reconnected_cb=spine._on_up,
-                    closed_cb=spine._on_closed,
-                )
+                async with asyncio.timeout(max(0.5, deadline - loop.time())):
+                    await client.connect(
+                        url,
+                        user=user,
+                        password=password,
+                        name=name,
+                        tls=tls,
+                        connect_timeout=max(1, int(timeout)),
+                        allow_reconnect=False,
+                        reconnect_time_wait=cast("int", 0.25),
+                        max_reconnect_attempts=1,
+                        ping_interval=20,
+                        error_cb=spine._on_error,
+                        disconnected_cb=spine._on_down,
+                        reconnected_cb=spine._on_up,
+                        closed_cb=spine._on_closed,
+                    )
                 break
             except (nats.errors.Error, OSError, TimeoutError) as error:
                 with contextlib.suppress(nats.errors.Error, OSError):
                     await client.close()
-                text = str(error) or type(error).__name__
+                text = client.refusal or spine._last_error or str(error) or type(error).__name__
                 if "authorization" in text.lower() or "authentication" in text.lower():
                     raise SpineDeniedError("the spine refuses the credentials", place=f"{user} at {url}") from error
                 if loop.time() >= deadline:
                     raise SpineUnavailableError(f"no connection to the spine: {text}", place=url) from error
             await asyncio.sleep(0.1)
+        # The first connection says clearly why it fails; from now on the client comes back for ever.
         client.options["allow_reconnect"] = True
+        client.options["max_reconnect_attempts"] = -1
+        spine._connected = True
         spine._request_inbox = f"{spine.inbox}.r.".encode()
         await spine.attach(f"{spine.inbox}.r.*", spine._answer)
         return spine
@@ -293,7 +297,7 @@ class Spine:
             _log.warning("the spine denied a subject", client=self.name, error=text)
         elif text and text != self._last_error and not self._connected:
             self._last_error = text
-            _log.info("the spine is away", client=self.name, error=text)
+            _log.debug("the spine is away", client=self.name, error=text)
 
     def _change(self, up: bool) -> None:
         if up == self._connected:

@@ -91,19 +91,20 @@ class BatchConsumer:
         self._pulls.clear()
         self._replies.clear()
         self._gone = ""
-        body = msgspec.json.encode({"seq": sequence})
-        answer = await self._spine.request(f"$JS.API.CONSUMER.RESET.{self._stream}.{self._consumer}", body)
-        document = msgspec.json.decode(answer.payload)
-        if error := document.get("error"):
-            raise StreamError(
-                f"the consumer {self._consumer} of {self._stream} cannot be set to {sequence}: {error.get('description')}"
-            )
+        # Asked first, because the server leaves a reset of a consumer that is not there unanswered.
+        await self._ask("INFO", b"")
+        await self._ask("RESET", msgspec.json.encode({"seq": sequence}))
         self._life += 1
         self._inbox = f"{self._spine.inbox}.c{id(self) & 0xFFFFFF:x}.{self._life}."
         self._last_taken = self._last_seen = sequence - 1
         self._attached = await self._spine.attach(f"{self._inbox}*", self._on_message)
         self._stale = False
         self._pull()
+
+    async def _ask(self, call: str, body: bytes) -> None:
+        answer = await self._spine.request(f"$JS.API.CONSUMER.{call}.{self._stream}.{self._consumer}", body)
+        if error := msgspec.json.decode(answer.payload).get("error"):
+            raise StreamError(f"the consumer {self._consumer} of {self._stream}: {error.get('description')}")
 
     def _on_link(self, up: bool) -> None:
         self._stale = True
