@@ -191,8 +191,9 @@ def run(seconds: float = 60.0, variables: int = VARIABLES) -> list[dict[str, Any
     theirs = 50 * (before["cpu"] / before["wall"] + after["cpu"] / after["wall"])
     rate, their_rate = _decoder()
     conditions = (
-        f"{variables} variables at {1 / PERIOD:g} Hz for {seconds:g} s from node-opcua on loopback, unencrypted, publishing 100 ms, "
-        f"sampling 50 ms; connector in its own process without a journal; {ours['steps'] * variables} samples written, "
+        f"{variables} variables at {1 / PERIOD:g} Hz for {seconds:g} s from node-opcua on loopback, unencrypted, "
+        f"publishing 100 ms, sampling 50 ms; connector in its own process without a journal; "
+        f"{ours['steps'] * variables} samples written, "
         f"server at {100 * ours['server_cpu']:.0f} % of a core; Python {platform.python_version()}"
     )
     return [
@@ -201,12 +202,14 @@ def run(seconds: float = 60.0, variables: int = VARIABLES) -> list[dict[str, Any
             "reference_value": round(theirs, 2), "ratio": round(mine / theirs, 3), "conditions": conditions,
         },
         {
-            "name": "opcua.live_missing", "value": ours["missing"], "unit": "samples", "reference": "asyncua's client, same server",
+            "name": "opcua.live_missing", "value": ours["missing"], "unit": "samples",
+            "reference": "asyncua's client, same server",
             "reference_value": before["missing"] + after["missing"], "ratio": None,
             "conditions": f"of {ours['steps'] * variables} written; {ours['doubled']} came twice; {conditions}",
         },
         {
-            "name": "opcua.decode_samples_per_s", "value": round(rate), "unit": "1/s of CPU time", "reference": "asyncua's decoder",
+            "name": "opcua.decode_samples_per_s", "value": round(rate), "unit": "1/s of CPU time",
+            "reference": "asyncua's decoder",
             "reference_value": round(their_rate), "ratio": round(rate / their_rate, 1),
             "conditions": "one PublishResponse of 1,000 doubles with both timestamps, best of 3 x 0.5 s, interleaved",
         },

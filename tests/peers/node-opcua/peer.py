@@ -39,7 +39,7 @@ def missing() -> str:
 
 
 class NodeOpcua:
-    """``async with NodeOpcua(variables=1000) as peer``: ``peer.url``; ``await peer.order("start")``; ``.stop()``, ``.start()``."""
+    """``async with NodeOpcua(variables=1000) as peer``: ``peer.url``, ``await peer.order("start")``, ``.stop()``."""
 
     def __init__(self, **options: Any) -> None:
         self._options = {"port": 0, **options}

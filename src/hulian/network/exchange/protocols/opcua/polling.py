@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import anyio
 import numpy as np
@@ -71,4 +72,4 @@ class Poller:
         if count != len(group):
             raise WireError(f"the server answered {count} of {len(group)} reads", place=self._session.place)
         places = np.array([item.place for item in group], np.uint32)
-        return [block._replace(handle=places[block.handle]) for block in blocks]
+        return [replace(block, handle=places[block.handle]) for block in blocks]

@@ -230,8 +230,9 @@ def explain(place: str, client: _Client | None = None) -> Iterator[None]:
         raise
     except (UaError, OSError, TimeoutError, InvalidSignature, ValueError, struct.error) as error:
         cause: Exception = error
-        if client is not None and client.transport.channel is not None and client.transport.channel.fault is not None:
-            cause = client.transport.channel.fault
+        fault = client.transport.channel.fault if client is not None and client.transport.channel is not None else None
+        if fault is not None and (not isinstance(error, TimeoutError) or isinstance(fault, OpcuaError)):
+            cause = fault
         raise _explained(cause, place) from error
 
 

@@ -42,7 +42,8 @@ _FIRST_TICK: Final = EPOCH_TICKS - 2**63 // 100 + 1
 _LAST_TICK: Final = EPOCH_TICKS + 2**63 // 100 - 1
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Block:
     """Samples of one built-in type, in the order of the message.
 
     ``kind`` is the type's number (plus `hulian…opcua.values.ARRAY` for arrays; 0: samples without a value); ``handle``
