@@ -17,8 +17,9 @@ CREDENTIALS = re.compile(r"password\s+(\S+)")
 class RunningPlatform:
     """``hulian up`` as a process; ``url``, ``user`` and ``password`` as a person reads them from the terminal."""
 
-    def __init__(self, directory: Path, ports, *, settings: str = "") -> None:
+    def __init__(self, directory: Path, ports, *, settings: str = "", arguments: tuple[str, ...] = ()) -> None:
         self.directory = directory
+        self.arguments = arguments
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.spine_port, self.mqtt_port = ports(), ports(), ports()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -40,7 +41,7 @@ class RunningPlatform:
         before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hulian", "up", "--config", str(self.config)],
+                [sys.executable, "-m", "hulian", "up", *self.arguments, "--config", str(self.config)],
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
