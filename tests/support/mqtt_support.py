@@ -52,7 +52,7 @@ class RecordingSink:
         found = self.of(series)
         return (found[-1][1], found[-1][2]) if found else None
 
-    async def until(self, condition: Callable[[], object], seconds: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
         """Waits for a condition with a deadline."""
         end = time.monotonic() + seconds
         while not condition():

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import struct
-from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from modbus_support import running
 
 from hulian.kernel.quality import Quality
 from hulian.kernel.storage import StorageClass as S
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState
-from hulian.network.exchange.protocols.modbus import protocol
-from hulian.network.exchange.protocols.modbus.config import ModbusConfiguration
 from hulian.network.exchange.protocols.modbus.errors import LostError, RefusedError, SilenceError, ValueFitError, VerifyError
 from hulian.network.exchange.protocols.modbus.simulator import Simulator
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-FAST = {"interval": 0.05, "timeout": 0.5, "reconnect_first": 0.05, "reconnect_most": 0.2, "bad_after": 0.5}
-
-
-@asynccontextmanager
-async def running(url, bindings, environment, sink, **settings):
-    connector = protocol.connector(url, ModbusConfiguration(**(FAST | settings)), bindings, environment)
-    async with anyio.create_task_group() as scope:
-        scope.start_soon(connector.run, sink)
-        yield connector
-        scope.cancel_scope.cancel()
 
 
 def words(form: str, *values) -> list[int]:
@@ -116,7 +97,7 @@ async def test_a_refused_address_harms_no_other(environment, sink):
     bindings = [Binding(series=1 + at, address=f"holding@{at}", storage=S.INTEGER) for at in range(40)]
     async with Simulator(bindings) as device:
         for at in range(40):
-            device.set(f"holding@{at}", at)
+            device.put(f"holding@{at}", at)
         device.remove("holding@23")
         async with running(device.url, bindings, environment, sink, recheck=0.2):
             await sink.until(lambda: all(sink.last(1 + at) == (at, 0) for at in range(40) if at != 23))
@@ -127,7 +108,7 @@ async def test_a_refused_address_harms_no_other(environment, sink):
             assert event.hint
             await sink.until(lambda: sink.statuses[-1].bad_points == 1)
             assert sink.statuses[-1].state is ConnectorState.DEGRADED
-            device.set("holding@23", 99)
+            device.put("holding@23", 99)
             await sink.until(lambda: sink.last(24) == (99, 0))
             assert [event.active for event in sink.events] == [True, False]
 
@@ -169,7 +150,7 @@ async def test_depth(environment, sink, depth):
     bindings = [Binding(series=1 + at, address=f"holding@{at * 200}", storage=S.INTEGER) for at in range(50)]
     async with Simulator(bindings) as device:
         for at in range(50):
-            device.set(f"holding@{at * 200}", at)
+            device.put(f"holding@{at * 200}", at)
         device.delay = 0.01
         async with running(device.url, bindings, environment, sink, depth=depth, interval=0.1):
             await sink.until(lambda: all(len(sink.of(1 + at)) > 3 for at in range(50)))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from mqtt_support import RecordingSink
 
 from hulian.network.exchange.protocols.mqtt.simulator import LocalSource
+
+settings.register_profile("busy")
+settings.load_profile("busy")
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ MAPPINGS = st.builds(
 
 
 @given(JSON | st.binary(max_size=40), MAPPINGS, st.sampled_from(list(StorageClass)))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_no_payload_harms_its_neighbour(payload, mapping, storage):
     raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode("utf-8", "surrogatepass")
     connector, names = connector_of(

@@ -111,7 +111,7 @@ VALUES = {
 
 
 @given(st.sampled_from(sorted(VALUES)).flatmap(lambda kind: st.tuples(st.just(kind), VALUES[kind])))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_every_value_comes_back(pair):
     kind, value = pair
     payload = Payload()
@@ -346,7 +346,7 @@ def test_a_metric_that_no_birth_names_is_bad():
 
 
 @given(st.binary(max_size=200), st.sampled_from(["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_change_nothing_for_others(raw, kind):
     plant = Plant("t")
     plant.node.declare("", "t", "Double", 20.0)
@@ -357,7 +357,7 @@ def test_any_bytes_change_nothing_for_others(raw, kind):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_damaged_payload_never_ends_the_session(data):
     plant = Plant("t", "dev|p")
     plant.node.declare("", "t", "Double", 20.0)

@@ -138,7 +138,7 @@ async def _browse_map(
             path=path or (entry.name,),
             leaf=True,
             storage=item.storage,
-            kind=Kind.STEP if item.storage is StorageClass.BOOLEAN else Kind.CONTINUOUS,
+            kind=Kind.CONTINUOUS if item.storage in (StorageClass.DOUBLE, StorageClass.INTEGER) else Kind.STEP,
             unit=entry.unit,
             low=entry.low,
             high=entry.high,

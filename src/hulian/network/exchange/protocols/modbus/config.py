@@ -40,6 +40,8 @@ class ModbusConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     interval: Annotated[Seconds, Meta(description="seconds between polls of points that name no interval")] = 1.0
     groups: Annotated[dict[str, Seconds], Meta(description="named poll groups and their intervals in seconds")] = {}
     order: Annotated[Order, Meta(description="byte order of values longer than a register: abcd, badc, cdab or dcba")] = "abcd"
+    changes_only: Annotated[bool, Meta(description="keep a value only where it differs from the one before")] = False
+    repeat_after: Annotated[float, Meta(gt=0, description="seconds after which an unchanged value is kept again")] = 60.0
     depth: Annotated[
         Annotated[int, Meta(ge=1, le=32)] | Literal["auto"],
         Meta(description="requests in flight at once; 'auto' finds out what the device bears"),

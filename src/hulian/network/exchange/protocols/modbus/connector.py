@@ -97,7 +97,8 @@ class ModbusConnector:
         polls = []
         for (unit, interval), items in sorted(groups.items()):
             state = self.units.setdefault(unit, Unit(unit))
-            polls.append(Poll(self, state, interval, Plan(items, limits)))
+            repeat = int(configuration.repeat_after * 1e9) if configuration.changes_only else None
+            polls.append(Poll(self, state, interval, Plan(items, limits, repeat_after=repeat)))
         return polls
 
     # -- the life of the connection ------------------------------------------------------------------------------------

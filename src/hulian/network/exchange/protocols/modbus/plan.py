@@ -104,6 +104,24 @@ class _Output:
         self.values: Any = (
             np.zeros(len(members), _DTYPES[storage]) if storage in _DTYPES else np.full(len(members), None, dtype=object)
         )
+        self._given_values: Any = self.values.copy()
+        self._given_at = np.zeros(len(members), np.int64)
+
+    def changed(
+        self, rows: npt.NDArray[np.intp], times: npt.NDArray[np.int64], status: npt.NDArray[np.uint32], repeat_after: int
+    ) -> npt.NDArray[np.bool_]:
+        """Which of ``rows`` differ in value or status from what was given last, or were given too long ago."""
+        new, old = self.values[rows], self._given_values[rows]
+        differs: npt.NDArray[np.bool_] = np.not_equal(new, old).astype(np.bool_)
+        if self.storage is StorageClass.DOUBLE:
+            differs &= ~(np.isnan(new) & np.isnan(old))
+        differs |= (status != self.status[rows]) | (times - self._given_at[rows] >= repeat_after)
+        return differs
+
+    def given(self, rows: npt.NDArray[np.intp], times: npt.NDArray[np.int64]) -> None:
+        """Remembers what is handed over now."""
+        self._given_values[rows] = self.values[rows]
+        self._given_at[rows] = times
 
     def columns(self, rows: npt.NDArray[np.intp], times: npt.NDArray[np.int64], status: npt.NDArray[np.uint32]) -> Columns:
         missing = ~self.known[rows] | ((status & 0x8000_0000) != 0)
@@ -114,8 +132,10 @@ class _Output:
 class Plan:
     """The items of one unit and one interval, their requests, and what they read last."""
 
-    def __init__(self, items: Sequence[Item], limits: Limits) -> None:
+    def __init__(self, items: Sequence[Item], limits: Limits, *, repeat_after: int | None = None) -> None:
+        """``repeat_after`` (ns) leaves values out that differ in nothing from the last one given, for at most so long."""
         self.items = list(items)
+        self._repeat_after = repeat_after
         self.blocks = join(self.items, limits)
         self._outputs: dict[StorageClass, _Output] = {}
         for storage in StorageClass:
@@ -199,8 +219,14 @@ class Plan:
             failed = self._failed[blocks[rows]]
             status = np.where(failed != 0, failed, decoded[storage][rows]).astype(np.uint32)
             output.known[rows] |= (status & 0x8000_0000) == 0
+            times = self._times[blocks[rows]]
+            if self._repeat_after is not None:
+                keep = output.changed(rows, times, status, self._repeat_after)
+                rows, times, status = rows[keep], times[keep], status[keep]
             output.status[rows] = status
-            found.append(output.columns(rows, self._times[blocks[rows]], status))
+            if len(rows):
+                output.given(rows, times)
+                found.append(output.columns(rows, times, status))
         self._fresh[:] = False
         return found
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from hulian.kernel.point import Kind
 from hulian.kernel.storage import StorageClass
-from hulian.network.exchange.protocols.contract import Binding
+from hulian.network.exchange.protocols.contract import Binding, Credentials
 from hulian.network.exchange.protocols.modbus.address import Place, Table
-from hulian.network.exchange.protocols.modbus.config import BindingOptions
+from hulian.network.exchange.protocols.modbus.config import BindingOptions, MapEntry, ModbusConfiguration
 from hulian.network.exchange.protocols.modbus.errors import GarbageError
 from hulian.network.exchange.protocols.modbus.server import Memory
 from hulian.network.exchange.protocols.modbus.values import Item, encode_value
@@ -22,9 +23,10 @@ DEFAULT_BINDINGS = (
     Binding(series=1, address="holding@0:float32", storage=StorageClass.DOUBLE, writable=True),
     Binding(series=2, address="holding@2:int16", storage=StorageClass.INTEGER, writable=True),
     Binding(series=3, address="input@10:uint32", storage=StorageClass.INTEGER),
-    Binding(series=4, address="coil@0", storage=StorageClass.BOOLEAN, writable=True),
-    Binding(series=5, address="discrete@3", storage=StorageClass.BOOLEAN),
-    Binding(series=6, address="holding@20:string[8]", storage=StorageClass.TEXT, writable=True),
+    Binding(series=4, address="coil@0", storage=StorageClass.BOOLEAN, kind=Kind.STEP, writable=True),
+    Binding(series=5, address="discrete@3", storage=StorageClass.BOOLEAN, kind=Kind.STEP),
+    Binding(series=6, address="holding@20:string[8]", storage=StorageClass.TEXT, kind=Kind.STEP, writable=True),
+    Binding(series=7, address="holding@30:bytes[1]", storage=StorageClass.BYTES, kind=Kind.STEP),
 )
 """One point of each kind."""
 
@@ -33,14 +35,31 @@ class Simulator:
     """``async with Simulator() as sim:`` listens on loopback at ``sim.url`` until the block ends.
 
     ``bindings`` name what it has; `set` changes a value. `stop` ends the listener and every connection; `start` opens the
-    same port again. ``delay`` is waited before each answer, in seconds; the units in ``silent`` do not answer.
+    same port again.
+    ``configuration`` is quick to notice either. ``delay`` is waited before each answer, in seconds; the units in ``silent``
+    do not answer.
     """
+
+    logins: ClassVar[bool] = False
+    browses: ClassVar[bool] = True
 
     def __init__(
         self, bindings: Iterable[Binding] = DEFAULT_BINDINGS, *, host: str = "127.0.0.1", port: int = 0, unit: int = 1,
         identification: dict[int, str] | None = None,
     ) -> None:  # fmt: skip
-        self.bindings = list(bindings)
+        self.bindings = tuple(bindings)
+        self.bad_binding = Binding(series=99, address="holding@9999:uint16", storage=StorageClass.INTEGER)
+        self.credentials = Credentials()
+        self.extras: Mapping[str, Any] = {}
+        self.configuration = ModbusConfiguration(
+            interval=0.1,
+            changes_only=True,
+            timeout=0.5,
+            reconnect_first=0.1,
+            reconnect_most=0.5,
+            bad_after=1.0,
+            map=tuple(MapEntry(name=binding.address, address=binding.address) for binding in self.bindings),
+        )
         self.units: dict[int, Memory] = {}
         self.silent: set[int] = set()
         self.delay = 0.0
@@ -56,7 +75,7 @@ class Simulator:
         for binding in self.bindings:
             item = self._item(binding.address)
             blank = "" if item.kind == "string" else b"" if item.kind == "bytes" else 0
-            self._put(item, blank)
+            self.put(binding.address, blank)
 
     @property
     def port(self) -> int:
@@ -73,7 +92,11 @@ class Simulator:
         number = self._unit if unit is None else unit
         return self.units.setdefault(number, Memory(self._identification))
 
-    def set(self, address: str, value: Any) -> None:
+    async def set(self, address: str, value: Any) -> None:
+        """`put`, as every simulator offers it."""
+        self.put(address, value)
+
+    def put(self, address: str, value: Any) -> None:
         """The next poll reads ``value`` at ``address`` (which begins to exist). The scale of a binding is not applied."""
         self._put(self._item(address), value)
 
