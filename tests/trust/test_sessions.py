@@ -72,7 +72,14 @@ def test_the_answer_is_the_same_for_every_reason(people):
     people.users.add("away", GOOD, Role.VIEWER)
     people.users.change("away", disabled=True)
     answers = set()
-    for name, password in (("viewer", "wrong"), ("nobody", GOOD), ("away", GOOD), ("", ""), ("\ud800", "\ud800")):
+    for name, password in (
+        ("viewer", "wrong"),
+        ("nobody", GOOD),
+        ("away", GOOD),
+        ("", ""),
+        ("\ud800", "\ud800"),
+        ("a\0b", "a\0b"),
+    ):
         with pytest.raises(LoginRefusedError) as refused:
             people.sessions.login(name, password)
         answers.add((str(refused.value), refused.value.hint, refused.value.place))

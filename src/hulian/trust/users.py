@@ -209,7 +209,7 @@ def user_name(text: str) -> str:
 
 def folded(name: str) -> str:
     """The form in which user names are compared: one for every case and every keyboard."""
-    return unicodedata.normalize("NFKC", name).strip().casefold().encode("utf-8", "replace").decode()
+    return unicodedata.normalize("NFKC", name).strip().casefold().encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def _keep_one_administrator(connection: Connection, name: str) -> None:

@@ -94,7 +94,7 @@ def propose(
             continue
         free = _free(name, used)
         used.add(free)
-        points.append(_point(node, free, connector, plant_path("/".join([base, *place.area])), series))
+        points.append(_point(node, free, connector, _place_path(base, place.area), series))
     return points
 
 
@@ -156,6 +156,23 @@ def _identifiers(
     }
 
 
+def _place_path(base: str, area: Sequence[str]) -> str:
+    """The device's own places under ``base``, as many as a path holds."""
+    path = base
+    for part in filter(None, (_label(part).replace("/", "-").strip("-") for part in area)):
+        longer = f"{path}/{part}" if path else part
+        if len(longer) > _LONGEST_PATH:
+            break
+        path = longer
+    return path
+
+
+def _label(text: str) -> str:
+    """``text`` as a device wrote it, without what no person can read."""
+    plain = "".join(" " if unicodedata.category(character) in _UNREADABLE else character for character in text)
+    return unicodedata.normalize("NFC", " ".join(plain.split()))[:_LONGEST_WORD]
+
+
 def _free(name: str, used: set[str]) -> str:
     name = name.encode()[: MAXIMUM_LENGTH - 8].decode("utf-8", "ignore")
     if name not in used:
@@ -176,7 +193,7 @@ def _point(node: Browsed, name: str, connector: str, path: str, series: Callable
         series=series(node.address, storage),
         storage=storage,
         kind=Kind.STEP if storage in _STEPS else node.kind,
-        tag=node.name.strip()[:200],
+        tag=_label(node.name),
         path=path,
         unit=node.unit,
         low=low,

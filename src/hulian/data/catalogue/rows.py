@@ -30,6 +30,8 @@ def values_of(point: Point) -> dict[str, Any]:
     for field, longest in _LONGEST.items():
         if len(getattr(point, field)) > longest:
             raise DescriptionError(f"the {field} is longer than {longest} characters", place=name)
+        if "\0" in getattr(point, field):
+            raise DescriptionError(f"the {field} holds a zero character", place=name)
     for value in (point.low, point.high):
         if value is not None and not math.isfinite(value):
             raise DescriptionError("a limit of the range is not a number", place=name)
@@ -105,7 +107,7 @@ def connector_of(row: Row[Any]) -> ConnectorRecord:
 
 def folded(text: str) -> str:
     """``text`` as it is searched: without regard to case, and to how a keyboard composes a character."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", text).casefold().replace("\0", " ")
 
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
