@@ -7,6 +7,7 @@ branch is what the device says of itself (function 43/14), where it says anythin
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +42,9 @@ from hulian.network.exchange.protocols.modbus.wire import (
 __all__ = ["browse_device", "read_map"]
 
 _OBJECTS: Final = {0: "vendor", 1: "product code", 2: "revision", 3: "vendor URL", 4: "product", 5: "model", 6: "application"}
-_MOST_REQUESTS: Final = 400
+_MOST_REQUESTS: Final = 1200
+_MOST_SECONDS: Final = 5.0
+_STRIDE: Final = 16
 _LARGEST_MAP: Final = 16 * 1024 * 1024
 
 
@@ -318,13 +321,14 @@ class _Probe:
             return None
 
     async def _find(self, table: Table) -> list[range]:
-        """Readable ranges below ``probe_limit``, as far as the allowed number of requests leads."""
+        """Readable ranges below ``probe_limit``, as far as the allowed requests and seconds lead."""
         found: list[range] = []
         limit, size = self.configuration.probe_limit, min(self._piece(table), 128)
         pieces = [range(start, min(start + size, limit)) for start in range(0, limit, size)]
         self.left = _MOST_REQUESTS // len(Table)
+        until = time.monotonic() + _MOST_SECONDS
         try:
-            while pieces and self.left > 0:
+            while pieces and self.left > 0 and time.monotonic() < until:
                 piece = pieces.pop(0)
                 if await self._read(table, piece.start, len(piece)) is not None:
                     if found and found[-1].stop == piece.start:
@@ -333,7 +337,7 @@ class _Probe:
                         found.append(piece)
                 elif len(piece) > 1:
                     middle = piece.start + len(piece) // 2
-                    if await self._refuses_ends(table, piece):
+                    if await self._is_empty(table, piece):
                         continue
                     pieces[:0] = [range(piece.start, middle), range(middle, piece.stop)]
         except SilenceError:
@@ -345,12 +349,15 @@ class _Probe:
             raise
         return found
 
-    async def _refuses_ends(self, table: Table, piece: range) -> bool:
-        """Whether a refused piece is empty as far as a few samples show: halving it to single registers would take too long."""
-        for offset in sorted({piece.start, piece.start + len(piece) // 2, piece.stop - 1}):
+    async def _is_empty(self, table: Table, piece: range) -> bool:
+        """Whether nothing in a refused piece answers alone, as far as every sixteenth entry shows."""
+        if len(piece) <= _STRIDE:
+            return False
+        first = -(-piece.start // _STRIDE) * _STRIDE
+        for offset in sorted({piece.start, *range(first, piece.stop, _STRIDE)}):
             if await self._read(table, offset, 1) is not None:
                 return False
-        return len(piece) > 8
+        return True
 
 
 def _plain(table: Table, payload: bytes, count: int) -> list[int | None]:
