@@ -46,12 +46,10 @@ class QueryClient:
     def __init__(self, spine: Spine, organisation: str) -> None:
         self._spine = spine
         self._subjects = Subjects(organisation)
-        self._number = 0
 
     async def query(self, request: Request, limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[pa.RecordBatch]:
         """The answer, chunk by chunk, as fast as they are taken. Closing the iterator ends the query where it runs."""
-        self._number += 1
-        inbox = f"{self._spine.inbox}.a{id(self) & 0xFFFFFF:x}.{self._number}"
+        inbox = self._spine.new_inbox("a") + "x"
         waiting: deque[Message] = deque()
         wake = asyncio.Event()
 

@@ -88,7 +88,7 @@ class QueryServer:
         self._threads = anyio.CapacityLimiter(configuration.queries_at_once)
         self._sessions: dict[bytes, _Session] = {}
         self._number = 0
-        self._inbox = f"{spine.inbox}.q."
+        self._inbox = spine.new_inbox("q")
 
     @property
     def running(self) -> int:

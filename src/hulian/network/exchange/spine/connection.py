@@ -211,6 +211,7 @@ class Spine:
         self._requests: dict[bytes, asyncio.Future[Message]] = {}
         self._request_number = 0
         self._request_inbox: bytes = b""
+        self._inboxes = 0
         self._loop = asyncio.get_running_loop()
         self._last_error = ""
 
@@ -350,11 +351,16 @@ class Spine:
 
     def _flush(self) -> None:
         self._flush_planned = False
-        if not self._outbox:
+        client = self._client
+        transport = client._transport  # noqa: SLF001
+        if not self._connected or not transport:
             return
-        out, self._outbox, self._outbox_bytes = self._outbox, [], 0
-        transport = self._client._transport  # noqa: SLF001
-        if self._connected and transport:
+        # nats-py's own commands first: a subscription has to reach the server before the request that it hears.
+        if client._pending:  # noqa: SLF001
+            waiting, client._pending, client._pending_data_size = client._pending, [], 0  # noqa: SLF001
+            transport.write(b"".join(waiting))
+        if self._outbox:
+            out, self._outbox, self._outbox_bytes = self._outbox, [], 0
             transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     async def drain(self) -> None:
@@ -382,6 +388,11 @@ class Spine:
         self.publish_soon(subject, payload, reply, headers)
         if self._outbox_bytes > 2**20:
             await self.drain()
+
+    def new_inbox(self, kind: str) -> str:
+        """A prefix for reply subjects that nobody of this connection used before; it ends with a dot."""
+        self._inboxes += 1
+        return f"{self.inbox}.{kind}{self._inboxes}."
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

@@ -49,7 +49,6 @@ class BatchConsumer:
         self._ahead_bytes = ahead_bytes
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._inbox = ""
-        self._life = 0
         self._attached = 0
         self._ready: deque[tuple[int, bytes, bytes, bytes]] = deque()
         self._ready_bytes = 0
@@ -94,8 +93,7 @@ class BatchConsumer:
         # Asked first, because the server leaves a reset of a consumer that is not there unanswered.
         await self._ask("INFO", b"")
         await self._ask("RESET", msgspec.json.encode({"seq": sequence}))
-        self._life += 1
-        self._inbox = f"{self._spine.inbox}.c{id(self) & 0xFFFFFF:x}.{self._life}."
+        self._inbox = self._spine.new_inbox("c")
         self._last_taken = self._last_seen = sequence - 1
         self._attached = await self._spine.attach(f"{self._inbox}*", self._on_message)
         self._stale = False

@@ -86,7 +86,7 @@ class Publisher:
         self._loop = asyncio.get_running_loop()
 
     async def __aenter__(self) -> Publisher:
-        self._inbox = f"{self._spine.inbox}.p{id(self) & 0xFFFFFF:x}."
+        self._inbox = self._spine.new_inbox("p")
         self._skip = len(self._inbox)
         self._attached = await self._spine.attach(f"{self._inbox}*", self._on_answer)
         self._unlisten = self._spine.listen(self._on_link)
