@@ -5,15 +5,18 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 
 import anyio
 import msgspec
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from hulian.demo import DemoConfiguration, DemoPlant, plan
 from hulian.demo.configuration import ModbusServer, MqttDevice, OpcuaServer
 from hulian.kernel.identifier import PointName
-from hulian.network.exchange.protocols.contract import Credentials, Environment
+from hulian.kernel.quality import is_good
+from hulian.network.exchange.protocols.contract import Binding, Credentials, Environment
 from hulian.network.exchange.protocols.modbus import protocol as modbus
 from hulian.network.exchange.protocols.mqtt import protocol as mqtt
 from hulian.network.exchange.protocols.mqtt.address import metric_address, parse_address
@@ -29,13 +32,34 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture
-def configuration():
+def everything():
     return DemoConfiguration(
         opcua=OpcuaServer(port=free_port()),
         modbus=ModbusServer(port=free_port()),
         mqtt=MqttDevice(user="analysers", password="env:ANALYSERS"),
     )
+
+
+@pytest.fixture
+def configuration():
+    return everything()
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A running plant without its analysers, and its configuration."""
+    silent = msgspec.structs.replace(everything(), mqtt=MqttDevice())
+
+    @asynccontextmanager
+    async def running():
+        plant = DemoPlant(silent)
+        async with anyio.create_task_group() as group:
+            await group.start(plant.run)
+            yield plant
+            group.cancel_scope.cancel()
+
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(running()) as plant:
+        yield silent, plant.plant
 
 
 class Nobody:
@@ -85,18 +109,79 @@ def test_settings_and_addresses_are_those_of_the_protocols(configuration):
                 assert metric_address(place.node, place.device, place.metric) == point.address
 
 
-async def test_browsing_the_running_plant_finds_every_planned_node_with_its_unit(configuration):
-    silent = msgspec.structs.replace(configuration, mqtt=MqttDevice())
+async def test_browsing_the_running_plant_finds_every_planned_node_with_its_unit(served):
+    silent, _ = served
+    for connection in plan(silent):
+        found = await browse(connection)
+        for point in connection.points:
+            node = found[point.address]
+            assert (point.address, node.storage) == (point.address, point.storage)
+            assert node.unit in (point.unit, "Sm³/h") or point.unit in ("h", "s")
+            if point.tag and not point.tag.startswith("IDV"):
+                assert (point.address, node.low, node.high) == (point.address, point.low, point.high)
+
+
+class Collector:
+    """A sink that keeps the last good value of every series."""
+
+    position = None
+
+    def __init__(self):
+        self.good = {}
+
+    def samples(self, columns):
+        for series, value, status in zip(
+            columns.series.tolist(), columns.value.to_pylist(), columns.status.tolist(), strict=True
+        ):
+            if is_good(status):
+                self.good[series] = value
+
+    def event(self, event):
+        pass
+
+    def status(self, status):
+        pass
+
+    async def commit(self, position=None):
+        pass
+
+
+async def test_the_platforms_connectors_read_every_point_and_switch_a_disturbance(served):
+    silent, plant = served
+    sink, connectors, bindings = Collector(), {}, {}
+    for number, connection in enumerate(plan(silent)):
+        protocol = PROTOCOLS[connection.protocol]
+        bindings[connection.name] = [
+            Binding(
+                series=number * 1000 + place,
+                address=point.address,
+                storage=point.storage,
+                kind=point.kind,
+                writable=point.writable,
+                options=point.options,
+            )
+            for place, point in enumerate(connection.points, 1)
+        ]
+        settings = msgspec.convert(dict(connection.settings), protocol.configuration)
+        connectors[connection.name] = protocol.connector(
+            connection.url, settings, bindings[connection.name], environment(connection.name)
+        )
+    wanted = {binding.series for some in bindings.values() for binding in some}
     async with anyio.create_task_group() as group:
-        await group.start(DemoPlant(silent).run)
-        for connection in plan(silent):
-            found = await browse(connection)
-            for point in connection.points:
-                node = found[point.address]
-                assert (point.address, node.storage) == (point.address, point.storage)
-                assert node.unit in (point.unit, "Sm³/h") or point.unit in ("h", "s")
-                if point.tag and not point.tag.startswith("IDV"):
-                    assert (point.address, node.low, node.high) == (point.address, point.low, point.high)
+        for connector in connectors.values():
+            group.start_soon(connector.run, sink)
+        with anyio.fail_after(30):
+            while wanted - sink.good.keys():
+                await anyio.sleep(0.05)
+        where = next(one for one in bindings["reactor-separator"] if one.address.endswith("IDV04"))
+        await connectors["reactor-separator"].write(where, True)
+        assert plant.simulation.disturbances[4] is True
+        level = next(one for one in bindings["stripper"] if one.address == "holding@0:int16")
+        await connectors["stripper"].write(level, 60.0)
+        assert plant.simulation.control.targets["stripper_level"] == pytest.approx(60.0)
+        with anyio.fail_after(10):
+            while sink.good[where.series] is not True or sink.good[level.series] != pytest.approx(60.0):
+                await anyio.sleep(0.05)
         group.cancel_scope.cancel()
 
 

@@ -17,9 +17,10 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from hulian.demo import DemoConfiguration, DemoPlant
 from hulian.demo.certificate import server_certificate
-from hulian.demo.configuration import ModbusServer, OpcuaServer
+from hulian.demo.configuration import ModbusServer, MqttDevice, OpcuaServer
 from hulian.demo.errors import DemoConfigurationError, PortInUseError
 from hulian.demo.opcua import NAMESPACE
+from hulian.demo.ports import check_port
 from hulian.demo.registers import REGISTERS, Area, RegisterType
 from hulian.demo.signals import REACTOR, SEPARATOR, STRIPPER
 
@@ -329,10 +330,13 @@ async def test_port_in_use_is_one_clear_error(configuration, server):
     assert raised.value.hint
 
 
-async def test_stopping_frees_both_ports_and_a_second_start_works(configuration):
-    for _ in range(2):
-        async with running(configuration):
-            pass
+async def test_stopping_frees_both_ports(configuration):
+    async with running(configuration):
+        for port in (configuration.opcua.port, configuration.modbus.port):
+            with pytest.raises(PortInUseError):
+                check_port(configuration.host, port, "it")
+    for port in (configuration.opcua.port, configuration.modbus.port):
+        check_port(configuration.host, port, "it")
 
 
 def test_open_server_on_a_public_address_is_refused():
@@ -343,3 +347,5 @@ def test_open_server_on_a_public_address_is_refused():
 def test_user_without_password_is_refused(configuration):
     with pytest.raises(DemoConfigurationError, match="belong together"):
         msgspec.convert({"opcua": {"user": "somebody"}}, DemoConfiguration)
+    with pytest.raises(DemoConfigurationError, match="no password"):
+        DemoPlant(msgspec.structs.replace(configuration, mqtt=MqttDevice(user="somebody")))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from paho.mqtt import client as mqtt
 
@@ -22,6 +22,7 @@ from hulian.demo.signals import ANALYSERS
 from hulian.demo.sparkplug import REBIRTH, DataType, Metric, asks_rebirth, encode
 from hulian.network.exchange.protocols.mqtt.protobuf import Payload
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 USER, PASSWORD = "analysers", "measure-well"
 
 
@@ -51,6 +52,7 @@ metrics = st.builds(
 )
 
 
+@patient
 @given(st.lists(metrics, max_size=4), st.integers(0, 255))
 def test_protocol_buffers_read_what_is_written(written, sequence):
     payload = Payload.FromString(encode(written, timestamp=1_700_000_000_123, sequence=sequence))
@@ -80,11 +82,13 @@ def test_only_a_true_rebirth_command_asks_for_a_birth():
     assert not asks_rebirth(encode([Metric(DataType.BOOLEAN, True, "Node Control/Reboot")], timestamp=1))
 
 
+@patient
 @given(st.binary(max_size=200))
 def test_garbage_asks_for_nothing(raw):
     assert asks_rebirth(raw) in (True, False)
 
 
+@patient
 @given(st.integers(0, 60), st.binary(min_size=1, max_size=4))
 def test_damaged_command_does_no_harm(position, damage):
     whole = rebirth_command(True)

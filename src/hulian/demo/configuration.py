@@ -75,10 +75,6 @@ class DemoConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
                 place="opcua.user",
                 hint="set both or neither of opcua.user, opcua.password",
             )
-        if bool(self.mqtt.user) != bool(self.mqtt.password):
-            raise DemoConfigurationError(
-                "user and password belong together", place="mqtt.user", hint="set both or neither of mqtt.user, mqtt.password"
-            )
         if not self.loopback and not (self.opcua.user and self.opcua.encryption):
             raise DemoConfigurationError(
                 f"the OPC UA server would be open to everybody who can reach {self.host}",

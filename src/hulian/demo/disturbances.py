@@ -48,14 +48,14 @@ DISTURBANCES: Final = (
         "A/C feed ratio, B composition constant (stream 4)",
         "A/C进料比变化，B组成不变（流4）",
         _K.STEP,
-        "the A feed valve opens from 25 % to about 75 % and the A feed triples; pressure swings for hours, then returns",
+        "the A feed valve opens from 25 % to about 70 %, the A feed triples; pressures swing by 100 kPa for some hours",
     ),
     Disturbance(
         2,
         "B composition, A/C ratio constant (stream 4)",
         "B组成变化，A/C比不变（流4）",
         _K.STEP,
-        "inert B builds up; the purge flow rises from 0.34 to about 0.6 kscmh to carry it out",
+        "inert B builds up; the purge flow doubles to 750 Sm³/h to carry it out, and the stripper needs half the steam",
     ),
     Disturbance(3, "D feed temperature (stream 2)", "D进料温度阶跃（流2）", _K.STEP, "almost nothing: control absorbs it"),
     Disturbance(
@@ -63,35 +63,35 @@ DISTURBANCES: Final = (
         "Reactor cooling water inlet temperature",
         "反应器冷却水入口温度阶跃",
         _K.STEP,
-        "reactor temperature jumps by some tenths of a degree and is brought back; the cooling water valve stays at about 45 %",
+        "reactor temperature jumps by 0.2 °C and is brought back; the cooling water valve stays at 45 % instead of 41 %",
     ),
     Disturbance(
         5,
         "Condenser cooling water inlet temperature",
         "冷凝器冷却水入口温度阶跃",
         _K.STEP,
-        "separator temperature and pressures rise; about eight hours of swings, then all is as before",
+        "pressures, compressor power and steam flow swing for hours, then all is as before",
     ),
     Disturbance(
         6,
         "A feed loss (stream 1)",
         "A进料中断（流1）",
         _K.STEP,
-        "the A feed is zero; pressure rises to 3000 kPa and the plant trips after about seven hours",
+        "the A feed is zero; the pressure climbs to 3000 kPa and the plant trips after about six hours",
     ),
     Disturbance(
         7,
         "C header pressure loss, reduced availability (stream 4)",
         "C总管压力下降，供应能力降低（流4）",
         _K.STEP,
-        "the A and C feed falls by a fifth; its valve opens from 61 % to about 75 % to make up for it",
+        "the A and C feed falls by a fifth until its valve has opened from 61 % to about 76 %; pressures swing by 100 kPa",
     ),
     Disturbance(
         8,
         "A, B, C feed composition (stream 4)",
         "A、B、C进料组成随机变化（流4）",
         _K.RANDOM,
-        "feed and purge analyses wander; pressures and the purge flow follow",
+        "feed and purge analyses wander; pressures, A feed and steam flow follow",
     ),
     Disturbance(
         9, "D feed temperature (stream 2)", "D进料温度随机变化（流2）", _K.RANDOM, "almost nothing: control absorbs it"
@@ -101,35 +101,35 @@ DISTURBANCES: Final = (
         "C feed temperature (stream 4)",
         "C进料温度随机变化（流4）",
         _K.RANDOM,
-        "stripper temperature and steam flow wander",
+        "stripper temperature wanders by 2 °C, the steam flow with it",
     ),
     Disturbance(
         11,
         "Reactor cooling water inlet temperature",
         "反应器冷却水入口温度随机变化",
         _K.RANDOM,
-        "reactor temperature swings by a degree; the cooling water valve works hard",
+        "reactor temperature swings by 0.3 °C; the cooling water valve works between 35 and 50 %",
     ),
     Disturbance(
         12,
         "Condenser cooling water inlet temperature",
         "冷凝器冷却水入口温度随机变化",
         _K.RANDOM,
-        "separator temperature, pressures and levels swing widely",
+        "separator temperature swings by 5 °C, pressures by 100 kPa, the compressor's power with them",
     ),
     Disturbance(
         13,
         "Reaction kinetics",
         "反应动力学缓慢漂移",
         _K.DRIFT,
-        "over hours the product composition, pressures and feeds drift away",
+        "pressures drift by more than 100 kPa over hours; the steam flow almost stops, then comes back",
     ),
     Disturbance(
         14,
         "Reactor cooling water valve",
         "反应器冷却水阀粘滞",
         _K.STICKING,
-        "reactor temperature and cooling water outlet oscillate within minutes",
+        "reactor temperature (0.4 °C) and cooling water outlet (2 °C) oscillate within minutes; the valve hunts",
     ),
     Disturbance(15, "Condenser cooling water valve", "冷凝器冷却水阀粘滞", _K.STICKING, "almost nothing under this control"),
     Disturbance(
@@ -137,35 +137,35 @@ DISTURBANCES: Final = (
         "Unknown (heat transfer of the stripper)",
         "未知（汽提塔传热）",
         _K.UNKNOWN,
-        "steam flow and stripper temperature wander",
+        "steam flow wanders by 30 kg/h, stripper temperature by 1 °C",
     ),
     Disturbance(
         17,
         "Unknown (heat transfer of the reactor)",
         "未知（反应器传热）",
         _K.UNKNOWN,
-        "reactor temperature and cooling water outlet deviate in pulses",
+        "in pulses the cooling water leaves 14 °C colder, the reactor warms by 0.5 °C, the valve opens to 56 %",
     ),
     Disturbance(
         18,
         "Unknown (heat transfer of the condenser)",
         "未知（冷凝器传热）",
         _K.UNKNOWN,
-        "separator temperature rises in pulses; a long one can trip the plant",
+        "in pulses the condenser's water leaves 13 °C colder; pressures and compressor power swing for hours",
     ),
     Disturbance(
         19,
         "Unknown (four valves stick)",
         "未知（四个阀门粘滞）",
         _K.UNKNOWN,
-        "recycle flow, separator and stripper underflow and steam flow oscillate",
+        "recycle flow and its valve move in steps instead of smoothly",
     ),
     Disturbance(
         20,
         "Unknown (flow from reactor to separator)",
         "未知（反应器至分离器流量）",
         _K.UNKNOWN,
-        "the pressure difference between reactor and separator changes in pulses",
+        "in pulses the separator's pressure falls by 60 kPa and the compressor's power by 20 kW",
     ),
 )
 """Numbered as published; ``DISTURBANCES[n - 1]`` is IDV(n)."""
@@ -209,6 +209,11 @@ class _Walk:
         self.a, self.b, self.c, self.d = kind.nominal, 0.0, 0.0, 0.0
         self.since, self.until = 0.0, 0.1
 
+    @property
+    def rests(self) -> bool:
+        """Whether it stays at its nominal value until `until`."""
+        return self.a == self.kind.nominal and self.b == self.c == self.d == 0.0
+
     def value(self, time: float) -> float:
         h = time - self.since
         return self.a + h * (self.b + h * (self.c + h * self.d))
@@ -248,9 +253,16 @@ class Walks:
         self._random = random
         self._walks = [_Walk(kind, False) for kind in _SPLINES] + [_Walk(kind, True) for kind in _PULSES]
 
+        self._due = 0.0
+        self._resting = [walk.value(0.0) for walk in self._walks]
+        self._rest = False
+
     def values(self, time: float, active: list[bool]) -> list[float]:
         """The walks at ``time`` (hours, never decreasing); ``active[n]`` says whether IDV(n) is on."""
-        for walk in self._walks:
-            if time >= walk.until:
-                walk.renew(active[walk.kind.disturbance], self._random)
-        return [walk.value(time) for walk in self._walks]
+        if time >= self._due:
+            for walk in self._walks:
+                if time >= walk.until:
+                    walk.renew(active[walk.kind.disturbance], self._random)
+            self._due = min(walk.until for walk in self._walks)
+            self._rest = all(walk.rests for walk in self._walks)
+        return self._resting if self._rest else [walk.value(time) for walk in self._walks]

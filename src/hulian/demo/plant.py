@@ -14,6 +14,7 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
 from hulian.demo.configuration import DemoConfiguration
+from hulian.demo.errors import DemoConfigurationError
 from hulian.demo.live import LivePlant
 from hulian.kernel.configuration import resolve_secret
 
@@ -32,6 +33,12 @@ class DemoPlant:
     name = "demo"
 
     def __init__(self, configuration: DemoConfiguration, *, stored: Callable[[str], str | None] | None = None) -> None:
+        if configuration.mqtt.user and not configuration.mqtt.password:
+            raise DemoConfigurationError(
+                "the analysers have a user but no password",
+                place="mqtt.password",
+                hint="give a reference to the device credential's password, e.g. 'secret:demo-analysers'",
+            )
         self._configuration = configuration
         self._opcua_password = resolve_secret(configuration.opcua.password, stored) if configuration.opcua.password else ""
         self._mqtt_password = resolve_secret(configuration.mqtt.password, stored) if configuration.mqtt.password else ""

@@ -50,6 +50,8 @@ _STICKING_BAND: Final = 2.0
 _STREAM_1: Final = (0.0, 0.0001, 0.0, 0.9999, 0.0, 0.0, 0.0, 0.0)
 _STREAM_2: Final = (0.0, 0.0, 0.0, 0.0, 0.9999, 0.0001, 0.0, 0.0)
 _STREAM_3: Final = (0.9999, 0.0001, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+_WEIGHT_1, _WEIGHT_2 = mean_weight(_STREAM_1), mean_weight(_STREAM_2)
+_HEAT_2, _HEAT_3 = heat_of_gas(_STREAM_2, 45.0), heat_of_gas(_STREAM_3, 45.0)
 _STRIPPED: Final = (0.995, 0.991, 0.99)
 _STRIPPABILITY: Final = (8.5010, 11.402, 11.795, 0.0480, 0.0242)
 _COMPRESSOR_FLOW: Final = 280275.0
@@ -216,8 +218,8 @@ class Process:
 
         self.exact = [
             f3 * _KSCMH,
-            f1 * mean_weight(_STREAM_1) * _KILOGRAM,
-            f2 * mean_weight(_STREAM_2) * _KILOGRAM,
+            f1 * _WEIGHT_1 * _KILOGRAM,
+            f2 * _WEIGHT_2 * _KILOGRAM,
             f4 * _KSCMH,
             f9 * _KSCMH,
             f6 * _KSCMH,
@@ -249,11 +251,7 @@ class Process:
         heat_9 = f9 * gas_heat + compressor
         heat_11 = f11 * heat_of_liquid(separator.liquid, separator.temperature)
         heat_5 = f5 * heat_of_gas([amount / f5 for amount in overhead], bottom_temperature)
-        feeds = (
-            f1 * heat_of_gas(_STREAM_1, walk[2] + on[3] * 5.0)
-            + f2 * heat_of_gas(_STREAM_2, 45.0)
-            + f3 * heat_of_gas(_STREAM_3, 45.0)
-        )
+        feeds = f1 * heat_of_gas(_STREAM_1, walk[2] + on[3] * 5.0) + f2 * _HEAT_2 + f3 * _HEAT_3
         into_reactor = [f6 * x for x in mixed]
         out_of_reactor = [f8 * x for x in reactor.vapour]
         recycled = [f9 * x for x in separator.vapour]
