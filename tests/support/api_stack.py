@@ -29,14 +29,26 @@ from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.spine.codec import decode, encode
 from hulian.network.exchange.spine.streams import figures
-from hulian.platform.api import ApiConfiguration, ApiService, Dependencies
 from hulian.platform.api.application import build_application
+from hulian.platform.api.configuration import ApiConfiguration
+from hulian.platform.api.contract import Dependencies
+from hulian.platform.api.service import ApiService
 from hulian.registry import Registry
 from hulian.trust import Trust
 
 ORGANISATION = "plant"
 SECOND = 1_000_000_000
 HERE = Path(__file__).parent
+
+
+class Caller(httpx.Client):
+    """A client that may have made requests before it is used in ``with``."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 class Edge:
@@ -92,7 +104,7 @@ class Stack:
     def _run(self) -> None:
         try:
             anyio.run(self._main, backend_options={"use_uvloop": True})
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self._failure = error
             self._ready.set()
 
@@ -100,9 +112,9 @@ class Stack:
         self.loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self.spine_server = SpineServer(self.directory, self.spine_port, organisation=ORGANISATION)
-        await self.spine_server.start()
-        historian = await self.start_historian()
         try:
+            await self.spine_server.start()
+            await self.start_historian()
             async with (
                 await self.spine_server.connect("api") as spine,
                 await self.spine_server.connect("edge") as self.edge_spine,
@@ -130,23 +142,24 @@ class Stack:
                 await self._stop.wait()
                 group.cancel_scope.cancel()
         finally:
-            historian.kill()
-            historian.wait()
+            if self.historian:
+                self.historian.kill()
+                self.historian.wait()
             await self.spine_server.stop()
 
     accounts_told = 0
+    historian: subprocess.Popen | None = None
 
     async def _accounts_changed(self) -> None:
         self.accounts_told += 1
 
-    async def start_historian(self) -> subprocess.Popen:
+    async def start_historian(self) -> None:
         password = self.spine_server.accounts.password("historian")
         command = [sys.executable, str(HERE / "historian_process.py"), str(self.directory), self.spine_server.settings.url]
-        process = subprocess.Popen([*command, password, ORGANISATION], stdout=subprocess.PIPE)
-        line = await anyio.to_thread.run_sync(process.stdout.readline)
-        assert line.strip() == b"ready", "the historian did not start"
-        self.historian = process
-        return process
+        with (self.directory / "historian.log").open("ab") as log:
+            self.historian = subprocess.Popen([*command, password, ORGANISATION], stdout=subprocess.PIPE, stderr=log)
+        line = await anyio.to_thread.run_sync(self.historian.stdout.readline)
+        assert line.strip() == b"ready", (self.directory / "historian.log").read_text()
 
     async def _serve_edge(self) -> None:
         async def handler(message) -> None:
@@ -200,16 +213,17 @@ class Stack:
         self.publish(point.connector, Columns.doubles(np.full(count, point.series, np.uint64), times, np.arange(count)))
 
     def say(self, component: str, name: str, document: dict) -> None:
-        """A status message of the edge."""
+        """A status message as the edge sends it."""
+        document = {"name": name, "protocol": "opcua", "enabled": True, "status": document, "restarts": 0, "journal": {}}
         subject = f"hl.{escape(ORGANISATION)}.status.{component}.{escape(name)}"
         self.call(self.edge_spine.publish, subject, msgspec.json.encode(document))
 
     # -- callers -----------------------------------------------------------------------------------------------------
 
-    def anonymous(self, **headers: str) -> httpx.Client:
-        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=30)
+    def anonymous(self, **headers: str) -> Caller:
+        return Caller(base_url=f"{self.url}/api/v1", headers=headers, timeout=30)
 
-    def browser(self, user: str = "admin", password: str = "") -> httpx.Client:
+    def browser(self, user: str = "admin", password: str = "") -> Caller:
         """A logged-in browser with the proof that a page sends along."""
         client = self.anonymous()
         reply = client.post("/session", json={"user": user, "password": password or self.password})
@@ -220,7 +234,7 @@ class Stack:
     def token(self, *scopes: str, owner: str = "admin") -> str:
         return self.trust.tokens.issue(owner, "test", scopes or ("read",), by=owner).secret
 
-    def program(self, *scopes: str) -> httpx.Client:
+    def program(self, *scopes: str) -> Caller:
         return self.anonymous(Authorization=f"Bearer {self.token(*scopes)}")
 
     def application(self):

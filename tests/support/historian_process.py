@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import anyio
+import structlog
 
 from hulian.data.historian.embedded import EmbeddedHistorian
 from hulian.data.ingest.service import HistorianService
@@ -20,4 +21,5 @@ async def main(directory: Path, url: str, password: str, organisation: str) -> N
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     anyio.run(main, Path(sys.argv[1]), *sys.argv[2:5])

@@ -16,7 +16,7 @@ from anyio import to_thread
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from hulian.platform.api.errors import CrossSiteError, HostError, LoginRequiredError
+from hulian.platform.api.errors import CrossSiteError, HostError, LoginRequiredError, MethodError
 from hulian.trust import Action, Principal, Trust
 
 __all__ = ["COOKIE", "CSRF_HEADER", "Admission", "Gate", "Visitor", "needs", "public", "visitor"]
@@ -81,6 +81,8 @@ class Gate:
         if connection.scope.get("method", "GET") not in _SAFE:
             await self._check_site(connection, host, who)
         needed: Admission | None = handler.opt.get("admission")
+        if needed is None and connection.scope.get("method") == "OPTIONS":
+            raise MethodError("there is nothing to ask for across sites", place=connection.url.path)
         if needed is None:
             raise LoginRequiredError("this path is not open to anyone", place=connection.url.path)
         if needed.action is not None:

@@ -10,7 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import Message, Scope
 
-from hulian import __version__
+from hulian.kernel.version import VERSION
 from hulian.platform.api.access import COOKIE, needs
 from hulian.platform.api.console import Console, console_routes
 from hulian.platform.api.context import Context
@@ -84,7 +84,7 @@ def context_of(app: Litestar) -> Context:
 def _openapi(router: Router) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Hulian",
-        version=__version__,
+        version=VERSION,
         description="Points, history and live data of a plant; connectors, users and the rest of the platform.",
         openapi_router=router,
         render_plugins=[ReferencePage()],

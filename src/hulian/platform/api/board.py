@@ -16,7 +16,7 @@ from hulian.kernel.identifier import escape, unescape
 from hulian.platform.api.contract import SpineLink
 from hulian.platform.api.live import LiveHub
 
-__all__ = ["StatusBoard"]
+__all__ = ["StatusBoard", "connector_status"]
 
 _log = structlog.get_logger("hulian.api.board")
 _SILENT: Final = 15.0
@@ -31,6 +31,18 @@ class Said(NamedTuple):
     name: str
     document: Any
     heard: float
+
+
+def connector_status(document: Any) -> Any:
+    """What the edge says of a connector, flat: its status with restarts and journal beside, times also in ms."""
+    if not isinstance(document, dict) or not isinstance(status := document.get("status"), dict):
+        return document
+    times = {
+        f"{key}_ms": value // 1000 / 1000
+        for key in ("since", "retry_at", "last_sample")
+        if isinstance(value := status.get(key, 0), int)
+    }
+    return {**status, **times, "restarts": document.get("restarts", 0), "journal": document.get("journal")}
 
 
 class StatusBoard:
@@ -63,6 +75,8 @@ class StatusBoard:
             document = msgspec.json.decode(payload)
         except (IdentifierError, msgspec.DecodeError):
             return
+        if component == "edge":
+            document = connector_status(document)
         self._said[component, name] = Said(component, name, document, time.monotonic())
         shown = {"component": component, "name": name, "status": document}
         self._hub.tell_status(f"{component}/{name}", msgspec.json.encode(shown))

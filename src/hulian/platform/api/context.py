@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import structlog
 
-from hulian.data.historian.contract import Limits
+from hulian.data.historian.contract import Limits, Request
 from hulian.kernel.errors import HulianError
 from hulian.kernel.identifier import escape
 from hulian.platform.api.access import Gate, Visitor, in_thread
@@ -55,6 +56,11 @@ class Context:
         return Limits(
             memory=configured.query_memory, seconds=configured.query_seconds, threads=configured.query_threads, rows=rows
         )
+
+    async def table(self, request: Request, limits: Limits | None = None) -> pa.Table:
+        """A whole answer; a table without columns where the historian knows none of the series."""
+        batches = [batch async for batch in self.queries.query(request, limits or self.limits())]
+        return pa.Table.from_batches(batches, batches[-1].schema) if batches else pa.table({})
 
     async def ask(self, component: str, request: Mapping[str, Any], *, seconds: float = 5.0) -> Any:
         """Asks a component over the spine. Its refusal is raised under its own code; silence as `UnavailableError`."""

@@ -67,8 +67,6 @@ class Queries(Protocol):
 
     def query(self, request: Request, limits: Limits = ...) -> AsyncIterator[pa.RecordBatch]: ...
 
-    async def table(self, request: Request, limits: Limits = ...) -> pa.Table: ...
-
     async def ledger(self) -> Sequence[Any]: ...
 
     async def insert_history(self, columns: Sequence[Columns], token: str) -> None: ...
@@ -102,7 +100,7 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
-    """Everything the application is built from.
+    """Everything the application is built from. ``prefix`` begins the names that are proposed for new things.
 
     ``accounts_changed`` is awaited after an MQTT credential was made or taken away: it renders the spine's accounts anew
     and makes the server read them. ``components`` and ``streams`` are asked when somebody looks at the health; the first
@@ -110,6 +108,7 @@ class Dependencies:
     """
 
     organisation: str
+    prefix: str = "99.118.8"
     trust: Trust
     catalogue: Catalogue
     spine: SpineLink

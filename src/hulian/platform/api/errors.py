@@ -16,6 +16,7 @@
         ├── ConsoleMissingError     HL-API-0012   404  the console was not built into this installation
         ├── PortError               HL-API-0013        the address cannot be served (port in use, not allowed)
         ├── CertificateError        HL-API-0014        the TLS certificate or key cannot be used
+        ├── NotWritableError        HL-API-0016   403  the configuration does not allow to write the point
         └── DefectError             HL-API-0015   500  a defect of Hulian; the log holds it under the reference shown
 
 A class carries the HTTP status it is answered with; errors of other rooms get theirs in `hulian.platform.api.refusals`.
@@ -38,6 +39,7 @@ __all__ = [
     "LoginRequiredError",
     "MethodError",
     "NotFoundError",
+    "NotWritableError",
     "PortError",
     "RequestError",
     "TimeError",
@@ -166,3 +168,11 @@ class DefectError(ApiError):
     code = "HL-API-0015"
     status = 500
     default_hint = "please report it with the reference and the lines around it in the log of the api component"
+
+
+class NotWritableError(ApiError):
+    """The configuration does not allow to write this point."""
+
+    code = "HL-API-0016"
+    status = 403
+    default_hint = "an engineer marks a point writable in its connector, if the plant allows it"

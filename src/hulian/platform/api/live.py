@@ -22,13 +22,15 @@ from anyio import TASK_STATUS_IGNORED, CancelScope
 from anyio.abc import TaskGroup, TaskStatus
 
 from hulian.kernel.errors import HulianError
+from hulian.kernel.event import Event
 from hulian.kernel.identifier import escape
 from hulian.kernel.sample import Columns
 from hulian.kernel.storage import StorageClass
 from hulian.platform.api.contract import Decode, SpineLink
 from hulian.platform.api.errors import TooManyError, UnavailableError
+from hulian.platform.api.times import format_time
 
-__all__ = ["LiveColumns", "LiveHub", "Viewer", "live_columns", "sse"]
+__all__ = ["LiveColumns", "LiveHub", "Viewer", "event_view", "live_columns", "sse"]
 
 _log = structlog.get_logger("hulian.api.live")
 _encode = msgspec.json.Encoder().encode
@@ -66,6 +68,12 @@ def live_columns(columns: Columns) -> LiveColumns:
         value = np.empty(len(columns), dtype=object)
         value[:] = columns.value.to_pylist()
     return LiveColumns(columns.series, columns.time // 1000 / 1000.0, value, columns.status)
+
+
+def event_view(event: Event) -> dict[str, Any]:
+    """An event as the API shows it: its time as RFC 3339 and in ms."""
+    fields = {name: getattr(event, name) for name in event.__struct_fields__}
+    return {**fields, "time": format_time(event.time), "time_ms": event.time // 1000 / 1000}
 
 
 def sse(event: str, data: bytes) -> bytes:
@@ -311,8 +319,10 @@ class LiveHub:
             viewer.offer(columns)
 
     def _deliver_event(self, payload: bytes, feed: _Feed) -> None:
-        if not payload.startswith(b"{") or b"\n" in payload:
+        try:
+            shown = _encode(event_view(msgspec.json.decode(payload, type=Event)))
+        except msgspec.MsgspecError:
             self.undecodable += 1
             return
         for viewer in feed.viewers:
-            viewer.tell("event", payload)
+            viewer.tell("event", shown)

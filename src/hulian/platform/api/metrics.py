@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hulian import __version__
 from hulian.data.historian.contract import Size
+from hulian.kernel.version import VERSION
 from hulian.network.exchange.spine.streams import StreamFigures
 from hulian.platform.api.context import Context
 
@@ -52,7 +52,7 @@ def exposition(
     hub = context.hub
     return render(
         [
-            ("hulian_info", "gauge", "Version of the platform.", [({"version": __version__}, 1)]),
+            ("hulian_info", "gauge", "Version of the platform.", [({"version": VERSION}, 1)]),
             ("hulian_points", "gauge", "Points in the catalogue.", [(none, points)]),
             ("hulian_spine_connected", "gauge", "Whether the API reaches the spine.", [(none, context.house.spine.connected)]),
             ("hulian_historian_up", "gauge", "Whether the historian answers.", [(none, historian)]),

@@ -108,7 +108,7 @@ def _plan_class(question: Question, storage: StorageClass, tracks: list[Track], 
     series = [track.series for track in tracks]
     request: Request
     match question.kind:
-        case "downsample" if storage is StorageClass.DOUBLE:
+        case "downsample" if storage in _NUMBERS:
             request = Downsample(series=series, start=start, end=end, points=question.points_wanted)
         case "raw" | "downsample":
             bounds = question.bounds or question.kind == "downsample"
@@ -149,6 +149,8 @@ def json_answer(kind: str, answers: Sequence[tuple[Part, pa.Table]], wanted: Seq
     document: dict[str, Any] = {"resolution": "raw", "truncated": False}
     shown: dict[str, dict[str, list[Any]]] = {point.name: _empty(kind) for point in wanted}
     for part, table in answers:
+        if not table.num_columns:
+            continue
         metadata = table.schema.metadata or {}
         if resolution := metadata.get(b"resolution"):
             document["resolution"] = resolution.decode()

@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made: an ASGI response over an async iterator of bytes.
+"""Answers that are sent while they are made: a response over an async iterator of bytes.
 
 The first chunk is made before the headers leave, so that an error in it is answered as an error; the iterator is closed
 at once when the client goes away, and no chunk is made before the one before it went to the socket.
@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import structlog
+from litestar import Response
 
 from hulian.kernel.errors import HulianError
 
@@ -20,14 +21,15 @@ __all__ = ["Streaming"]
 _log = structlog.get_logger("hulian.api")
 
 
-class Streaming:
-    """An ASGI application that sends the chunks of ``source``."""
+class Streaming(Response[bytes]):
+    """A response that sends the chunks of ``source``."""
 
     def __init__(
         self, source: AsyncGenerator[bytes, None], media_type: str, *, headers: Mapping[str, str] | None = None
     ) -> None:
+        super().__init__(b"", media_type=media_type, headers=dict(headers or {}))
         self._source = source
-        self._headers = {"content-type": media_type, **(headers or {})}
+        self._plain = {"content-type": media_type, **(headers or {})}
         self._first: bytes | None = None
         self._ended = False
 
@@ -39,10 +41,14 @@ class Streaming:
             self._ended = True
         return self
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in self._headers.items()]
+    def to_asgi_response(self, app: Any, request: Any, **_: Any) -> Any:
+        """What Litestar calls to send the answer."""
+        return self._answer
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in self._plain.items()]
         async with aclosing(self._source), anyio.create_task_group() as group:
-            group.start_soon(self._leave, receive, group.cancel_scope)
+            group.start_soon(_leave, receive, group.cancel_scope)
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await self._send(send)
             group.cancel_scope.cancel()
@@ -61,10 +67,11 @@ class Streaming:
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    @staticmethod
-    async def _leave(receive: Any, scope: anyio.CancelScope) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                scope.cancel()
-                return
+
+async def _leave(receive: Any, scope: anyio.CancelScope) -> None:
+    """Ends the answer when the client goes away."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            scope.cancel()
+            return

@@ -1,14 +1,33 @@
 """The calls under ``/api/v1``: one module a noun. Each says what it needs; none decides who may."""
 
-from hulian.platform.api.routes import history, live, points, reference, session, system
+from litestar.handlers import HTTPRouteHandler
+
+from hulian.platform.api.routes import (
+    accounts,
+    browsing,
+    certificates,
+    connectors,
+    history,
+    live,
+    points,
+    records,
+    reference,
+    session,
+    system,
+)
 
 __all__ = ["ALL"]
 
-ALL = [
+ALL: list[HTTPRouteHandler] = [
     *session.ROUTES,
     *points.ROUTES,
     *history.ROUTES,
     *live.ROUTES,
+    *connectors.ROUTES,
+    *browsing.ROUTES,
+    *certificates.ROUTES,
+    *records.ROUTES,
+    *accounts.ROUTES,
     *system.ROUTES,
     *reference.ROUTES,
 ]

@@ -10,7 +10,6 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
-from litestar.types import ASGIApp
 
 from hulian.kernel.point import Point
 from hulian.platform.api.access import needs
@@ -37,7 +36,7 @@ _encoders = CapacityLimiter(2)
 )
 async def query(
     request: Request[Any, Any, Any], context: NamedDependency[Context], data: JSONBody[Question]
-) -> ASGIApp | Response[bytes]:
+) -> Response[bytes]:
     """Raw samples, a drawing of them, aggregates, a common time axis, values at instants or times in states."""
     points = await context.points.resolve(data.points, most=context.configuration.query_points, place="$.points")
     parts = plan(data, await context.points.tracks(points))
@@ -56,7 +55,7 @@ async def _json(
     request: Request[Any, Any, Any], context: Context, data: Question, parts: list[Part], points: list[Point]
 ) -> Response[bytes]:
     limits = context.limits(context.configuration.json_rows)
-    answers = [(part, await context.queries.table(part.request, limits)) for part in parts]
+    answers = [(part, await context.table(part.request, limits)) for part in parts]
     zipped = "gzip" in request.headers.get("accept-encoding", "")
 
     def make() -> tuple[bytes, bool]:

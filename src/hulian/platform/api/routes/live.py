@@ -7,11 +7,10 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
-from litestar.types import ASGIApp
 
 from hulian.kernel.errors import HulianError
 from hulian.kernel.point import Point
@@ -44,7 +43,7 @@ async def live(
     context: NamedDependency[Context],
     points: Annotated[list[str] | None, QueryParameter(description=POINTS_TEXT)] = None,
     topics: Annotated[str, QueryParameter(description="of samples, status and events; commas between")] = "samples",
-) -> ASGIApp:
+) -> Response[bytes]:
     """Events: ``samples`` (the last values first), ``status``, ``event``, ``lagged``; a comment each 10 s when quiet."""
     wanted = frozenset(split_points([topics]))
     if unknown := wanted - _TOPICS:

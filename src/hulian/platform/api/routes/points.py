@@ -57,6 +57,7 @@ class PointView(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     writable: bool
     enabled: bool
+    options: dict[str, Any]
     last: LastView | None = None
 
 
@@ -150,6 +151,7 @@ def point_view(point: Point, last: LastView | None = None) -> PointView:
         address=point.address,
         writable=point.writable,
         enabled=point.enabled,
+        options=point.options,
         last=last,
     )
 
@@ -158,7 +160,9 @@ async def last_values(context: Context, series: list[int]) -> dict[int, LastView
     """The newest sample of each series that has one."""
     if not series:
         return {}
-    table = await context.queries.table(LastValues(series=series), context.limits())
+    table = await context.table(LastValues(series=series))
+    if not table.num_rows:
+        return {}
     rows = zip(
         table.column("series").to_pylist(),
         time_ms(table.column("time")).tolist(),
@@ -183,7 +187,7 @@ async def find(
     thing: Annotated[str | None, QueryParameter(description="only of this thing")] = None,
     path: Annotated[str | None, QueryParameter(description="only below this place of the plant")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, QueryParameter(description="next of the page before", max_length=4000)] = None,
+    cursor: Annotated[str | None, QueryParameter(description="next of the page before")] = None,
     last: Annotated[bool, QueryParameter(description="with the newest sample of each")] = True,
 ) -> PointPage:
     """By name. While the historian does not answer, points come without their last value."""

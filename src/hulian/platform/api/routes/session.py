@@ -50,7 +50,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _view(context: Context, who: Visitor) -> SessionView:
-    from hulian import __version__
+    from hulian.kernel.version import VERSION
 
     principal = who.principal
     if principal is None:
@@ -63,7 +63,7 @@ def _view(context: Context, who: Visitor) -> SessionView:
         csrf=context.trust.sessions.csrf(who.session) if who.session else "",
         must_change_password=principal.must_change_password,
         organisation=context.house.organisation,
-        version=__version__,
+        version=VERSION,
     )
 
 

@@ -1,0 +1,175 @@
+"""Looking at a device, proposing points for what it shows, and acting on a point."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from hulian.kernel.configuration import resolve_secret
+from hulian.network.exchange.protocols.contract import Browsed
+from hulian.platform.api.access import in_thread, needs, visitor
+from hulian.platform.api.context import Context
+from hulian.platform.api.errors import NotWritableError
+from hulian.platform.api.refusals import RelayedError
+from hulian.platform.api.routes.certificates import CertificateView, certificate_view
+from hulian.platform.api.routes.connectors import CredentialsBody
+from hulian.platform.api.routes.points import PointView, point_view
+from hulian.trust import Action, PeerState
+
+__all__ = ["ROUTES"]
+
+Says = msgspec.Meta
+_BROWSE_SECONDS = 30.0
+_COMMAND_SECONDS = 10.0
+_WAITS_FOR_APPROVAL = "HL-OPCUA-0032"
+
+
+class BrowseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device to look at. ``connector`` lends its credentials where none are given."""
+
+    url: Annotated[str, Says(min_length=1, max_length=2000, examples=["opc.tcp://127.0.0.1:4840"])]
+    protocol: str | None = None
+    settings: dict[str, Any] = {}
+    credentials: CredentialsBody | None = None
+    connector: str | None = None
+    under: str | None = None
+    depth: Annotated[int, Says(ge=0, le=100, description="levels; 0 for all")] = 1
+
+
+class BrowseView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the device shows; ``certificate`` where a person has to approve it before it shows anything."""
+
+    protocol: str
+    nodes: list[dict[str, Any]]
+    truncated: bool
+    certificate: CertificateView | None
+
+
+class ProposeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Browsed leaves to make points of. ``thing`` puts all under one thing, ``path`` under one place."""
+
+    connector: Annotated[str, Says(min_length=1, max_length=200)]
+    nodes: Annotated[list[Browsed], Says(max_length=100_000)]
+    url: str = ""
+    prefix: str | None = None
+    thing: str | None = None
+    path: str = ""
+
+
+class ProposeView(msgspec.Struct, frozen=True, kw_only=True):
+    """Points with legal, unique names; nothing is written yet."""
+
+    points: list[PointView]
+
+
+class CommandBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value for a writable point. ``confirm`` says that a person means it; ``identity`` makes a repeat harmless."""
+
+    point: str
+    value: Any
+    confirm: Literal[True]
+    identity: Annotated[str, Says(max_length=100)] | None = None
+
+
+class CommandView(msgspec.Struct, frozen=True, kw_only=True):
+    """The device has confirmed it."""
+
+    identity: str
+    point: str
+    state: Literal["done"]
+
+
+@post("/browse", opt=needs(Action.DEVICES_BROWSE), status_code=200, summary="Look at a device", tags=["connectors"])
+async def browse(request: Request[Any, Any, Any], context: NamedDependency[Context], data: JSONBody[BrowseBody]) -> BrowseView:
+    """The edge looks, from where it stands in the network."""
+    asked: dict[str, Any] = {
+        "do": "browse",
+        "url": data.url,
+        "protocol": data.protocol,
+        "settings": data.settings,
+        "under": data.under,
+        "depth": data.depth,
+        "connector": data.connector,
+        "timeout": _BROWSE_SECONDS,
+    }
+    if data.credentials is not None:
+        asked["credentials"] = await in_thread(lambda: _resolved(context, data.credentials))
+    await context.audit(visitor(request), Action.DEVICES_BROWSE, data.url, details={"did": "browsed"})
+    try:
+        answer = await context.ask("edge", asked, seconds=_BROWSE_SECONDS + 5)
+    except RelayedError as error:
+        if error.code != _WAITS_FOR_APPROVAL:
+            raise
+        waiting = [peer for peer in await in_thread(context.trust.peers.list) if peer.state is PeerState.PENDING]
+        if not waiting:
+            raise
+        newest = max(waiting, key=lambda peer: peer.last_seen)
+        return BrowseView(protocol=data.protocol or "", nodes=[], truncated=False, certificate=certificate_view(newest))
+    return BrowseView(
+        protocol=answer.get("protocol", ""),
+        nodes=answer.get("nodes", []),
+        truncated=bool(answer.get("truncated")),
+        certificate=None,
+    )
+
+
+def _resolved(context: Context, given: CredentialsBody | None) -> dict[str, str]:
+    if given is None:
+        return {}
+    password = given.password or (resolve_secret(given.reference, context.trust.secrets.get) if given.reference else "")
+    return {"user": given.user, "password": password}
+
+
+@post("/propose", opt=needs(Action.POINTS_READ), status_code=200, summary="Make points of nodes", tags=["connectors"])
+async def propose(context: NamedDependency[Context], data: JSONBody[ProposeBody]) -> ProposeView:
+    """Names, units and kinds for browsed leaves. Browsing twice renames nothing."""
+    points = await in_thread(
+        lambda: context.catalogue.propose(
+            [node for node in data.nodes if node.leaf],
+            connector=data.connector,
+            prefix=data.prefix or context.house.prefix,
+            thing=data.thing,
+            path=data.path,
+        )
+    )
+    return ProposeView(points=[point_view(point) for point in points])
+
+
+@post("/commands", opt=needs(Action.COMMANDS_SEND), status_code=200, summary="Act on a point", tags=["connectors"])
+async def command(
+    request: Request[Any, Any, Any], context: NamedDependency[Context], data: JSONBody[CommandBody]
+) -> CommandView:
+    """Only where the configuration marks the point writable. Answers when the device has confirmed it."""
+    (point,) = await context.points.resolve([data.point], most=1, place="$.point")
+    who, identity = visitor(request), data.identity or secrets.token_urlsafe(9)
+    details: dict[str, Any] = {"identity": identity, "value": data.value}
+    if not point.writable:
+        await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", "denied", details)
+        raise NotWritableError(f"{point.name} is not writable", place="$.point")
+    asked = {
+        "do": "write",
+        "connector": point.connector,
+        "address": point.address,
+        "value": data.value,
+        "identity": identity,
+        "principal": who.name,
+        "expires": time.time_ns() + int(_COMMAND_SECONDS * 1e9),
+        "timeout": _COMMAND_SECONDS,
+    }
+    try:
+        await context.ask("edge", asked, seconds=_COMMAND_SECONDS + 2)
+    except RelayedError as error:
+        failed = {**details, "error": error.code}
+        await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", "failed", failed)
+        raise
+    await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", details=details)
+    return CommandView(identity=identity, point=point.name, state="done")
+
+
+ROUTES = [browse, propose, command]

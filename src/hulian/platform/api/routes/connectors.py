@@ -1,0 +1,297 @@
+"""Where data come from: the connectors, and the protocols there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from hulian.data.catalogue import ConnectorRecord
+from hulian.kernel.configuration import convert, resolve_secret
+from hulian.kernel.identifier import unescape
+from hulian.kernel.point import Kind, Point
+from hulian.kernel.storage import StorageClass
+from hulian.platform.api.access import in_thread, needs, visitor
+from hulian.platform.api.context import Context
+from hulian.platform.api.errors import ConflictError, RequestError
+from hulian.platform.edge.protocols import installed, protocol_named, protocol_of_url
+from hulian.trust import Action
+
+__all__ = ["ROUTES", "CredentialsBody"]
+
+Says = msgspec.Meta
+_UNREADABLE_HERE = ("env:", "file:")
+
+
+class CredentialsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What proves who we are to a device. The password is kept encrypted; ``reference`` names one that is kept already."""
+
+    user: Annotated[str, Says(max_length=500)] = ""
+    password: Annotated[str, Says(max_length=4000)] = ""
+    reference: Annotated[str, Says(pattern="^(secret:.+)?$", max_length=300, examples=["secret:plc-1"])] = ""
+
+
+class ProposedPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A point to be fed by the connector, as `/propose` gives it; what it does not know is ignored."""
+
+    name: Annotated[str, Says(max_length=1100, examples=["99.118.8/reactor#pressure"])]
+    address: Annotated[str, Says(max_length=4000)]
+    storage: StorageClass = StorageClass.DOUBLE
+    kind: Kind = Kind.CONTINUOUS
+    tag: str = ""
+    path: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    texts: dict[str, str] = {}
+    writable: bool = False
+    enabled: bool = True
+    options: dict[str, Any] = {}
+
+    def point(self, connector: str) -> Point:
+        """The point as the catalogue keeps it; it finds the series itself."""
+        return Point(series=0, connector=connector, **{name: getattr(self, name) for name in self.__struct_fields__})
+
+
+class ConnectorBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new connection; the protocol is known from the address where it is not given."""
+
+    name: Annotated[str, Says(min_length=1, max_length=200, examples=["reactor"])]
+    url: Annotated[str, Says(min_length=1, max_length=2000, examples=["opc.tcp://127.0.0.1:4840"])]
+    protocol: str | None = None
+    settings: dict[str, Any] = {}
+    credentials: CredentialsBody = CredentialsBody()
+    points: Annotated[list[ProposedPoint], Says(max_length=100_000)] = []
+    enabled: bool = True
+
+
+class ConnectorChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes; ``points`` are added or described anew. With ``version`` only where nobody else was faster."""
+
+    url: Annotated[str, Says(min_length=1, max_length=2000)] | None = None
+    settings: dict[str, Any] | None = None
+    credentials: CredentialsBody | None = None
+    enabled: bool | None = None
+    points: Annotated[list[ProposedPoint], Says(max_length=100_000)] = []
+    remove_points: list[str] = []
+    version: int | None = None
+
+
+class ConnectorView(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection and how it is. A password is never shown, only that there is one."""
+
+    name: str
+    protocol: str
+    url: str
+    enabled: bool
+    version: int
+    points: int
+    settings: dict[str, Any]
+    credentials: dict[str, str]
+    created_ms: float
+    status: dict[str, Any] | None
+
+
+class ConnectorPage(msgspec.Struct, frozen=True, kw_only=True):
+    """By name."""
+
+    items: list[ConnectorView]
+
+
+class ProtocolView(msgspec.Struct, frozen=True, kw_only=True):
+    """A protocol, and the JSON Schema of its settings."""
+
+    name: str
+    schemes: list[str]
+    settings_schema: dict[str, Any]
+
+
+class ProtocolPage(msgspec.Struct, frozen=True, kw_only=True):
+    """By name."""
+
+    items: list[ProtocolView]
+
+
+def _view(context: Context, record: ConnectorRecord, points: int) -> ConnectorView:
+    return ConnectorView(
+        name=record.name,
+        protocol=record.protocol,
+        url=record.url,
+        enabled=record.enabled,
+        version=record.version,
+        points=points,
+        settings=record.settings,
+        credentials={key: value if key == "user" else "kept" for key, value in record.credentials.items() if value},
+        created_ms=record.created // 1000 / 1000,
+        status=context.board.of("edge", record.name),
+    )
+
+
+async def _one(context: Context, name: str) -> ConnectorView:
+    def look() -> tuple[ConnectorRecord, int]:
+        return context.catalogue.connector(name), context.catalogue.counts().get(name, 0)
+
+    return _view(context, *await in_thread(look))
+
+
+def _plain(token: str) -> str:
+    return unescape(token) if "~" in token else token
+
+
+def _checked(protocol: str | None, url: str, settings: Mapping[str, Any]) -> str:
+    """The protocol's name, once its settings fit. Raises what says where they do not."""
+    found = protocol_named(protocol) if protocol else protocol_of_url(url)
+    convert(dict(settings), found.configuration, place="settings")
+    return found.name
+
+
+def _kept(context: Context, name: str, given: CredentialsBody) -> dict[str, str]:
+    """The credentials by reference; an open password goes into the store of secrets first."""
+    if given.user.startswith(_UNREADABLE_HERE):
+        raise RequestError(
+            "a reference to this machine's files or environment is only taken from hulian.toml", place="$.credentials"
+        )
+    kept = {"user": given.user} if given.user else {}
+    if given.password:
+        secret = f"connector/{name}"
+        context.trust.secrets.set(secret, given.password)
+        kept["password"] = f"secret:{secret}"
+    elif given.reference:
+        resolve_secret(given.reference, context.trust.secrets.get)
+        kept["password"] = given.reference
+    return kept
+
+
+@get("/connectors", opt=needs(Action.CONNECTORS_READ), summary="Connections", tags=["connectors"])
+async def connectors(context: NamedDependency[Context]) -> ConnectorPage:
+    """Each with its state, last error and what to do about it, counters and data age."""
+
+    def look() -> tuple[list[ConnectorRecord], dict[str, int]]:
+        return context.catalogue.connectors(), context.catalogue.counts()
+
+    records, counts = await in_thread(look)
+    return ConnectorPage(items=[_view(context, record, counts.get(record.name, 0)) for record in records])
+
+
+@post("/connectors", opt=needs(Action.CONNECTORS_WRITE), status_code=201, summary="Connect a device", tags=["connectors"])
+async def add_connector(
+    request: Request[Any, Any, Any], context: NamedDependency[Context], data: JSONBody[ConnectorBody]
+) -> ConnectorView:
+    """With its points, or neither; it starts at once."""
+
+    def write() -> None:
+        protocol = _checked(data.protocol, data.url, data.settings)
+        if any(record.name == data.name for record in context.catalogue.connectors()):
+            raise ConflictError(f"there is already a connector {data.name!r}", place="$.name", hint="choose another name")
+        record = ConnectorRecord(
+            name=data.name,
+            protocol=protocol,
+            url=data.url,
+            settings=data.settings,
+            credentials=_kept(context, data.name, data.credentials),
+            enabled=data.enabled,
+        )
+        context.catalogue.add_connector(record, [point.point(data.name) for point in data.points])
+
+    await in_thread(write)
+    details = {"did": "added", "url": data.url, "points": len(data.points)}
+    await context.audit(visitor(request), Action.CONNECTORS_WRITE, f"connector:{data.name}", details=details)
+    await context.reload_edge(data.name)
+    return await _one(context, data.name)
+
+
+@get("/connectors/{name:str}", opt=needs(Action.CONNECTORS_READ, "connector:{name}"), summary="One", tags=["connectors"])
+async def connector(context: NamedDependency[Context], name: FromPath[str]) -> ConnectorView:
+    """With its status."""
+    return await _one(context, _plain(name))
+
+
+@patch("/connectors/{name:str}", opt=needs(Action.CONNECTORS_WRITE, "connector:{name}"), summary="Change", tags=["connectors"])
+async def change_connector(
+    request: Request[Any, Any, Any], context: NamedDependency[Context], name: FromPath[str], data: JSONBody[ConnectorChange]
+) -> ConnectorView:
+    """The edge takes the change over at once."""
+    known = _plain(name)
+
+    def write() -> None:
+        record = context.catalogue.connector(known)
+        if data.settings is not None or data.url is not None:
+            _checked(record.protocol, data.url or record.url, record.settings if data.settings is None else data.settings)
+        context.catalogue.change_connector(
+            known,
+            version=data.version,
+            url=data.url,
+            settings=data.settings,
+            credentials=None if data.credentials is None else _kept(context, known, data.credentials),
+            enabled=data.enabled,
+        )
+        if data.points:
+            context.catalogue.upsert_points([point.point(known) for point in data.points])
+        if data.remove_points:
+            context.catalogue.remove_points(data.remove_points)
+
+    await in_thread(write)
+    fields = sorted(field for field in data.__struct_fields__ if getattr(data, field))
+    await context.audit(
+        visitor(request), Action.CONNECTORS_WRITE, f"connector:{known}", details={"did": "changed", "fields": fields}
+    )
+    await context.reload_edge(known)
+    return await _one(context, known)
+
+
+@delete("/connectors/{name:str}", opt=needs(Action.CONNECTORS_WRITE, "connector:{name}"), summary="Forget", tags=["connectors"])
+async def remove_connector(request: Request[Any, Any, Any], context: NamedDependency[Context], name: FromPath[str]) -> None:
+    """With its points; what they measured stays in the historian."""
+    known = _plain(name)
+
+    def write() -> None:
+        context.catalogue.remove_connector(known)
+        context.trust.secrets.delete(f"connector/{known}")
+
+    await in_thread(write)
+    await context.audit(visitor(request), Action.CONNECTORS_WRITE, f"connector:{known}", details={"did": "removed"})
+    await context.reload_edge(known)
+
+
+@post(
+    "/connectors/{name:str}/restart",
+    opt=needs(Action.CONNECTORS_WRITE, "connector:{name}"),
+    status_code=204,
+    summary="Connect anew",
+    tags=["connectors"],
+)
+async def restart_connector(request: Request[Any, Any, Any], context: NamedDependency[Context], name: FromPath[str]) -> None:
+    """Ends the connection and makes it again."""
+    known = _plain(name)
+    await in_thread(lambda: context.catalogue.connector(known))
+    await context.ask("edge", {"do": "restart", "connector": known})
+    await context.audit(visitor(request), Action.CONNECTORS_WRITE, f"connector:{known}", details={"did": "restarted"})
+
+
+@get("/protocols", opt=needs(Action.CONNECTORS_READ), summary="What can be connected", tags=["connectors"])
+async def protocols() -> ProtocolPage:
+    """With the schema of each one's settings."""
+
+    def look() -> list[ProtocolView]:
+        return [
+            ProtocolView(name=name, schemes=list(found.schemes), settings_schema=msgspec.json.schema(found.configuration))
+            for name in installed()
+            for found in (protocol_named(name),)
+        ]
+
+    return ProtocolPage(items=await in_thread(look))
+
+
+ROUTES = [
+    connectors,
+    add_connector,
+    connector,
+    change_connector,
+    remove_connector,
+    restart_connector,
+    protocols,
+]
