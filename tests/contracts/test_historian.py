@@ -1,15 +1,20 @@
-"""What every historian promises, asked of each: the embedded one, and a ClickHouse server where one is configured.
+"""What every historian promises, asked of each: the embedded one, the one over HTTP, and a server where one is configured.
 
-``HULIAN_CLICKHOUSE`` holds the address of a server as ``http://user:password@host:port``; without it its half is skipped.
+``HULIAN_CLICKHOUSE`` holds the address of a server as ``http://user:password@host:port``; without it that part is skipped,
+and the implementation for servers is asked only over the HTTP interface that `clickhouse_front` gives to a chdb.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +43,7 @@ from hulian.data.historian.contract import (
 )
 from hulian.data.historian.embedded import EmbeddedHistorian
 from hulian.data.historian.errors import QueryCancelledError, QueryLimitError, RequestError
+from hulian.data.historian.server import ServerHistorian
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.sample import Columns
 from hulian.kernel.storage import StorageClass
@@ -48,29 +54,41 @@ START = 472_222 * HOUR
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module", params=["embedded", "server"])
+@pytest.fixture(scope="module", params=["embedded", "front", "server"])
 def historian(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Historian]:
     if request.param == "embedded":
-        store: Any = EmbeddedHistorian(tmp_path_factory.mktemp("historian"))
-    else:
-        address = os.environ.get("HULIAN_CLICKHOUSE", "")
-        if not address:
+        embedded = EmbeddedHistorian(tmp_path_factory.mktemp("historian"))
+        yield embedded
+        embedded.close()
+        return
+    with contextlib.ExitStack() as stack:
+        if request.param == "front":
+            address = stack.enter_context(front(tmp_path_factory.mktemp("front")))
+        elif not (address := os.environ.get("HULIAN_CLICKHOUSE", "")):
             pytest.skip("$HULIAN_CLICKHOUSE names no server")
-        from hulian.data.historian.server import ServerHistorian
-
         parts = urlsplit(address)
-        store = ServerHistorian(
-            HistorianConfiguration(
-                server=ServerConfiguration(
-                    url=f"{parts.scheme}://{parts.hostname}:{parts.port}",
-                    database=f"hulian_test_{os.getpid()}",
-                    user=parts.username or "default",
-                )
-            ),
-            parts.password or "",
+        server = ServerConfiguration(
+            url=f"{parts.scheme}://{parts.hostname}:{parts.port}",
+            database=f"hulian_test_{os.getpid()}",
+            user=parts.username or "default",
         )
-    yield store
-    store.close()
+        store = ServerHistorian(HistorianConfiguration(server=server), parts.password or "")
+        yield store
+        store._engine.execute(f"DROP DATABASE {server.database} SYNC")
+        store.close()
+
+
+@contextlib.contextmanager
+def front(directory: Path) -> Iterator[str]:
+    """A chdb of another process behind the HTTP interface of a ClickHouse server."""
+    program = Path(__file__).with_name("clickhouse_front.py")
+    with subprocess.Popen(
+        [sys.executable, str(program), str(directory / "store")], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        yield f"http://127.0.0.1:{port}"
+        process.kill()
 
 
 @pytest.fixture

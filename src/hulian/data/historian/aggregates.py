@@ -15,19 +15,19 @@ from hulian.data.historian.asking import Asking
 from hulian.data.historian.block import HOUR, MINUTE, NUMERIC
 from hulian.data.historian.contract import Aggregate
 from hulian.data.historian.errors import RequestError
-from hulian.data.historian.sources import raw_source, rollup_source
+from hulian.data.historian.sources import numbers, raw_source, rollup_source
 from hulian.data.historian.weighting import weighted
 
 __all__ = ["aggregate"]
 
 _PERCENTILE: Final = re.compile(r"p(0[1-9]|[1-9][0-9])\Z")
 _FROM_RAW: Final = {
-    "mean": f"avgIf({sql.NUMBER}, {sql.USABLE})",
-    "min": f"minIf({sql.NUMBER}, {sql.USABLE})",
-    "max": f"maxIf({sql.NUMBER}, {sql.USABLE})",
-    "sum": f"sumIf({sql.NUMBER}, {sql.USABLE})",
-    "first": f"argMinIf({sql.NUMBER}, time, {sql.USABLE})",
-    "last": f"argMaxIf({sql.NUMBER}, time, {sql.USABLE})",
+    "mean": "avgIf(number, usable_)",
+    "min": "minIf(number, usable_)",
+    "max": "maxIf(number, usable_)",
+    "sum": "sumIf(number, usable_)",
+    "first": "argMinIf(number, at_, usable_)",
+    "last": "argMaxIf(number, at_, usable_)",
 }
 _FROM_ROLLUP: Final = {
     "mean": "sum(total) / sum(usable)",
@@ -50,9 +50,9 @@ def aggregate(asking: Asking, request: Aggregate) -> Iterator[pa.RecordBatch]:
     level = _level(request)
     step, start, end = request.step, request.start, request.end
     if level is None:
-        at = sql.NANOSECONDS
-        source = raw_source(asking, request.storage, names, start, end)
-        usable, good, samples, chosen = f"countIf({sql.USABLE})", f"countIf({sql.GOOD})", "count()", _FROM_RAW
+        at = "at_"
+        source = numbers(raw_source(asking, request.storage, names, start, end))
+        usable, good, samples, chosen = "countIf(usable_)", "countIf(good_)", "count()", _FROM_RAW
     else:
         at = "at"
         source = rollup_source(asking, request.storage, level, names, start, end)
@@ -111,10 +111,10 @@ def _level(request: Aggregate) -> str | None:
 def _other(name: str, level: str | None) -> str:
     if name == "stddev":
         if level is None:
-            return f"if(countIf({sql.USABLE}) > 1, stddevSampStableIf({sql.NUMBER}, {sql.USABLE}), NULL)"
+            return "if(countIf(usable_) > 1, stddevSampStableIf(number, usable_), NULL)"
         return "if(sum(usable) > 1, sqrt(varPopStableMerge(spread) * sum(usable) / (sum(usable) - 1)), NULL)"
     if found := _PERCENTILE.match(name):
-        return f"quantileExactInclusiveIf(0.{found[1]})({sql.NUMBER}, {sql.USABLE})"
+        return f"quantileExactInclusiveIf(0.{found[1]})(number, usable_)"
     raise RequestError(
         f"'{name}' is not an aggregate",
         place="functions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import pyarrow as pa
@@ -18,8 +18,9 @@ from hulian.data.historian.errors import (
     StoreError,
     StoreFullError,
 )
+from hulian.data.historian.sql import quote
 
-__all__ = ["Deadline", "Engine", "error_of", "insert_settings", "query_settings"]
+__all__ = ["Deadline", "Engine", "Waiter", "clause", "error_of", "insert_settings", "query_settings"]
 
 
 class Engine(Protocol):
@@ -53,6 +54,10 @@ class Engine(Protocol):
         """A small result at once."""
         ...
 
+    def check_open(self) -> None:
+        """Raises `ClosedError` after `close`."""
+        ...
+
     def close(self) -> None:
         """Lets go of everything. A second call does nothing."""
         ...
@@ -81,32 +86,39 @@ class Deadline:
             raise QueryLimitError(f"the query gives more than {self.limits.rows} rows", bound="rows")
 
 
-def query_settings(limits: Limits, seconds: float, identity: str) -> str:
-    """The SETTINGS clause that bounds one query."""
-    return (
-        f" SETTINGS max_memory_usage = {limits.memory}, max_execution_time = {max(seconds, 0.001):.3f},"
-        f" timeout_before_checking_execution_speed = 0, max_threads = {limits.threads}, log_comment = '{identity}',"
-        " max_block_size = 65536, use_uncompressed_cache = 0, max_bytes_before_external_group_by = 0,"
-        " max_query_size = 16777216, max_ast_elements = 4000000, max_expanded_ast_elements = 4000000,"
-        " output_format_arrow_string_as_string = 1"
-    )
+def query_settings(limits: Limits, seconds: float, identity: str) -> dict[str, str]:
+    """The settings that bound one query; ``identity`` finds it again among those that run."""
+    return {
+        "max_memory_usage": f"{limits.memory}",
+        "max_execution_time": f"{max(seconds, 0.001):.3f}",
+        "timeout_before_checking_execution_speed": "0",
+        "max_threads": f"{limits.threads}",
+        "log_comment": identity,
+        "max_query_size": "16777216",
+        "max_ast_elements": "4000000",
+        "max_expanded_ast_elements": "4000000",
+        "output_format_arrow_string_as_string": "1",
+    }
 
 
-def insert_settings(token: str) -> str:
-    """One block an insert, whatever its size, under ``token``."""
-    unbounded = 1 << 40
-    settings = (
-        f"max_insert_threads = 1, max_insert_block_size = {unbounded}, min_insert_block_size_rows = {unbounded},"
-        f" min_insert_block_size_bytes = {unbounded}, max_partitions_per_insert_block = 0, async_insert = 0"
-    )
-    if not token:
-        return f" SETTINGS {settings}, insert_deduplicate = 0"
-    return f" SETTINGS {settings}, insert_deduplicate = 1, insert_deduplication_token = {quote(token)}"
+def insert_settings(token: str) -> dict[str, str]:
+    """One block an insert, whatever its size, under ``token``; without one nothing is deduplicated."""
+    unbounded = f"{1 << 40}"
+    settings = {
+        "max_insert_threads": "1",
+        "max_insert_block_size": unbounded,
+        "min_insert_block_size_rows": unbounded,
+        "min_insert_block_size_bytes": unbounded,
+        "max_partitions_per_insert_block": "0",
+        "async_insert": "0",
+        "insert_deduplicate": str(int(bool(token))),
+    }
+    return settings | {"insert_deduplication_token": token} if token else settings
 
 
-def quote(text: str) -> str:
-    """``text`` as an SQL string."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def clause(settings: Mapping[str, str]) -> str:
+    """``settings`` as SQL has them."""
+    return " SETTINGS " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items())
 
 
 _BOUNDS: dict[int, str] = {241: "memory", 159: "seconds", 160: "seconds", 396: "rows", 158: "rows", 307: "memory"}

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from hulian import __version__
 from hulian.data.historian import schema
 from hulian.data.historian.contract import Limits
 from hulian.data.historian.engine import Engine
 from hulian.data.historian.errors import StoreVersionError
+from hulian.kernel.version import VERSION
 
 __all__ = ["STEPS", "prepare", "stored_version"]
 
@@ -71,4 +71,4 @@ def _durability(engine: Engine) -> str:
 
 
 def _note(engine: Engine, version: int) -> None:
-    engine.execute(f"INSERT INTO {engine.database}.schema_versions VALUES ({version}, now64(3, 'UTC'), 'hulian {__version__}')")
+    engine.execute(f"INSERT INTO {engine.database}.schema_versions VALUES ({version}, now64(3, 'UTC'), 'hulian {VERSION}')")

@@ -21,7 +21,7 @@ from hulian.data.historian.sql import USABLE, instant, listed
 from hulian.kernel.sample import SCHEMAS
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["LAST_SCHEMA", "TRUNCATED", "by_series", "last_values", "neighbours", "raw_window", "samples", "text_of"]
+__all__ = ["LAST_SCHEMA", "TRUNCATED", "by_name", "by_series", "last_values", "neighbours", "raw_window", "samples", "text_of"]
 
 LAST_SCHEMA: Final = pa.schema(
     [
@@ -205,3 +205,9 @@ def by_series(asking: Asking, batches: Iterable[pa.RecordBatch], wanted: pa.Sche
                 raise QueryLimitError(f"one series has more than {asking.deadline.limits.rows} samples here", bound="rows")
     if held:
         yield current, pa.Table.from_batches(held, schema=wanted)
+
+
+def by_name(batch: pa.RecordBatch, wanted: pa.Schema) -> dict[int, pa.Table]:
+    """The rows of ``batch``, each a table under its series."""
+    names = batch.column(0).to_pylist()
+    return {name: pa.Table.from_batches([batch.slice(row, 1)], schema=wanted) for row, name in enumerate(names)}

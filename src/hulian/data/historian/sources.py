@@ -13,11 +13,11 @@ from typing import Final
 
 from hulian.data.historian import schema, sql
 from hulian.data.historian.asking import Asking
-from hulian.data.historian.block import HOUR, MINUTE
+from hulian.data.historian.block import BAD, HOUR, MINUTE, UNCERTAIN
 from hulian.data.historian.overlaps import Overlap, Pair
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["WIDTHS", "raw_source", "rollup_source"]
+__all__ = ["WIDTHS", "numbers", "raw_source", "rollup_source"]
 
 WIDTHS: Final = {"minute": MINUTE, "hour": HOUR}
 
@@ -75,21 +75,33 @@ def rollup_source(asking: Asking, storage: StorageClass, level: str, names: Sequ
 def _partials(source: str, level: str) -> str:
     """Roll-up rows made from the samples of ``source``."""
     width = WIDTHS[level]
-    offset = f"toUInt128(positiveModulo({sql.NANOSECONDS}, {width}))"
-    bits = f"reinterpretAsUInt64({sql.NUMBER})"
-    ordered = f"if(bitTest({bits}, 63), bitNot({bits}), bitOr({bits}, {1 << 63}))"
-    first = f"bitOr(bitShiftLeft({offset}, 64), toUInt128({bits}))"
-    low = f"bitOr(bitShiftLeft(toUInt128({ordered}), 64), {offset})"
-    high = f"bitOr(bitShiftLeft(toUInt128({ordered}), 64), toUInt128(bitNot(toUInt64({offset}))))"
-    usable = sql.USABLE
     largest = f"toUInt128('{(1 << 128) - 1}')"
-    spread = f", arrayReduce('varPopStableState', groupArrayIf({sql.NUMBER}, {usable})) AS spread" if level == "hour" else ""
+    spread = ", arrayReduce('varPopStableState', groupArrayIf(number, usable_)) AS spread" if level == "hour" else ""
+    single = (
+        f"SELECT series, {sql.floor('at_', 0, width)} AS at, positiveModulo(at_, {width}) AS offset, number, usable_, good_,"
+        f" reinterpretAsUInt64(number) AS bits FROM {numbers(source)}"
+    )
+    keys = (
+        "SELECT series, at, number, usable_, good_, toUInt64(offset) AS low, toUInt128(low) AS wide, toUInt128(bits) AS plain,"
+        f" toUInt128(if(bitTest(bits, 63), bitNot(bits), bitOr(bits, {1 << 63}))) AS ordered FROM ({single})"
+    )
     return (
-        f"SELECT series, {sql.floor(sql.NANOSECONDS, 0, width)} AS at, count() AS samples, countIf({sql.GOOD}) AS good,"
-        f" countIf({usable}) AS usable, sumIf({sql.NUMBER}, {usable}) AS total,"
-        f" min(if({usable}, {first}, {largest})) AS lead, max(if({usable}, {first}, toUInt128(0))) AS tail,"
-        f" min(if({usable}, {low}, {largest})) AS lowest, max(if({usable}, {high}, toUInt128(0))) AS highest{spread}"
-        f" FROM {source} GROUP BY series, at"
+        "SELECT series, at, count() AS samples, countIf(good_) AS good, countIf(usable_) AS usable,"
+        " sumIf(number, usable_) AS total,"
+        f" min(if(usable_, bitOr(bitShiftLeft(wide, 64), plain), {largest})) AS lead,"
+        " max(if(usable_, bitOr(bitShiftLeft(wide, 64), plain), toUInt128(0))) AS tail,"
+        f" min(if(usable_, bitOr(bitShiftLeft(ordered, 64), wide), {largest})) AS lowest,"
+        " max(if(usable_, bitOr(bitShiftLeft(ordered, 64), toUInt128(bitNot(low))), toUInt128(0))) AS highest"
+        f"{spread} FROM ({keys}) GROUP BY series, at"
+    )
+
+
+def numbers(source: str) -> str:
+    """A table expression of the samples of ``source`` as numbers: series, at_ (ns), number, usable_, good_."""
+    return (
+        f"(SELECT series, at_, number, some AND status < {BAD} AS usable_, some AND status < {UNCERTAIN} AS good_ FROM"
+        f" (SELECT series, {sql.NANOSECONDS} AS at_, toFloat64(assumeNotNull(value)) AS number, status,"
+        f" value IS NOT NULL AND NOT isNaN(number) AS some FROM {source}))"
     )
 
 

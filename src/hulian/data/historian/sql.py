@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from hulian.data.historian.block import BAD, UNCERTAIN
+from hulian.data.historian.block import BAD
 
 __all__ = [
-    "GOOD",
     "NANOSECONDS",
     "NUMBER",
     "SECONDS",
@@ -26,7 +25,6 @@ NANOSECONDS: Final = "toUnixTimestamp64Nano(time)"
 SECONDS: Final = "toUnixTimestamp64Second(time)"
 NUMBER: Final = "toFloat64(assumeNotNull(value))"
 USABLE: Final = f"(value IS NOT NULL AND status < {BAD} AND NOT isNaN({NUMBER}))"
-GOOD: Final = f"(value IS NOT NULL AND status < {UNCERTAIN} AND NOT isNaN({NUMBER}))"
 _SIGN: Final = 1 << 63
 
 

@@ -16,7 +16,7 @@ from hulian.data.historian.asking import Asking
 from hulian.data.historian.block import BAD, double_of
 from hulian.data.historian.contract import Instants, TimeInState
 from hulian.data.historian.errors import RequestError
-from hulian.data.historian.samples import by_series, neighbours, samples, text_of
+from hulian.data.historian.samples import by_name, by_series, neighbours, samples, text_of
 from hulian.kernel.quality import Quality
 from hulian.kernel.sample import SCHEMAS
 from hulian.kernel.storage import StorageClass
@@ -73,17 +73,12 @@ def _held(asking: Asking, storage: StorageClass, series: object, start: int, end
     if found is None:
         return
     wanted = SCHEMAS[storage]
-    before = _by_name(neighbours(asking, storage, found.tolist(), start, before=True), wanted)
+    before = by_name(neighbours(asking, storage, found.tolist(), start, before=True), wanted)
     for name, table in by_series(asking, samples(asking, storage, found.tolist(), start, end), wanted):
         held = before.pop(name, None)
         yield name, (table if held is None else pa.concat_tables([held, table])).combine_chunks()
     for name, held in sorted(before.items()):
         yield name, held.combine_chunks()
-
-
-def _by_name(batch: pa.RecordBatch, wanted: pa.Schema) -> dict[int, pa.Table]:
-    names = batch.column(0).to_pylist()
-    return {name: pa.Table.from_batches([batch.slice(row, 1)], schema=wanted) for row, name in enumerate(names)}
 
 
 def at_instants(asking: Asking, request: Instants) -> Iterator[pa.RecordBatch]:

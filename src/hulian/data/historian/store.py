@@ -34,6 +34,7 @@ from hulian.data.historian.overlaps import Overlap, Overlaps, Pair
 from hulian.data.historian.queries import answer
 from hulian.data.historian.repeats import repeated_hours, settle
 from hulian.data.historian.rows import EVENT_COLUMNS, SAMPLE_COLUMNS, event_rows, rollup_rows, sample_rows
+from hulian.data.historian.sql import quote
 from hulian.kernel.event import Event
 from hulian.kernel.sample import SCHEMAS, Columns
 from hulian.kernel.storage import StorageClass
@@ -227,6 +228,7 @@ class Store:
     def query(
         self, request: Request, limits: Limits = DEFAULT_LIMITS, cancellation: Cancellation | None = None
     ) -> Iterator[pa.RecordBatch]:
+        self._engine.check_open()
         deadline = Deadline(limits)
         for batch in answer(self._asking(deadline, cancellation), request):
             deadline.count(batch.num_rows)
@@ -248,7 +250,10 @@ class Store:
             return list(retention.enforce(self._engine, self._configuration.retention, INTERNAL, time.time_ns()))
 
     def backup(self, directory: str) -> Mapping[str, Any]:
-        raise NotImplementedError
+        """By the server itself into a directory of its own, where its configuration allows backups to files."""
+        with self._writing:
+            self._engine.execute(f"BACKUP DATABASE {self._engine.database} TO File({quote(directory)})")
+        return {"directory": directory}
 
     def close(self) -> None:
         with self._writing:

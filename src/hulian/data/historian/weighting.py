@@ -11,7 +11,7 @@ import pyarrow as pa
 from hulian.data.historian.asking import Asking
 from hulian.data.historian.block import BAD, double_of
 from hulian.data.historian.contract import Aggregate
-from hulian.data.historian.samples import by_series, neighbours, samples
+from hulian.data.historian.samples import by_name, by_series, neighbours, samples
 from hulian.kernel.sample import SCHEMAS
 
 __all__ = ["time_weighted_means", "weighted"]
@@ -26,14 +26,10 @@ def weighted(asking: Asking, request: Aggregate, batches: Iterable[pa.RecordBatc
     if not batches:
         return
     rows = pa.Table.from_batches(batches).combine_chunks()
-    asking.deadline.count(0)
     series, begins = rows.column("series").to_numpy(), rows.column("time").chunk(0).view(pa.int64()).to_numpy()
     names = np.unique(series).tolist()
     wanted, storage = SCHEMAS[request.storage], request.storage
-    before = {
-        row["series"]: pa.Table.from_pylist([row], schema=wanted)
-        for row in neighbours(asking, storage, names, request.start, before=True).to_pylist()
-    }
+    before = by_name(neighbours(asking, storage, names, request.start, before=True), wanted)
     means = np.full(len(series), np.nan)
     for name, table in by_series(asking, samples(asking, storage, names, request.start, request.end), wanted):
         held = pa.concat_tables([before[name], table]) if name in before else table
@@ -43,9 +39,8 @@ def weighted(asking: Asking, request: Aggregate, batches: Iterable[pa.RecordBatc
         if missing is not None:
             usable &= ~missing
         time = np.maximum(held.column(1).chunk(0).view(pa.int64()).to_numpy(), request.start)
-        at = slice(*np.searchsorted(series, [name, name + 1] if name < 2**64 - 1 else [name, name]).tolist())
-        if name == 2**64 - 1:
-            at = slice(at.start, len(series))
+        key = np.uint64(name)
+        at = slice(int(np.searchsorted(series, key)), int(np.searchsorted(series, key, side="right")))
         ends = np.minimum(begins[at] + request.step, request.end)
         means[at] = time_weighted_means(time, np.where(usable, numbers, 0.0), usable, begins[at], ends)
     column = rows.schema.get_field_index("time_weighted_mean")

@@ -1,0 +1,1 @@
+"""Samples to and from files: CSV and Parquet, in bounded memory, with progress."""
