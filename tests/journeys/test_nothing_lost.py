@@ -72,7 +72,7 @@ def connect_devices(platform: RunningPlatform, modbus_url: str):
         device = sdk.create_device("counting-device", ["plant/#"])
         point = sdk.propose(
             "line-7",
-            [{"address": "json:plant/line-7:value", "name": "count", "path": ["plant", "line-7"], "leaf": True, "storage": "integer"}],
+            [{"address": "json:plant/line-7:value", "name": "count", "path": ["count"], "leaf": True, "storage": "integer"}],
             thing="99.118.8/line-7",
         )
         point[0]["name"] = POINT
@@ -133,7 +133,8 @@ def test_kill_9_of_each_component_in_turn_loses_and_doubles_nothing(tmp_path, po
                     before = len(device.acknowledged)
                     pid = platform.kill(component)
                     platform.wait_running(component, pid)
-                    until(lambda before=before: len(device.acknowledged) > before + 100, 60, f"stuck after {component} was killed")
+                    stuck = f"stuck after {component} was killed"
+                    until(lambda before=before: len(device.acknowledged) > before + 100, 60, stuck)
         finally:
             device.stop()
         assert len(device.acknowledged) > 400

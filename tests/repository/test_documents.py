@@ -17,7 +17,10 @@ from running import RunningPlatform, opcua_server
 from hulian.cli.reference import pages
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"<!-- (?P<what>start|run|stop)(?:: (?P<name>[^>]*?))? -->\n(?:```(?P<language>\w+)\n(?P<text>.*?)```)?", re.DOTALL)
+BLOCK = re.compile(
+    r"<!-- (?P<what>start|run|stop)(?:: (?P<name>[^>]*?))? -->\n(?:```(?P<language>\w+)\n(?P<text>.*?)```)?", re.DOTALL
+)
+DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
 
 
 @pytest.mark.parametrize(("name", "text"), list(pages()), ids=[name for name, _ in pages()])
@@ -25,7 +28,7 @@ def test_generated_references_are_fresh(name, text):
     assert (ROOT / "docs" / "reference" / name).read_text() == text, "run 'make docs'"
 
 
-@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text()):
         if "://" not in target:

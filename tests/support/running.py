@@ -37,7 +37,7 @@ class RunningPlatform:
     def data(self) -> Path:
         return self.directory / "data"
 
-    def start(self, seconds: float = 60.0) -> RunningPlatform:
+    def start(self, seconds: float = 150.0) -> RunningPlatform:
         before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(

@@ -47,6 +47,9 @@ def up(
         from hulian.assembly.components import run_component
 
         return run_component(component, configuration, config)
+    from hulian.assembly.logging import configure_logging
+
+    configure_logging("supervisor")
     from hulian.assembly.node import first_start, stages
 
     preparation = first_start(configuration, config)

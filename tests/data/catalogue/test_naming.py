@@ -23,7 +23,7 @@ def catalogue(sqlite_registry):
 
 
 def leaf(*path, **more):
-    return Browsed(**{"address": "/".join(path), "name": path[-1], "path": path[:-1], "leaf": True, **more})
+    return Browsed(**{"address": "/".join(path), "name": path[-1], "path": path, "leaf": True, **more})
 
 
 def names(points):
@@ -32,7 +32,7 @@ def names(points):
 
 def test_the_innermost_branch_is_the_thing(catalogue):
     nodes = [
-        Browsed(address="b", name="Reactor", path=("Objects", "Plant"), leaf=False),
+        Browsed(address="b", name="Reactor", path=("Objects", "Plant", "Reactor"), leaf=False),
         leaf("Objects", "Plant", "Reactor", "Outlet Pressure", unit="bar", low=0.0, high=4.0, description="After the valve"),
         leaf("Objects", "Plant", "Reactor", "Running", storage=StorageClass.BOOLEAN, options={"interval": "1s"}),
         leaf("Objects", "Uptime", storage=StorageClass.INTEGER, writable=True),
@@ -120,7 +120,7 @@ def test_a_word_is_always_part_of_a_legal_name(text):
     )
 )
 def test_whatever_a_device_shows_gets_legal_unique_names(catalogue, shown):
-    nodes = [Browsed(address=f"a{number}", name=name, path=tuple(path), leaf=True) for number, (path, name) in enumerate(shown)]
+    nodes = [Browsed(address=f"a{number}", name=name, path=(*path, name), leaf=True) for number, (path, name) in enumerate(shown)]
     points = catalogue.propose(nodes, connector="Press 2", prefix="99.1", path="works")
     assert len(points) == len(nodes)
     assert len(set(names(points))) == len(points)

@@ -99,7 +99,7 @@ def propose(
 
 
 def _branch(node: Browsed) -> tuple[str, ...]:
-    path = tuple(node.path)
+    path = tuple(node.path)[:-1]
     return path[1:] if path and path[0] in _ROOTS else path
 
 

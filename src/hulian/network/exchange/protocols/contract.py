@@ -52,7 +52,10 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Browsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One node that a device shows: a branch to open, or a leaf that can become a point."""
+    """One node that a device shows: a branch to open, or a leaf that can become a point.
+
+    ``path`` leads from the root to the node, its own name last; ``name`` is what a person calls it.
+    """
 
     address: Address
     name: str
