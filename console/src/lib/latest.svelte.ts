@@ -1,3 +1,4 @@
+import { untrack } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 import { numeric } from "../trend/buffer";
 import { live, type Subscription } from "./live.svelte";
@@ -24,6 +25,7 @@ export class LatestValues {
   values = new SvelteMap<string, Latest>();
   /** Short histories for sparklines, of the series asked for. */
   recent = new SvelteMap<string, number[]>();
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nothing is shown of it
   #pending = new Map<string, Latest>();
   #subscription: Subscription | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -34,11 +36,13 @@ export class LatestValues {
   }
 
   watch(points: readonly Point[]): void {
-    for (const point of points) {
-      const last = lastOf(point);
-      const known = this.values.get(point.series);
-      if (last && (!known || known.time < last.time)) this.values.set(point.series, last);
-    }
+    untrack(() => {
+      for (const point of points) {
+        const last = lastOf(point);
+        const known = this.values.get(point.series);
+        if (last && (!known || known.time < last.time)) this.values.set(point.series, last);
+      }
+    });
     const series = points.map((point) => point.series);
     if (this.#subscription) this.#subscription.watch(series);
     else {

@@ -77,7 +77,9 @@ class LiveStream {
   }
 
   #wanted() {
+    // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nothing is shown of it
     const series = new Set<string>();
+    // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nothing is shown of it
     const topics = new Set<string>();
     for (const listener of this.#listeners) {
       for (const id of listener.series ?? []) series.add(id);

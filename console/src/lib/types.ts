@@ -134,10 +134,12 @@ export interface LedgerRow {
   duplicated: number;
   missing: number;
   pending: number;
-  since?: Moment;
-  last_time?: Moment;
-  last_sequence?: number;
-  state?: string;
+  gaps: number;
+  undecodable: number;
+  state: string;
+  since_ms: number;
+  last_time_ms: number;
+  last_sequence: number;
 }
 
 export interface EventItem {
@@ -191,13 +193,11 @@ export interface QueryResult {
 
 export interface Annotation {
   id: string;
-  series?: string;
-  point?: string | null;
-  start?: Moment;
-  end?: Moment;
-  start_ms?: number;
-  end_ms?: number;
-  author?: string;
+  point: string | null;
+  series: string;
+  start_ms: number;
+  end_ms: number;
+  author: string;
   text: string;
 }
 

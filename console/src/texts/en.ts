@@ -144,7 +144,7 @@ export const texts = {
   "export.parquet": "for analysis",
   "export.png": "this picture",
   "health.degraded": "Needs attention",
-  "health.ok": "All systems fine",
+  "health.ok": "Platform running",
   "health.starting": "Starting",
   "kind.continuous": "continuous",
   "kind.step": "step",

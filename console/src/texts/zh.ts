@@ -143,7 +143,7 @@ export const texts: Texts = {
   "export.parquet": "用于分析",
   "export.png": "当前图像",
   "health.degraded": "需要关注",
-  "health.ok": "系统正常",
+  "health.ok": "平台运行正常",
   "health.starting": "正在启动",
   "kind.continuous": "连续",
   "kind.step": "阶跃",
