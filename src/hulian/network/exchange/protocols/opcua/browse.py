@@ -99,7 +99,9 @@ class _Browser:
                 for part in batches(children, _NODES_PER_CALL):
                     for node in await self._described(part):
                         yield node
-                following += [child for child in children if not depth or child.depth < depth]
+                # The server's own diagnostics are hundreds of nodes that nobody means by "everything": only on request.
+                own = address.standard(ObjectIds.Server) if under is None else None
+                following += [child for child in children if (not depth or child.depth < depth) and child.node != own]
                 await anyio.sleep(_PAUSE)
             level = following
 
