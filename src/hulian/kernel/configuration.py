@@ -7,6 +7,7 @@ A configuration type is a frozen `msgspec.Struct` with ``kw_only=True, forbid_un
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import tomllib
@@ -106,17 +107,13 @@ def _place(keys: tuple[str, ...], origin: str, text: str) -> str:
 
 def _line_of(keys: tuple[str, ...], text: str) -> int | None:
     """The line of the deepest of ``keys`` that is written in ``text``: its table header, then its assignment."""
-    table: list[str] = []
-    seen: dict[str, int] = {}
+    table: tuple[str, ...] = ()
+    seen: dict[tuple[str, ...], int] = {}
     best, depth = None, 0
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[(\[?)\s*([^\[\]]+?)\s*\]", line):
-            table = [part.strip().strip("'\"") for part in header[2].split(".")]
-            if header[1]:
-                name = ".".join(table)
-                seen[name] = seen.get(name, -1) + 1
-                table.append(str(seen[name]))
-            here = tuple(table)
+            table = _opened([part.strip().strip("'\"") for part in header[2].split(".")], bool(header[1]), seen)
+            here = table
         elif assignment := re.match(r"\s*([A-Za-z0-9_\-.'\"]+)\s*=", line):
             here = (*table, *(part.strip("'\"") for part in assignment[1].split(".")))
         else:
@@ -124,6 +121,18 @@ def _line_of(keys: tuple[str, ...], text: str) -> int | None:
         if here == keys[: len(here)] and len(here) > depth:
             best, depth = number, len(here)
     return best
+
+
+def _opened(parts: list[str], array: bool, seen: dict[tuple[str, ...], int]) -> tuple[str, ...]:
+    """The keys that lead to the table of a header; ``seen`` counts the tables of each array so far."""
+    path: tuple[str, ...] = ()
+    for position, part in enumerate(parts, 1):
+        path = (*path, part)
+        if array and position == len(parts):
+            seen[path] = seen.get(path, -1) + 1
+        if path in seen:
+            path = (*path, str(seen[path]))
+    return path
 
 
 def resolve_secret(reference: str, stored: Callable[[str], str | None] | None = None) -> str:
@@ -141,11 +150,13 @@ def resolve_secret(reference: str, stored: Callable[[str], str | None] | None = 
             return Path(name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
             raise SecretError(f"cannot read the secret's file: {error.strerror}", place=reference) from error
+        except UnicodeDecodeError:
+            raise SecretError("the secret's file is not UTF-8", place=reference) from None  # the cause would show its bytes
     if scheme == "secret" and name and stored is not None:
         if (value := stored(name)) is None:
             raise SecretError("there is no secret of this name", place=reference, hint=f"run 'hulian secret set {name}'")
         return value
-    raise SecretError("not a reference to a secret", place=reference.split(":")[0] + ":…")
+    raise SecretError("not a reference to a secret", place=f"{scheme}:…" if scheme in ("env", "file", "secret") else "…")
 
 
 def describe(kind: type[msgspec.Struct]) -> Iterator[tuple[str, str, Any, str]]:
@@ -155,13 +166,14 @@ def describe(kind: type[msgspec.Struct]) -> Iterator[tuple[str, str, Any, str]]:
 
 def _describe(kind: type[msgspec.Struct], above: tuple[str, ...]) -> Iterator[tuple[str, str, Any, str]]:
     hints = get_type_hints(kind, include_extras=True)
+    tables: list[tuple[str, type[msgspec.Struct]]] = []
     for field in msgspec.structs.fields(kind):
         annotation = hints[field.name]
         meta = [item for item in get_args(annotation)[1:] if isinstance(item, msgspec.Meta)]
         text = next((item.description for item in meta if item.description), "")
         nested = _struct_of(annotation)
         if nested is not None and get_origin(_plain(annotation)) is None:
-            yield from _describe(nested, (*above, field.encode_name))
+            tables.append((field.encode_name, nested))  # after the keys of this one: a table cannot be taken up again
             continue
         if field.default is not msgspec.NODEFAULT:
             default = field.default
@@ -172,6 +184,8 @@ def _describe(kind: type[msgspec.Struct], above: tuple[str, ...]) -> Iterator[tu
         plain = _plain(annotation)
         name = plain.__name__ if isinstance(plain, type) and not get_args(plain) else str(plain).replace("typing.", "")
         yield ".".join((*above, field.encode_name)), name, default, text or ""
+    for name, table in tables:
+        yield from _describe(table, (*above, name))
 
 
 def sample(kind: type[msgspec.Struct]) -> str:
@@ -196,10 +210,10 @@ def shown(value: Any) -> str:
         case bool() as flag:
             return "true" if flag else "false"
         case str() as text:
-            return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
         case list() | tuple() as items:
             return "[" + ", ".join(shown(item) for item in items) + "]"
         case dict() as items:
-            return "{ " + ", ".join(f"{key} = {shown(item)}" for key, item in items.items()) + " }" if items else "{}"
+            return "{ " + ", ".join(f"{shown(key)} = {shown(item)}" for key, item in items.items()) + " }" if items else "{}"
         case other:
             return str(other)

@@ -35,7 +35,7 @@ def escape(text: str) -> str:
     """
     if not text:
         raise IdentifierError("an empty name cannot be escaped")
-    return "".join(chr(byte) if byte in _SAFE else f"~{byte:02X}" for byte in text.encode())
+    return "".join(chr(byte) if byte in _SAFE else f"~{byte:02X}" for byte in _encoded(text))
 
 
 def unescape(token: str) -> str:
@@ -54,6 +54,13 @@ def unescape(token: str) -> str:
     if escape(text) != token:
         raise IdentifierError(f"{token!r} is not the escaped form of {text!r}")
     return text
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise IdentifierError(f"{text!r} holds half of a character at position {error.start}") from error
 
 
 def _check_text(text: str, what: str) -> None:
@@ -127,7 +134,7 @@ def series_id(organisation: str, source: str, address: str, value_type: str) -> 
     """
     digest = hashlib.blake2b(digest_size=8, person=b"hulian-series")
     for part in (organisation, source, address, value_type):
-        raw = part.encode()
+        raw = _encoded(part)
         digest.update(len(raw).to_bytes(4, "little"))
         digest.update(raw)
     return int.from_bytes(digest.digest(), "little") or 1

@@ -110,15 +110,17 @@ class Columns:
         status: npt.ArrayLike | None = None,
     ) -> Columns:
         """Columns of any storage class from Python lists or arrays; ``None`` is a sample without a value."""
-        ids = np.ascontiguousarray(series, dtype=np.uint64)
-        values = value if isinstance(value, pa.Array) else pa.array(value, type=_VALUE_TYPES[storage])
-        return cls(
-            storage,
-            ids,
-            np.ascontiguousarray(time, dtype=np.int64),
-            values,
-            np.zeros(len(ids), np.uint32) if status is None else np.ascontiguousarray(status, dtype=np.uint32),
-        )
+        try:
+            ids = np.ascontiguousarray(series, dtype=np.uint64)
+            return cls(
+                storage,
+                ids,
+                np.ascontiguousarray(time, dtype=np.int64),
+                value if isinstance(value, pa.Array) else pa.array(value, type=_VALUE_TYPES[storage]),
+                np.zeros(len(ids), np.uint32) if status is None else np.ascontiguousarray(status, dtype=np.uint32),
+            )
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise BatchError(f"these are no columns of {storage}: {error}") from error
 
     def __len__(self) -> int:
         return len(self.series)
