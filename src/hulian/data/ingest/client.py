@@ -99,9 +99,7 @@ class QueryClient:
     async def table(self, request: Request, limits: Limits = DEFAULT_LIMITS) -> pa.Table:
         """The whole answer as one table, schema metadata (``truncated``, ``resolution``) included."""
         batches = [batch async for batch in self.query(request, limits)]
-        if not batches:
-            raise AnswerError("the historian answered without a schema")
-        return pa.Table.from_batches(batches, batches[-1].schema)
+        return pa.Table.from_batches(batches, batches[-1].schema) if batches else pa.table({})
 
     async def _ask(self, ask: Ask, columns: Sequence[Columns] = (), timeout: float = 60.0) -> Any:
         answer = await self._spine.request(self._subjects.query_historian, pack_ask(ask, columns), timeout)
@@ -110,7 +108,7 @@ class QueryClient:
 
     async def ledger(self) -> list[LedgerRow]:
         """The account of every source."""
-        answer = await self._spine.request(self._subjects.query_ledger)
+        answer = await self._spine.request(self._subjects.query_ledger, timeout=15.0)
         return msgspec.json.decode(answer.payload, type=list[LedgerRow])
 
     async def insert_history(self, columns: Sequence[Columns], token: str) -> None:
