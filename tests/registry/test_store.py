@@ -184,6 +184,31 @@ def test_a_copy_taken_under_writes_is_whole_and_restores(tmp_path):
     assert not (tmp_path / "registry.db.restoring").exists()
 
 
+def test_a_registry_in_use_is_not_replaced(tmp_path):
+    registry = Registry.open(tmp_path / "registry.db")
+    registry.backup(tmp_path / "copy.db")
+    with registry.write() as connection:
+        connection.execute(user.insert().values(**a_user("later")))
+    with pytest.raises(RegistryBusyError, match="in use"):
+        Registry.restore(tmp_path / "copy.db", tmp_path / "registry.db")
+    assert names(registry) == ["later"]
+    registry.close()
+    Registry.restore(tmp_path / "copy.db", tmp_path / "registry.db")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "registry.db"]
+    registry = Registry.open(tmp_path / "registry.db")
+    assert names(registry) == []
+    registry.close()
+
+
+def test_a_damaged_registry_is_replaced(tmp_path):
+    registry = Registry.open(tmp_path / "good.db")
+    registry.backup(tmp_path / "copy.db")
+    registry.close()
+    (tmp_path / "registry.db").write_bytes(b"damaged beyond repair" * 1000)
+    Registry.restore(tmp_path / "copy.db", tmp_path / "registry.db")
+    Registry.open(tmp_path / "registry.db").close()
+
+
 def test_a_damaged_copy_is_refused_and_the_registry_stays(tmp_path):
     registry = Registry.open(tmp_path / "registry.db")
     with registry.write() as connection:

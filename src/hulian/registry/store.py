@@ -115,15 +115,21 @@ class Registry:
 
     @staticmethod
     def restore(backup: Path, target: Path) -> None:
-        """Puts the copy ``backup`` in the place of the registry ``target``, which nobody may hold open.
+        """Puts the copy ``backup`` in the place of the registry ``target``.
 
-        The copy is proved whole before anything of ``target`` is touched.
+        The copy is proved whole before anything of ``target`` is touched; whenever this is killed, either the old registry
+        is there or the new one. Raises `RegistryBackupError`, and `RegistryBusyError` where somebody still holds ``target``.
         """
         if not backup.is_file():
             raise RegistryBackupError("there is no backup of the registry", place=str(backup))
         incoming = target.with_name(target.name + ".restoring")
         incoming.unlink(missing_ok=True)
         _copy(backup, incoming)
+        try:
+            _fold(target)
+        except RegistryBusyError:
+            incoming.unlink(missing_ok=True)
+            raise
         for rest in ("-wal", "-shm"):
             target.with_name(target.name + rest).unlink(missing_ok=True)
         incoming.replace(target)
@@ -252,6 +258,20 @@ def _copy(source: Path, target: Path) -> None:
     with target.open("rb+") as file:
         os.fsync(file.fileno())
     _sync_directory(target.parent)
+
+
+def _fold(path: Path) -> None:
+    """Takes the write-ahead log back into the file, which only works while nobody else has it open."""
+    if not path.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        translated = _translated(error, str(path))
+        if isinstance(translated, RegistryBusyError):
+            raise RegistryBusyError("the registry is in use", place=str(path), hint="stop the platform first") from error
+        return  # damaged, or not a database at all: that is why a copy comes back
 
 
 def _read_only(path: Path) -> str:
