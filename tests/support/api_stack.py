@@ -155,7 +155,7 @@ class Stack:
 
     async def start_historian(self) -> None:
         password = self.spine_server.accounts.password("historian")
-        command = [sys.executable, str(HERE / "historian_process.py"), str(self.directory), self.spine_server.settings.url]
+        command = [sys.executable, str(HERE / "api_historian.py"), str(self.directory), self.spine_server.settings.url]
         with (self.directory / "historian.log").open("ab") as log:
             self.historian = subprocess.Popen([*command, password, ORGANISATION], stdout=subprocess.PIPE, stderr=log)
         line = await anyio.to_thread.run_sync(self.historian.stdout.readline)
@@ -173,7 +173,7 @@ class Stack:
 
     # -- the plant ---------------------------------------------------------------------------------------------------
 
-    def connector(self, name: str, points: dict[str, StorageClass], *, url: str = "opc.tcp://127.0.0.1:1", **more) -> list[Point]:
+    def connector(self, name: str, points: dict[str, StorageClass], **more) -> list[Point]:
         """Adds a connector and its points ``99.118.8/<name>#<property>``."""
         listed = [
             Point(
@@ -190,7 +190,7 @@ class Stack:
             )
             for key, storage in points.items()
         ]
-        self.catalogue.add_connector(ConnectorRecord(name=name, protocol="opcua", url=url), listed)
+        self.catalogue.add_connector(ConnectorRecord(name=name, protocol="opcua", url="opc.tcp://127.0.0.1:1"), listed)
         return [self.catalogue.point(point.name).point for point in listed]
 
     def publish(self, source: str, columns: Columns) -> None:
@@ -265,7 +265,8 @@ def stack(tmp_path_factory):
     directory = tmp_path_factory.mktemp("api")
     console = directory / "console"
     (console / "assets").mkdir(parents=True)
-    (console / "index.html").write_text("<!doctype html><title>Hulian</title><script src=/assets/app-1.js></script>" + " " * 600)
+    page = "<!doctype html><title>Hulian</title><script src=/assets/app-1.js></script>" + " " * 600
+    (console / "index.html").write_text(page)
     (console / "assets" / "app-1.js").write_text("export const a = 1;\n" * 100)
     (console / "assets" / "app-1.js.br").write_bytes(b"brotli bytes")
     with Stack(directory, free_port()) as running:

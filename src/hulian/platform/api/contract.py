@@ -104,7 +104,8 @@ class Dependencies:
 
     ``accounts_changed`` is awaited after an MQTT credential was made or taken away: it renders the spine's accounts anew
     and makes the server read them. ``components`` and ``streams`` are asked when somebody looks at the health; the first
-    blocks shortly. ``console`` is the folder of the built console.
+    blocks shortly. ``console`` is the folder of the built console, ``scratch`` one for files that are being
+    imported (None: the system's).
     """
 
     organisation: str
@@ -119,6 +120,7 @@ class Dependencies:
     components: Callable[[], Sequence[ComponentReport]] = tuple
     streams: Callable[[], Awaitable[Sequence[StreamFigures]]] = _no_streams
     console: Path | None = None
+    scratch: Path | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import structlog
 import uvicorn
 from anyio import TASK_STATUS_IGNORED, CancelScope
 from anyio.abc import TaskStatus
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hulian.platform.api.access import in_thread
 from hulian.platform.api.application import build_application, context_of
@@ -24,6 +26,57 @@ __all__ = ["ApiService"]
 
 _log = structlog.get_logger("hulian.api")
 _GRACE = 3
+_PATIENCE: Final = 30.0
+"""Seconds that the next bytes of a request may take."""
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, which does not wait for ever: whoever sends nothing for ``_PATIENCE`` within a request is cut off.
+
+    uvicorn itself bounds only the pause between requests, so that a few bytes a minute would hold a connection.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._served()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        self._wait()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._wait()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._wait()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._served()
+        super().on_message_complete()
+
+    def _wait(self) -> None:
+        self._served()
+        self._timer = self.loop.call_later(_PATIENCE, self._cut)
+
+    def _served(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _cut(self) -> None:
+        # A body that we do not take in is our pause, not the sender's.
+        if self.flow.read_paused:
+            self._wait()
+        elif not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -146,7 +199,7 @@ class ApiService:
         return uvicorn.Config(
             app,
             loop="none",
-            http="httptools",
+            http=_Protocol,
             ws="none",
             lifespan="on",
             interface="asgi3",

@@ -14,6 +14,7 @@ from hulian.platform.api.routes import (
     reference,
     session,
     system,
+    transfer,
 )
 
 __all__ = ["ALL"]
@@ -28,6 +29,7 @@ ALL: list[HTTPRouteHandler] = [
     *certificates.ROUTES,
     *records.ROUTES,
     *accounts.ROUTES,
+    *transfer.ROUTES,
     *system.ROUTES,
     *reference.ROUTES,
 ]

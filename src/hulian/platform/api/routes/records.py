@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from hulian.data.historian.contract import Annotate, Annotations, Events
 from hulian.kernel.event import Severity
@@ -206,8 +206,8 @@ def _event(when: int, row: dict[str, Any]) -> EventView:
 async def notes(
     context: NamedDependency[Context],
     points: Annotated[list[str] | None, QueryParameter(description=POINTS_TEXT)] = None,
-    start: str | None = None,
-    end: str | None = None,
+    start: FromQuery[str | None] = None,
+    end: FromQuery[str | None] = None,
 ) -> AnnotationPage:
     """Those that touch the window; with points, theirs and those for all."""
     names = split_points(points or [])
@@ -300,8 +300,8 @@ async def audit(
     context: NamedDependency[Context],
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     before: Annotated[int | None, QueryParameter(description="next of the page before")] = None,
-    principal: str | None = None,
-    action: str | None = None,
+    principal: FromQuery[str | None] = None,
+    action: FromQuery[str | None] = None,
     verify: Annotated[bool, QueryParameter(description="check the whole chain of hashes too")] = False,
 ) -> AuditPage:
     """Newest first."""

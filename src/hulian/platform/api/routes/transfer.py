@@ -1,0 +1,185 @@
+"""History as files: out while it is read, in after it was checked."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import anyio
+import msgspec
+import pyarrow as pa
+from anyio import to_thread
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody, QueryParameter
+
+from hulian.kernel.point import Point
+from hulian.platform.api.access import needs, visitor
+from hulian.platform.api.context import Context
+from hulian.platform.api.errors import ImportFileError, NotFoundError, RequestError, TooLargeError, UnavailableError
+from hulian.platform.api.imports import FORMATS, point_names, read_columns, read_file
+from hulian.platform.api.jobs import Job
+from hulian.platform.api.query import Question, plan
+from hulian.platform.api.streaming import Streaming
+from hulian.platform.api.tabular import CSV, PARQUET, CsvEncoder, Encoder, ParquetEncoder, chunks, encoded
+from hulian.trust import Action
+
+__all__ = ["ROUTES"]
+
+_ROWS = 2**31 - 1
+
+
+class Export(Question, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question whose answer becomes a file."""
+
+    format: Literal["csv", "parquet"] = "csv"  # type: ignore[assignment]
+    limit: Annotated[int, msgspec.Meta(ge=1, le=_ROWS, description="most samples")] = _ROWS
+
+
+@post(
+    "/exports",
+    opt=needs(Action.EXPORTS_CREATE),
+    status_code=200,
+    summary="History as a file",
+    tags=["history"],
+    responses={200: ResponseSpec(bytes, media_type="application/octet-stream", description="CSV or Parquet")},
+)
+async def export(request: Request[Any, Any, Any], context: NamedDependency[Context], data: JSONBody[Export]) -> Response[bytes]:
+    """Streamed, whatever its size. A file that breaks off never looks complete."""
+    points = await context.points.resolve(data.points, most=context.configuration.query_points, place="$.points")
+    parts = plan(data, await context.points.tracks(points))
+    encoder: Encoder = ParquetEncoder() if data.format == "parquet" else CsvEncoder()
+    name = f"hulian-{datetime.now(UTC):%Y%m%d-%H%M%S}.{data.format}"
+    await context.audit(visitor(request), Action.EXPORTS_CREATE, name, details={"points": len(points), "format": data.format})
+    return await Streaming(
+        encoded(chunks(context.queries, parts, context.limits()), encoder),
+        PARQUET if data.format == "parquet" else CSV,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    ).prepare()
+
+
+@post(
+    "/imports",
+    opt=needs(Action.HISTORY_WRITE),
+    status_code=202,
+    summary="A file into history",
+    tags=["history"],
+    request_max_body_size=None,
+)
+async def import_file(
+    request: Request[Any, Any, Any],
+    context: NamedDependency[Context],
+    dry_run: Annotated[bool, QueryParameter(description="check the whole file and write nothing")] = False,
+    name: Annotated[str, QueryParameter(description="the file's name, for the record", max_length=300)] = "",
+) -> Job:
+    """The body is a CSV or Parquet file. It is checked as a whole first; then the job writes it. Twice is once."""
+    form = FORMATS.get(request.headers.get("content-type", "").partition(";")[0].strip())
+    if form is None:
+        raise RequestError("the body is neither CSV nor Parquet", place="header content-type", hint=", ".join(FORMATS))
+    limit = context.configuration.import_limit
+    if int(request.headers.get("content-length", 0) or 0) > limit:
+        raise TooLargeError(f"the file is larger than {limit} bytes", hint="raise import_limit of [api], or split the file")
+    folder = await to_thread.run_sync(tempfile.mkdtemp, "", "hulian-import-", context.house.scratch)
+    path = Path(folder) / "file"
+    try:
+        digest, size = await _receive(request.stream(), path, limit)
+        who = visitor(request)
+        job = context.jobs.new("import", who.name)
+        job.total, job.dry_run = size if dry_run else 2 * size, dry_run
+        work = _Import(context, path, form, digest)
+        context.jobs.start(job, work.run)
+    except BaseException:
+        await _discard(path)
+        raise
+    details = {"did": "dry run" if dry_run else "import", "job": job.id, "bytes": size, "digest": digest}
+    await context.audit(who, Action.HISTORY_WRITE, name or "file", details=details)
+    return job
+
+
+async def _receive(body: AsyncIterator[bytes], path: Path, limit: int) -> tuple[str, int]:
+    digest, size = hashlib.blake2b(digest_size=16), 0
+    try:
+        async with await anyio.open_file(path, "wb") as file:
+            async for chunk in body:
+                size += len(chunk)
+                if size > limit:
+                    raise TooLargeError(f"the file is larger than {limit} bytes", hint="raise import_limit of [api]")
+                digest.update(chunk)
+                await file.write(chunk)
+    except OSError as error:
+        raise UnavailableError(f"the file cannot be kept: {error.strerror}", hint="free space on the disk") from error
+    if not size:
+        raise RequestError("the file is empty", place="$")
+    return digest.hexdigest(), size
+
+
+async def _discard(path: Path) -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.Path(path).unlink(missing_ok=True)
+        await anyio.Path(path.parent).rmdir()
+
+
+class _Import:
+    """One file: a first pass that checks everything, a second that writes."""
+
+    def __init__(self, context: Context, path: Path, form: str, digest: str) -> None:
+        self._context = context
+        self._path = path
+        self._form = form
+        self._digest = digest
+        self._points: dict[str, Point] = {}
+
+    async def run(self, job: Job) -> None:
+        try:
+            size = (await anyio.Path(self._path).stat()).st_size
+            await self._pass(job, 0, write=False)
+            job.points = len(self._points)
+            if not job.dry_run:
+                job.done, job.samples = size, 0
+                await self._pass(job, size, write=True)
+            job.done = job.total
+        finally:
+            await _discard(self._path)
+
+    async def _pass(self, job: Job, before: int, *, write: bool) -> None:
+        def told(position: int) -> None:
+            job.done = max(job.done, before + position)
+
+        source = read_file(self._path, self._form, told)
+        row = 1
+        number = 0
+        while (batch := await to_thread.run_sync(_next, source)) is not None:
+            try:
+                await self._learn(point_names(batch))
+                columns = await to_thread.run_sync(read_columns, batch, self._points)
+            except ImportFileError as error:
+                error.place = f"rows {row} to {row + batch.num_rows - 1}, {error.place}".rstrip(", ")
+                raise
+            if write:
+                await self._context.queries.insert_history(columns, f"import-{self._digest}-{number}")
+            job.samples += sum(map(len, columns))
+            row += batch.num_rows
+            number += 1
+
+    async def _learn(self, names: set[str]) -> None:
+        missing = names - self._points.keys()
+        if missing:
+            self._points.update(await self._context.points.named(missing))
+        if unknown := missing - self._points.keys():
+            raise NotFoundError(
+                f"there is no point {min(unknown)[:200]!r}",
+                place=f"{len(unknown)} unknown points",
+                hint="connect or describe the points first; a file names them as the console does",
+            )
+
+
+def _next(source: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    return next(source, None)
+
+
+ROUTES = [export, import_file]

@@ -1,0 +1,180 @@
+"""Connecting devices: what reaches the catalogue and the edge, and what never leaves."""
+
+from __future__ import annotations
+
+from api_stack import eventually
+
+from hulian.kernel.configuration import resolve_secret
+from hulian.kernel.identifier import escape
+
+NODE = {
+    "address": "ns=2;s=Reactor.Pressure",
+    "name": "Pressure",
+    "path": ["Reactor", "Pressure"],
+    "leaf": True,
+    "storage": "double",
+    "unit": "bar",
+    "options": {"sampling": 100},
+}
+
+
+def test_browse_propose_connect_restart_forget(stack):
+    stack.edge.nodes = [NODE, {**NODE, "address": "ns=2;s=Reactor", "name": "Reactor", "leaf": False, "storage": None}]
+    with stack.browser() as client:
+        found = client.post("/browse", json={"url": "opc.tcp://plc:4840", "credentials": {"user": "u", "password": "geheim"}})
+        assert found.status_code == 200, found.text
+        assert stack.edge.asked[-1]["credentials"] == {"user": "u", "password": "geheim"}
+        nodes = found.json()["nodes"]
+        proposed = client.post("/propose", json={"connector": "plc", "url": "opc.tcp://plc:4840", "nodes": nodes}).json()[
+            "points"
+        ]
+        assert len(proposed) == 1
+        assert proposed[0]["unit"] == "bar"
+        assert proposed[0]["name"].startswith("99.118.8/")
+        made = client.post(
+            "/connectors",
+            json={
+                "name": "plc",
+                "url": "opc.tcp://plc:4840",
+                "credentials": {"user": "u", "password": "geheim"},
+                "points": proposed,
+            },
+        )
+        assert made.status_code == 201, made.text
+        assert made.json()["protocol"] == "opcua"
+        assert made.json()["points"] == 1
+        assert "geheim" not in made.text
+        assert "geheim" not in client.get("/connectors").text
+        kept = stack.catalogue.connector("plc").credentials
+        assert kept["user"] == "u"
+        assert resolve_secret(kept["password"], stack.trust.secrets.get) == "geheim"
+        assert stack.edge.asked[-1] == {"do": "reload", "connector": "plc"}
+        point = stack.catalogue.point(proposed[0]["name"]).point
+        assert point.options == {"sampling": 100}
+        again = client.post("/connectors", json={"name": "plc", "url": "opc.tcp://plc:4840"})
+        assert again.status_code == 409
+
+        stack.say("edge", "plc", {"state": "connected", "samples": 7, "last_sample": 1_000_000_000_000})
+        status = eventually(lambda: client.get("/connectors/plc").json()["status"])
+        assert status["state"] == "connected"
+        assert status["last_sample_ms"] == 1_000_000
+
+        changed = client.patch("/connectors/plc", json={"enabled": False, "version": 1})
+        assert changed.json()["enabled"] is False
+        assert client.patch("/connectors/plc", json={"enabled": True, "version": 1}).status_code == 409
+        assert client.post("/connectors/plc/restart").status_code == 204
+        assert stack.edge.asked[-1] == {"do": "restart", "connector": "plc"}
+        assert client.delete("/connectors/plc").status_code == 204
+        assert client.get("/connectors/plc").status_code == 404
+        assert stack.trust.secrets.get("connector/plc") is None
+        trail = client.get("/audit", params={"action": "connectors.write"}).json()["items"]
+        assert [item["details"]["did"] for item in trail[:4]] == ["removed", "restarted", "changed", "added"]
+
+
+def test_settings_are_checked_before_anything_is_written(stack):
+    with stack.browser() as client:
+        body = {"name": "wrong", "url": "opc.tcp://plc:4840", "settings": {"publishing_intervall": 1}}
+        reply = client.post("/connectors", json=body)
+        assert reply.status_code == 400
+        assert reply.json()["code"] == "HL-CONFIG-0002"
+        assert client.post("/connectors", json={"name": "wrong", "url": "gopher://plc"}).status_code == 400
+        assert client.get("/connectors/wrong").status_code == 404
+
+
+def test_no_reference_reaches_into_this_machine(stack):
+    with stack.browser() as client:
+        for credentials in ({"user": "file:/etc/passwd"}, {"user": "env:HOME"}, {"reference": "file:/etc/passwd"}):
+            body = {"name": "thief", "url": "opc.tcp://evil:4840", "credentials": credentials}
+            assert client.post("/connectors", json=body).status_code == 400, credentials
+            assert client.post("/browse", json={"url": "opc.tcp://evil:4840", "credentials": credentials}).status_code in (
+                200,
+                400,
+            )
+            assert "root" not in str(stack.edge.asked[-1])
+
+
+def test_what_the_edge_refuses_keeps_its_code_and_status(stack):
+    stack.edge.refusal = {
+        "code": "HL-OPCUA-0010",
+        "message": "nobody listens there",
+        "place": "plc:4840",
+        "hint": "switch it on",
+    }
+    try:
+        with stack.browser() as client:
+            reply = client.post("/browse", json={"url": "opc.tcp://plc:4840"})
+            assert reply.status_code == 502
+            assert reply.json() == stack.edge.refusal
+    finally:
+        stack.edge.refusal = None
+
+
+def test_protocols_describe_their_settings(stack):
+    with stack.program() as client:
+        items = {item["name"]: item for item in client.get("/protocols").json()["items"]}
+    assert "opc.tcp" in items["opcua"]["schemes"]
+    assert items["opcua"]["settings_schema"]
+
+
+def test_commands_reach_only_writable_points(stack):
+    from hulian.kernel.storage import StorageClass
+
+    (valve,) = stack.connector("valve", {"position": StorageClass.DOUBLE}, writable=True)
+    (fixed,) = stack.connector("fixed", {"position": StorageClass.DOUBLE})
+    with stack.browser() as client:
+        done = client.post("/commands", json={"point": valve.name, "value": 42.5, "confirm": True})
+        assert done.status_code == 200, done.text
+        asked = stack.edge.asked[-1]
+        assert (asked["do"], asked["connector"], asked["address"], asked["value"]) == ("write", "valve", valve.address, 42.5)
+        refused = client.post("/commands", json={"point": fixed.name, "value": 1, "confirm": True})
+        assert refused.status_code == 403
+        assert refused.json()["code"] == "HL-API-0016"
+        assert stack.edge.asked[-1] is asked
+        assert client.post("/commands", json={"point": valve.name, "value": 1, "confirm": False}).status_code == 400
+        trail = client.get("/audit", params={"action": "commands.send"}).json()["items"]
+        assert {(item["outcome"], item["resource"]) for item in trail} >= {
+            ("done", f"point:{valve.name}"),
+            ("denied", f"point:{fixed.name}"),
+        }
+    stack.trust.users.add("looks-on", "four unusual words here", "viewer", by="test")
+    with stack.browser("looks-on", "four unusual words here") as client:
+        assert client.post("/commands", json={"point": valve.name, "value": 1, "confirm": True}).status_code == 403
+
+
+def test_points_are_described_renamed_and_found(stack):
+    from hulian.kernel.storage import StorageClass
+
+    (point,) = stack.connector("describe", {"temperature": StorageClass.DOUBLE})
+    with stack.browser() as client:
+        path = f"/points/{escape(point.name)}"
+        changed = client.patch(path, json={"tag": "TT-4711", "unit": "Cel", "low": -10, "high": None, "texts": {"zh": "温度"}})
+        assert changed.status_code == 200, changed.text
+        assert client.get(path).json()["unit"] == "Cel"
+        for words in ("TT-4711", "温度", "describe temp"):
+            assert point.name in [item["name"] for item in client.get("/points", params={"search": words}).json()["items"]], (
+                words
+            )
+        renamed = client.patch(path, json={"name": "99.118.8/describe#heat"})
+        assert renamed.json()["name"] == "99.118.8/describe#heat"
+        assert client.get(path).status_code == 404
+        assert client.patch(f"/points/{escape('99.118.8/describe#heat')}", json={"unit": 5}).status_code == 400
+        tree = client.get("/tree").json()
+        assert any(branch["path"] == "site" for branch in tree["branches"])
+
+
+def test_pages_of_points_neither_repeat_nor_miss(stack):
+    from hulian.kernel.storage import StorageClass
+
+    stack.connector("paged", {f"p{number:03}": StorageClass.DOUBLE for number in range(25)})
+    found, cursor = [], None
+    with stack.program() as client:
+        while True:
+            query = {"connector": "paged", "limit": 10, **({"cursor": cursor} if cursor else {})}
+            page = client.get("/points", params=query).json()
+            found += [item["name"] for item in page["items"]]
+            assert page["total"] == 25
+            if not (cursor := page["next"]):
+                break
+        assert client.get("/points", params={"cursor": "nonsense"}).status_code == 400
+    assert found == sorted(set(found))
+    assert len(found) == 25
