@@ -127,6 +127,8 @@ def _copy_tree(source: Path, target: Path) -> None:
 
 
 def _copy_rest(configuration: Configuration, configuration_file: Path | None, data: Path, work: Path) -> None:
+    head = data / "secrets" / "audit.head"
+    end_of_trail = head.read_bytes() if head.exists() else None
     registry = open_registry(configuration)
     try:
         if not configuration.node.database:
@@ -135,6 +137,8 @@ def _copy_rest(configuration: Configuration, configuration_file: Path | None, da
         registry.close()
     for name in ("secrets", "pki"):
         _copy_tree(data / name, work / name)
+    if end_of_trail is not None:  # of a moment before the registry's: a later one would speak of records that are not copied
+        (work / "secrets" / head.name).write_bytes(end_of_trail)
     if configuration_file is not None and configuration_file.exists():
         shutil.copyfile(configuration_file, work / "hulian.toml")
 
