@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from hulian.platform.infrastructure.supervisor import Stage
     from hulian.sdk import Platform
 
-__all__ = ["connect_plant", "demo", "demo_stage"]
+__all__ = ["PlantFile", "connect_plant", "demo", "demo_stage"]
+
+PlantFile = Annotated[
+    Path | None, Parameter(name="--plant", help="TOML file with the demo plant's settings, its ports among them")
+]
 
 DEVICE: Final = "demo-analysers"
 """The MQTT credential of the demo's analysers, and the name under which its password is kept."""
@@ -28,10 +32,11 @@ DEVICE: Final = "demo-analysers"
 
 def demo(
     *,
-    speed: Annotated[float, Parameter(help="seconds of the process in one second")] = 60.0,
-    seed: Annotated[int, Parameter(help="the same seed gives the same noise")] = 1,
+    speed: Annotated[float | None, Parameter(help="seconds of the process in one second; 60 where nothing is said")] = None,
+    seed: Annotated[int | None, Parameter(help="the same seed gives the same noise")] = None,
     mqtt_user: Annotated[str, Parameter(help="device credential of the analysers; without one they do not publish")] = "",
     mqtt_password: Annotated[str, Parameter(help="reference to its password: env:NAME, file:PATH or secret:NAME")] = "",
+    plant: PlantFile = None,
     config: ConfigFile = None,
 ) -> int:
     """Serve a plant to try things on: the Tennessee Eastman process, simulated live.
@@ -51,23 +56,25 @@ def demo(
 
     configure_logging("demo")
     node = read_configuration(config)
-    settings = _configuration(node, speed, seed, mqtt_user, mqtt_password)
+    settings = _configuration(node, plant, user=mqtt_user, password=mqtt_password)
+    changes = {name: value for name, value in (("speed", speed), ("seed", seed)) if value is not None}
+    settings = msgspec.structs.replace(settings, **changes)
     stored = open_secrets(node).get if mqtt_password.startswith("secret:") else None
     anyio.run(_serve, DemoPlant(settings, stored=stored))
     return 0
 
 
-def _configuration(node: Configuration, speed: float, seed: int, user: str, password: str) -> DemoConfiguration:
+def _configuration(node: Configuration, plant: Path | None, *, user: str, password: str = "") -> DemoConfiguration:
+    """The demo plant as its file says (or by default), with its analysers pointed at this node's MQTT listener."""
     from hulian.demo import DemoConfiguration
     from hulian.demo.configuration import MqttDevice
+    from hulian.kernel.configuration import load
 
-    state = Path(node.node.data) / "demo"
-    return DemoConfiguration(
-        speed=speed,
-        seed=seed,
-        state=str(state),
-        mqtt=MqttDevice(port=node.spine.mqtt_port or 1883, user=user, password=password),
-    )
+    given = load(plant, DemoConfiguration) if plant is not None else DemoConfiguration()
+    analysers = msgspec.structs.replace(given.mqtt, user=user, password=password) if user else given.mqtt
+    if given.mqtt == MqttDevice():
+        analysers = msgspec.structs.replace(analysers, port=node.spine.mqtt_port or 1883)
+    return msgspec.structs.replace(given, mqtt=analysers, state=given.state or str(Path(node.node.data) / "demo"))
 
 
 async def _serve(plant: object) -> None:
@@ -79,14 +86,14 @@ async def _serve(plant: object) -> None:
         await group.start(plant.run)
         tell_ready()
         if sys.stderr.isatty():
-            print("the demo plant runs: opc.tcp://127.0.0.1:4841, modbus://127.0.0.1:5020; Ctrl-C ends it", flush=True)
+            print("the demo plant runs; Ctrl-C ends it", flush=True)
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for _ in signals:
                 group.cancel_scope.cancel()
                 return
 
 
-def demo_stage(configuration: Configuration, configuration_file: Path | None) -> Stage:
+def demo_stage(configuration: Configuration, configuration_file: Path | None, plant: Path | None) -> Stage:
     """The demo plant as one more process of the node, behind the platform that gives it its credential."""
     from hulian.assembly.node import command
     from hulian.platform.infrastructure.process import ProcessSpec
@@ -98,16 +105,17 @@ def demo_stage(configuration: Configuration, configuration_file: Path | None) ->
         DEVICE,
         "--mqtt-password",
         f"secret:{DEVICE}",
+        *(("--plant", str(plant)) if plant is not None else ()),
         configuration_file=configuration_file,
     )
 
     async def before() -> None:
-        await anyio.to_thread.run_sync(_credential, configuration, configuration_file)
+        await anyio.to_thread.run_sync(_credential, configuration, configuration_file, plant)
 
     return Stage(processes=(ProcessSpec(name="demo", command=line),), before=before)
 
 
-def _credential(configuration: Configuration, configuration_file: Path | None) -> None:
+def _credential(configuration: Configuration, configuration_file: Path | None, plant: Path | None) -> None:
     """The analysers' credential, made once; its password is kept as a secret of this node."""
     from hulian.assembly.preparation import open_secrets
 
@@ -118,18 +126,18 @@ def _credential(configuration: Configuration, configuration_file: Path | None) -
             return
         if DEVICE in known:
             platform.remove_device(DEVICE)
-        group = _configuration(configuration, 60.0, 1, DEVICE, "").mqtt.group
+        group = _configuration(configuration, plant, user=DEVICE).mqtt.group
         made = platform.create_device(DEVICE, [f"spBv1.0/{group}/#"], subscribe=[f"spBv1.0/{group}/NCMD/#", "spBv1.0/STATE/#"])
         secrets.set(DEVICE, made.password)
 
 
-def connect_plant(configuration: Configuration, configuration_file: Path | None) -> None:
+def connect_plant(configuration: Configuration, configuration_file: Path | None, plant: Path | None) -> None:
     """Connects what is not connected yet: browse, propose, create. What fails is told and can be done by hand."""
     from hulian.cli.output import complain
     from hulian.demo import plan
     from hulian.kernel.errors import HulianError
 
-    settings = _configuration(configuration, 60.0, 1, DEVICE, "")
+    settings = _configuration(configuration, plant, user=DEVICE)
     with open_platform(Remote(config=configuration_file)) as platform:
         known = {connector.name for connector in platform.connectors()}
         for connection in plan(settings):

@@ -29,6 +29,9 @@ def up(
     /,
     *,
     demo: Annotated[bool, Parameter(help="start the demo plant as well, and connect it", negative="")] = False,
+    plant: Annotated[
+        Path | None, Parameter(name="--plant", help="TOML file with the demo plant's settings, its ports among them")
+    ] = None,
     config: ConfigFile = None,
 ) -> int:
     """Start the platform, and keep it running until Ctrl-C.
@@ -61,9 +64,9 @@ def up(
 
     return run_supervised(
         data,
-        (*chosen, demo_stage(configuration, config)),
+        (*chosen, demo_stage(configuration, config, plant)),
         welcome,
-        afterwards=partial(connect_plant, configuration, config),
+        afterwards=partial(connect_plant, configuration, config, plant),
     )
 
 

@@ -26,7 +26,7 @@ class PortInUseError(DemoError):
     """Another program listens where a server of the plant should."""
 
     code = "HL-DEMO-0002"
-    default_hint = "stop the other program, or give the demo plant another port in hulian.toml"
+    default_hint = "stop the other program, or give the demo plant another port in the file that --plant names"
 
 
 class DemoConfigurationError(ConfigurationError):
