@@ -60,7 +60,7 @@ def running() -> Any:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def node_opcua() -> Any:
     module = _load("hulian_peer_node_opcua", TESTS / "peers" / "node-opcua" / "peer.py")
     if reason := module.missing():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 import msgspec
@@ -54,6 +54,14 @@ _QUIET: Final = 60_000_000_000
 _AWAY: Final = (UnreachableError, SilentError, SessionLostError)
 
 
+class _Kept(NamedTuple):
+    """A session that the server keeps for a while although the connection is lost, and its subscriptions."""
+
+    session: Session
+    subscriptions: Subscriptions
+    until: float
+
+
 class OpcuaConnector:
     """One OPC UA server, alive from `run` to its cancellation (`hulian…contract.Connector`)."""
 
@@ -74,13 +82,25 @@ class OpcuaConnector:
         self._hopeless = frozenset(self._faults)
         self._status = ConnectorStatus(state=ConnectorState.STARTING, since=time.time_ns(), points=len(bindings))
         self._counters = dict.fromkeys(
-            ("connections", "messages", "republished", "lost_messages", "overflows", "type_mismatches", "clock_offset_ms"), 0
+            (
+                "connections",
+                "resumed",
+                "messages",
+                "republished",
+                "lost_messages",
+                "overflows",
+                "type_mismatches",
+                "clock_offset_ms",
+            ),
+            0,
         )
         self._conditions: dict[str, str] = {}
         self._session: Session | None = None
+        self._kept: _Kept | None = None
         self._namespaces: list[str] = []
         self._away_since = 0.0
         self._overflow_at = 0
+        self._unconfirmed: set[int] = set()
 
     def _prepare(self, place: int, binding: Binding) -> None:
         try:
@@ -112,23 +132,48 @@ class OpcuaConnector:
 
     async def _attempt(self, sink: Sink) -> OpcuaError:
         """Connects and stays connected; returns what ended that."""
-        failure: OpcuaError
+        failure: OpcuaError | None = None
+        before, self._kept = self._kept, None
         try:
-            session = await Session.open(self._url, self._configuration, self._environment, self._login)
+            session = await Session.open(
+                self._url, self._configuration, self._environment, self._login, before=before.session if before else None
+            )
         except OpcuaError as error:
+            if before is not None and isinstance(error, _AWAY) and anyio.current_time() < before.until:
+                self._kept = before
             return error
         self._session = session
         try:
-            await self._serve(sink, session)
+            if before is not None and session.resumed:
+                await self._go_on(sink, session, before.subscriptions)
+            else:
+                await self._begin_anew(sink, session)
             raise AssertionError("unreachable: serving ends by an error")
         except* OpcuaError as group:
             failure = _leaf(group)
         finally:
             self._session = None
-            await session.close()
+            if self._may_go_on(session, failure):
+                session.abandon()
+            else:
+                self._kept = None
+                await session.close()
         return failure
 
-    async def _serve(self, sink: Sink, session: Session) -> None:
+    def _may_go_on(self, session: Session, failure: OpcuaError | None) -> bool:
+        """Whether the next connection may take this session over: the line is dead, not the session."""
+        kept = self._kept is not None and self._kept.session is session
+        return kept and (not session.alive or isinstance(failure, SilentError))
+
+    async def _go_on(self, sink: Sink, session: Session, subscriptions: Subscriptions) -> None:
+        """Goes on with the subscriptions of the connection before: nothing in between is lost that the server kept."""
+        await subscriptions.resume(session)
+        self._unconfirmed = subscriptions.identities
+        self._connected(sink, session, polling=False, anew=False)
+        await self._serve(sink, session, subscriptions)
+
+    async def _begin_anew(self, sink: Sink, session: Session) -> None:
+        self._unconfirmed = set()
         self._namespaces = await self._read_namespaces(session)
         limits = await read_limits(session)
         items, refused = self._resolve()
@@ -139,7 +184,6 @@ class OpcuaConnector:
             lambda response: self._deliver(sink, response),
             lambda number: self._missed(sink, number),
         )
-        poller = Poller(session, limits, lambda blocks: self._polled(sink, blocks))
         polling = self._configuration.mode == "poll"
         if not polling and items:
             try:
@@ -148,18 +192,34 @@ class OpcuaConnector:
                 if self._configuration.mode == "subscribe" or not _unsupported(error):
                     raise
                 polling = True
-        self._connected(sink, session, polling)
+        self._connected(sink, session, polling=polling, anew=True)
         self._refuse(sink, refused)
+        await self._serve(sink, session, subscriptions, items if polling else None)
+
+    async def _serve(
+        self, sink: Sink, session: Session, subscriptions: Subscriptions, polled: Sequence[Item] | None = None
+    ) -> None:
+        """Everything that goes on while the connection stands; ends only by an error."""
+        poller = Poller(session, subscriptions.limits, lambda blocks: self._polled(sink, blocks))
         async with anyio.create_task_group() as group:
             group.start_soon(session.renew_for_ever)
-            if polling:
-                group.start_soon(poller.poll_for_ever, items, self._configuration.poll_interval)
+            if polled is not None:
+                group.start_soon(poller.poll_for_ever, polled, self._configuration.poll_interval)
+                return
+            if subscriptions.count:
+                self._kept = _Kept(session, subscriptions, anyio.current_time() + session.lifetime)
+                group.start_soon(subscriptions.publish_for_ever)
+                group.start_soon(self._keep, session, subscriptions)
             else:
-                if subscriptions.count:
-                    group.start_soon(subscriptions.publish_for_ever)
-                else:
-                    group.start_soon(poller.pulse_for_ever, self._configuration.keep_alive)
-                group.start_soon(self._recheck, sink, subscriptions, poller)
+                group.start_soon(poller.pulse_for_ever, self._configuration.keep_alive)
+            group.start_soon(self._recheck, sink, subscriptions, poller)
+
+    async def _keep(self, session: Session, subscriptions: Subscriptions) -> None:
+        """Notes until when the server would keep this session if the connection were lost now."""
+        while True:
+            self._kept = _Kept(session, subscriptions, anyio.current_time() + session.lifetime)
+            self._counters["republished"] = subscriptions.republished
+            await anyio.sleep(1)
 
     async def _read_namespaces(self, session: Session) -> list[str]:
         (answer,) = await session.read([address.standard(ObjectIds.Server_NamespaceArray)])
@@ -210,6 +270,15 @@ class OpcuaConnector:
             self._check_clock(sink, response.server_time - received)
         if response.notification.blocks:
             self._hand_over(sink, self._table.take(response.notification.blocks, received), received)
+        if self._unconfirmed and not response.more:
+            self._confirm(sink, response.subscription, received)
+
+    def _confirm(self, sink: Sink, subscription: int, received: int) -> None:
+        """After a session was taken over: once every subscription has told all it kept, the rest has not changed."""
+        self._unconfirmed.discard(subscription)
+        if not self._unconfirmed:
+            for columns in self._table.confirm(received):
+                sink.samples(columns)
 
     def _polled(self, sink: Sink, blocks: list[Block]) -> None:
         received = time.time_ns()
@@ -304,10 +373,11 @@ class OpcuaConnector:
 
     # -- states -----------------------------------------------------------------------------------------------------
 
-    def _connected(self, sink: Sink, session: Session, polling: bool) -> None:
+    def _connected(self, sink: Sink, session: Session, *, polling: bool, anew: bool) -> None:
         self._counters["connections"] += 1
+        self._counters["resumed"] += not anew
         self._away_since = 0.0
-        for place in set(self._faults) - self._hopeless:
+        for place in set(self._faults) - self._hopeless if anew else ():
             del self._faults[place]
             self._table.refused[place] = False
         status = self._status

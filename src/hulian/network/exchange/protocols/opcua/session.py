@@ -210,10 +210,26 @@ class _Client(Client):
         )
         self.transport.set_security(self.security_policy)
 
-    def adopt(self, other: _Client) -> None:
-        """Takes over the session of an earlier connection (OPC 10000-4, section 6.7)."""
-        self._server_nonce = other._server_nonce
-        self.transport.session.restore_authentication_token(other.transport.session.authentication_token)
+    async def log_in(self) -> None:
+        """Activates the session with the login that was set."""
+        await self.activate_session(username=self._username, password=self._password, certificate=self.user_certificate)
+
+    async def take_over(self, token: ua.NodeId, nonce: Any) -> bool:
+        """Takes over the session of an earlier connection (OPC 10000-4, section 6.7), if the server still knows it."""
+        services = self.transport.session
+        self._server_nonce = nonce
+        services.restore_authentication_token(token)
+        try:
+            await self.log_in()
+        except UaStatusCodeError:
+            services.reset_authentication_token()
+            self._server_nonce = None
+            return False
+        return True
+
+    def ticket(self) -> tuple[ua.NodeId, Any]:
+        """What `take_over` needs to go on with this session in another connection."""
+        return self.transport.session.authentication_token, self._server_nonce
 
 
 def application_uri(configuration: OpcuaConfiguration, organisation: str) -> str:
@@ -345,6 +361,8 @@ class Session:
         self.place = place
         self.endpoint = endpoint
         self.warning = warning
+        self.resumed = False
+        """Whether this is the session of the connection before, with its subscriptions."""
         self._client = client
 
     @classmethod
@@ -402,12 +420,10 @@ class Session:
                 await transport.connect_socket(host, port)
                 await client.send_hello()
                 await client.open_secure_channel()
-                await client.create_session()
-                await client.activate_session(
-                    username=client._username,  # noqa: SLF001 - asyncua's own connect() passes it the same way
-                    password=client._password,  # noqa: SLF001
-                    certificate=client.user_certificate,
-                )
+                self.resumed = before is not None and await client.take_over(*before.ticket())
+                if not self.resumed:
+                    await client.create_session()
+                    await client.log_in()
         except BaseException:
             transport.disconnect_socket()
             raise
@@ -415,6 +431,15 @@ class Session:
     @property
     def alive(self) -> bool:
         return self._client.transport.alive
+
+    def ticket(self) -> tuple[ua.NodeId, Any]:
+        """What another connection needs to take this session over."""
+        return self._client.ticket()
+
+    @property
+    def lifetime(self) -> float:
+        """How long, in seconds, the server keeps the session without a connection."""
+        return float(self._client.session_timeout) / 1000
 
     @property
     def services(self) -> UaSession:
@@ -425,6 +450,10 @@ class Session:
     def explained(self) -> Iterator[None]:
         with explain(self.place, self._client):
             yield
+
+    def refusal(self, code: int) -> OpcuaError:
+        """The error that a bad service result stands for."""
+        return _of_status(code, self.place)
 
     async def raw(self, request: Any, timeout: float | None = None) -> bytes:
         """The body of the response to ``request``; a ServiceFault becomes an error."""

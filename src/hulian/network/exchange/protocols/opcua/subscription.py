@@ -108,6 +108,25 @@ class Subscriptions:
     def count(self) -> int:
         return len(self._all)
 
+    @property
+    def identities(self) -> set[int]:
+        return set(self._all)
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    async def resume(self, session: Session) -> None:
+        """Goes on in ``session``, which was taken over: asks for every message that the lost connection swallowed.
+
+        Raises `SessionLostError` where the server no longer has a subscription.
+        """
+        self._session = session
+        self._acknowledgements = []
+        for one in self._all.values():
+            while await self._again(one, one.last_sequence % 0xFFFF_FFFF + 1):
+                pass
+
     async def create(self, items: Sequence[Item]) -> dict[int, int]:
         """Subscribes to ``items``; returns the status of those that the server refuses, by place."""
         size = self._configuration.items_per_subscription
@@ -235,7 +254,10 @@ class Subscriptions:
                     self._waiting -= 1
                     return
                 raise
-            await self._take(decode_publish(body))
+            response = decode_publish(body)
+            if response.result & 0x8000_0000:
+                raise self._session.refusal(response.result)
+            await self._take(response)
 
     async def _take(self, response: PublishResponse) -> None:
         one = self._all.get(response.subscription)
@@ -268,20 +290,32 @@ class Subscriptions:
         gone = 0
         for step in range(number):
             sequence = (first + step - 1) % 0xFFFF_FFFF + 1
-            one.last_sequence = sequence
-            request = ua.RepublishRequest()
-            request.Parameters.SubscriptionId = one.identity
-            request.Parameters.RetransmitSequenceNumber = sequence
-            try:
-                response = decode_republish(await self._session.raw(request))
-            except RefusedError:
+            if not await self._again(one, sequence):
+                one.last_sequence = sequence
                 gone += 1
-                continue
-            self.republished += 1
-            self._acknowledgements.append(ua.SubscriptionAcknowledgement(SubscriptionId=one.identity, SequenceNumber=sequence))
-            self._deliver(response)
         if gone:
             self._lost(gone)
+
+    async def _again(self, one: _One, sequence: int) -> bool:
+        """Asks for one message again and delivers it; False where the server does not have it."""
+        request = ua.RepublishRequest()
+        request.Parameters.SubscriptionId = one.identity
+        request.Parameters.RetransmitSequenceNumber = sequence
+        try:
+            response = decode_republish(await self._session.raw(request))
+        except RefusedError as error:
+            if "BadMessageNotAvailable" in error.message:
+                return False
+            raise
+        if response.result & 0x8000_0000 and response.result != StatusCodes.BadMessageNotAvailable:
+            raise self._session.refusal(response.result)
+        if response.result & 0x8000_0000 or response.sequence != sequence or response.keep_alive:
+            return False
+        one.last_sequence = sequence
+        self.republished += 1
+        self._acknowledgements.append(ua.SubscriptionAcknowledgement(SubscriptionId=one.identity, SequenceNumber=sequence))
+        self._deliver(response)
+        return True
 
     async def _watch(self) -> None:
         """A server that neither sends nor says that it has nothing to send hangs, or the line is dead."""

@@ -27,6 +27,9 @@ _CODE: Final = {storage: code for code, storage in enumerate(_STORAGES)}
 _OVERFLOW: Final = 0x0480
 """InfoType DataValue with the Overflow bit (OPC 10000-4, table 174): the server's queue lost samples before this one."""
 
+_AWAY: Final = np.array([Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE, Quality.BAD_NO_COMMUNICATION], np.uint32)
+"""The statuses that we give while the server is away."""
+
 _INTEGERS: Final = frozenset(
     {
         BuiltIn.SBYTE,
@@ -97,6 +100,8 @@ class Table:
         self.refused = np.zeros(count, np.bool_)
         """Bindings that the server or we cannot serve; they are not marked again when the link is lost."""
         self._marked = np.zeros(count, np.int64)
+        self._before = self.status.copy()
+        """What each binding said before it was marked."""
         self._numbers = np.zeros(count, np.float64)
         self._integers = np.zeros(count, np.int64)
         self._objects: dict[int, Any] = {}
@@ -215,18 +220,42 @@ class Table:
     def mark(self, status: int, now: int, *, keep_value: bool, places: Sequence[int] | None = None) -> list[Columns]:
         """One sample for each binding (or those at ``places``) with ``status``: the last value, or none.
 
-        Bindings that never had a value, and those that are refused, are left out unless they are named.
+        Bindings that are refused are left out unless they are named; with ``keep_value`` also those that never had a
+        value or are bad already.
         """
         if places is None:
             chosen = np.flatnonzero(self._has_value & ~self.refused) if keep_value else np.flatnonzero(~self.refused)
             chosen = chosen[self.status[chosen] != status]
+            if keep_value:
+                chosen = chosen[(self.status[chosen] & np.uint32(0x8000_0000)) == 0]
         else:
             chosen = np.asarray(places, np.intp)
+        fresh = chosen[~np.isin(self.status[chosen], _AWAY)]
+        self._before[fresh] = self.status[fresh]
+        columns = self._repeat(chosen, np.full(len(chosen), status, np.uint32), now, keep_value=keep_value)
+        self.status[chosen] = status
+        return columns
+
+    def confirm(self, now: int) -> list[Columns]:
+        """The link is back and nothing has changed: what each marked binding said before, with the time ``now``."""
+        chosen = np.flatnonzero(np.isin(self.status, _AWAY) & ~self.refused & (self._marked > 0))
+        statuses = self._before[chosen]
+        columns = self._repeat(chosen, statuses, now, keep_value=True)
+        self.status[chosen] = statuses
+        self.last_time[chosen] = self._marked[chosen]
+        self._marked[chosen] = 0
+        return columns
+
+    def _repeat(
+        self, chosen: npt.NDArray[np.intp], statuses: npt.NDArray[np.uint32], now: int, *, keep_value: bool
+    ) -> list[Columns]:
+        """One sample for each binding at ``chosen``, newer than any before it."""
         columns: list[Columns] = []
         for code in np.unique(self.storage[chosen]).tolist():
             storage = _STORAGES[code]
-            handle = chosen[self.storage[chosen] == code]
-            time = np.maximum(now, self.last_time[handle] + 1)
+            same = self.storage[chosen] == code
+            handle, status = chosen[same], statuses[same]
+            time = np.maximum(now, np.maximum(self.last_time[handle], self._marked[handle]) + 1)
             known = self._has_value[handle] if keep_value else np.zeros(len(handle), np.bool_)
             if storage is StorageClass.DOUBLE:
                 values: Any = self._numbers[handle]
@@ -235,9 +264,7 @@ class Table:
             else:
                 values = [self._objects.get(place) for place in handle.tolist()]
             self._marked[handle] = time
-            self.status[handle] = status
-            statuses = np.full(len(handle), status, np.uint32)
-            columns.append(Columns(storage, self.series[handle], time, _arrow(storage, values, ~known), statuses))
+            columns.append(Columns(storage, self.series[handle], time, _arrow(storage, values, ~known), status))
         return columns
 
 
