@@ -79,7 +79,7 @@ class TestConnectors:
         catalogue.change_connector("plc", credentials={"user": "env:PLC_USER"})
         assert catalogue.credentials("plc") == Credentials(user="eve")
 
-    @pytest.mark.parametrize("name", ["", " x", "x ", "x\n", "x" * 81, "压" * 27])
+    @pytest.mark.parametrize("name", ["", " x", "x ", "x\n", "x" * 65, "压" * 22])
     def test_names_that_cannot_be(self, catalogue, name):
         with pytest.raises(DescriptionError):
             catalogue.add_connector(ConnectorRecord(name=name, protocol="p", url="u"))

@@ -36,7 +36,7 @@ from hulian.registry import Registry
 __all__ = ["Catalogue"]
 
 _REFERENCES: Final = ("env:", "file:", "secret:")
-_LONGEST_CONNECTOR: Final = 80
+_LONGEST_CONNECTOR: Final = 64
 
 
 class Catalogue:
@@ -440,7 +440,7 @@ def _expect(version: int | None, found: int, what: str) -> None:
 def _check_connector(record: ConnectorRecord) -> None:
     name = record.name
     if not name or name != name.strip() or len(name.encode()) > _LONGEST_CONNECTOR:
-        raise DescriptionError(f"{name[:80]!r} cannot be a connector's name", hint="1 to 80 bytes, no white space at its ends")
+        raise DescriptionError(f"{name[:80]!r} cannot be a connector's name", hint="1 to 64 bytes, no white space at its ends")
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
         raise DescriptionError(f"{name!r} holds a control character")
     if unknown := sorted(record.credentials.keys() - {"user", "password"}):
