@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -35,6 +35,8 @@ LAST_SCHEMA: Final = pa.schema(
 )
 TRUNCATED: Final = b"truncated"
 _NEAR: Final = (3_600, 7 * 86_400)
+_LEAST_MARGIN: Final = 10 * 1_000_000_000
+_MOST_MARGIN: Final = 3_600 * 1_000_000_000
 _COLUMNS: Final = "series, time, value, status"
 
 
@@ -101,7 +103,9 @@ def raw_window(asking: Asking, request: RawWindow) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def samples(asking: Asking, storage: StorageClass, names: Iterable[int], start: int, end: int) -> Iterator[pa.RecordBatch]:
+def samples(
+    asking: Asking, storage: StorageClass, names: Iterable[int], start: int, end: int
+) -> Generator[pa.RecordBatch, None, None]:
     """The valid samples of ``names`` in ``[start, end)``, in (series, time) order."""
     statement = (
         f"SELECT {_COLUMNS} FROM {asking.database}.{schema.raw(storage)} WHERE series IN {listed(names)}"
@@ -110,7 +114,7 @@ def samples(asking: Asking, storage: StorageClass, names: Iterable[int], start: 
     return _newest_versions(asking.stream(statement, SCHEMAS[storage]))
 
 
-def _newest_versions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _newest_versions(batches: Iterable[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
     """Of rows with one series and instant the last one, also where they stand in two batches."""
     held: pa.RecordBatch | None = None
     for batch in batches:
@@ -131,16 +135,38 @@ def _newest_versions(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBat
 
 
 def _with_bounds(asking: Asking, request: RawWindow, names: list[int]) -> Iterator[pa.RecordBatch]:
-    """The window with a sample on each side of it."""
-    wanted = SCHEMAS[request.storage]
-    before = neighbours(asking, request.storage, names, request.start, before=True)
-    after = neighbours(asking, request.storage, names, request.end, before=False)
-    parts = [before, *samples(asking, request.storage, names, request.start, request.end), after]
-    table = pa.Table.from_batches([part for part in parts if part.num_rows], schema=wanted)
-    if not table.num_rows:
+    """The window with a sample on each side of it; a margin read with the window mostly holds them."""
+    wanted, storage = SCHEMAS[request.storage], request.storage
+    margin = min(max((request.end - request.start) // 20, _LEAST_MARGIN), _MOST_MARGIN)
+    parts = list(samples(asking, storage, names, request.start - margin, request.end + margin))
+    table = pa.Table.from_batches(parts, schema=wanted).combine_chunks()
+    series, time = _places(table)
+    other = np.append(series[1:] != series[:-1], True)
+    before = (time < request.start) & np.append(other[:-1] | (time[1:] >= request.start), [True] * min(len(time), 1))
+    after = (time >= request.end) & np.append([True] * min(len(time), 1), other[:-1] | (time[:-1] < request.end))
+    inside = (time >= request.start) & (time < request.end)
+    early = sorted({*names} - {*series[before].tolist()})
+    late = sorted({*names} - {*series[after].tolist()})
+    found = [
+        table.filter(pa.array(inside | before | after)),
+        pa.Table.from_batches([neighbours(asking, storage, early, request.start, before=True)], schema=wanted),
+        pa.Table.from_batches([neighbours(asking, storage, late, request.end, before=False)], schema=wanted),
+    ]
+    joined = pa.concat_tables(found).combine_chunks()
+    if not joined.num_rows:
         return
-    order = np.lexsort((table.column(1).combine_chunks().view(pa.int64()).to_numpy(), table.column(0).to_numpy()))
-    yield from table.take(pa.array(order)).to_batches()
+    series, time = _places(joined)
+    if bool(((series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (time[1:] > time[:-1]))).all()):
+        yield from joined.to_batches()
+    else:
+        yield from joined.take(pa.array(np.lexsort((time, series)))).to_batches()
+
+
+def _places(table: pa.Table) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Series and time of each row."""
+    if not table.num_rows:
+        return np.empty(0, np.uint64), np.empty(0, np.int64)
+    return table.column(0).to_numpy(), table.column(1).chunk(0).view(pa.int64()).to_numpy()
 
 
 def neighbours(

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -28,6 +28,7 @@ from hulian.kernel.storage import StorageClass
 __all__ = ["aligned", "downsample"]
 
 _RAW_ENOUGH: Final = 200_000
+_SECOND: Final = 1_000_000_000
 _CHUNK: Final = 65_536
 _DOUBLES: Final = SCHEMAS[StorageClass.DOUBLE]
 _BUCKETS: Final = pa.schema(
@@ -42,6 +43,9 @@ _BUCKETS: Final = pa.schema(
 )
 _SIGN: Final = np.uint64(1 << 63)
 
+_Line = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint32]]
+_NOTHING: Final[_Line] = (np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint32))
+
 
 def downsample(asking: Asking, request: Downsample) -> Iterator[pa.RecordBatch]:
     """At most about ``points`` samples a series, extremes kept."""
@@ -53,9 +57,7 @@ def downsample(asking: Asking, request: Downsample) -> Iterator[pa.RecordBatch]:
         if storage not in NUMERIC:
             continue
         for name in names.tolist():
-            level = _level(asking, request, name)
-            read = _from_raw if level == "raw" else partial(_from_rollup, level=level)
-            found = read(asking, storage, request, name)
+            level, found = _read(asking, storage, request, name)
             time, value, status = _thin(*found, request.points)
             yield pa.RecordBatch.from_arrays(
                 [
@@ -68,24 +70,51 @@ def downsample(asking: Asking, request: Downsample) -> Iterator[pa.RecordBatch]:
             )
 
 
-def _level(asking: Asking, request: Downsample, name: int) -> str:
-    """Raw where there is little of it, else the coarsest roll-up that has a bucket for each pair of points."""
+def _read(asking: Asking, storage: StorageClass, request: Downsample, name: int) -> tuple[str, _Line]:
+    """Raw samples where there are few, else the coarsest roll-up that has a bucket for each pair of points.
+
+    What is likely enough is read at once, and only where the guess was wrong something else instead. Where the raw samples
+    were dropped by retention the roll-ups, which stay longer, tell the rest.
+    """
+    few = max(_RAW_ENOUGH, 4 * request.points)
+    span = request.end - request.start
+    samples = 0
+    if span // HOUR >= request.points // 2:
+        line, samples = _from_rollup(asking, storage, request, name, "hour")
+        if samples > few:
+            return "hour", line
+    elif span > _RAW_ENOUGH * _SECOND:
+        samples = _count(asking, request, name)
+    if samples <= few:
+        raw = _from_raw(asking, storage, request, name, few)
+        if raw is not None and len(raw[0]) and len(raw[0]) >= samples // 2:
+            return "raw", raw
+    line, samples = _from_rollup(asking, storage, request, name, "minute")
+    return ("minute" if samples else "raw"), line
+
+
+def _count(asking: Asking, request: Downsample, name: int) -> int:
+    """About how many samples the window holds."""
     statement = (
         f"SELECT sum(samples) AS n FROM {asking.database}.hour WHERE series = {name}"
         f" AND time >= {sql.instant(request.start - HOUR)} AND time < {sql.instant(request.end)}"
     )
     found = asking.table(statement, pa.schema([("n", pa.uint64())]))
-    if not found.num_rows or found.column(0)[0].as_py() <= max(_RAW_ENOUGH, 4 * request.points):
-        return "raw"
-    return "hour" if (request.end - request.start) // HOUR >= request.points // 2 else "minute"
+    return int(found.column(0)[0].as_py()) if found.num_rows else 0
 
 
-def _from_raw(
-    asking: Asking, storage: StorageClass, request: Downsample, name: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
-    batches = list(samples(asking, storage, [name], request.start, request.end))
+def _from_raw(asking: Asking, storage: StorageClass, request: Downsample, name: int, most: int) -> _Line | None:
+    """The raw samples; None where there are more than ``most``."""
+    batches, rows = [], 0
+    reading = samples(asking, storage, [name], request.start, request.end)
+    with contextlib.closing(reading):
+        for batch in reading:
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows > most:
+                return None
     if not batches:
-        return np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint32)
+        return _NOTHING
     table = pa.Table.from_batches(batches).combine_chunks()
     value, missing = double_of(table.column(2).chunk(0), storage)
     status = table.column(3).to_numpy()
@@ -95,9 +124,8 @@ def _from_raw(
     return table.column(1).chunk(0).view(pa.int64()).to_numpy(), np.where(hidden, np.nan, value), status
 
 
-def _from_rollup(
-    asking: Asking, storage: StorageClass, request: Downsample, name: int, *, level: str
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
+def _from_rollup(asking: Asking, storage: StorageClass, request: Downsample, name: int, level: str) -> tuple[_Line, int]:
+    """First, lowest, highest and last sample of each bucket, and how many samples there are."""
     start = request.start - request.start % WIDTHS[level]
     source = rollup_source(asking, storage, level, [name], start, request.end)
     statement = (
@@ -106,7 +134,7 @@ def _from_rollup(
     )
     table = asking.table(statement, _BUCKETS).combine_chunks()
     if not table.num_rows:
-        return np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint32)
+        return _NOTHING, 0
     bucket = table.column("time").to_numpy()
     usable = table.column("usable").to_numpy()
     keys = {}
@@ -135,7 +163,7 @@ def _from_rollup(
     order = np.argsort(time, kind="stable")
     time, value, code = time[order], value[order], code[order]
     kept = np.append(time[1:] != time[:-1], True) & (time >= request.start) & (time < request.end)
-    return time[kept], value[kept], code[kept]
+    return (time[kept], value[kept], code[kept]), int(table.column("samples").to_numpy().sum())
 
 
 def _unordered(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
