@@ -14,10 +14,11 @@ from asyncua.ua.status_codes import get_name_and_doc
 
 from hulian.kernel.configuration import convert
 from hulian.kernel.errors import ConfigurationError
-from hulian.kernel.event import Event, Severity
+from hulian.kernel.event import Severity
 from hulian.kernel.quality import Quality
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, ConnectorStatus, Environment, Sink
 from hulian.network.exchange.protocols.opcua import address, security, writing
+from hulian.network.exchange.protocols.opcua.conditions import Conditions
 from hulian.network.exchange.protocols.opcua.config import BindingOptions, OpcuaConfiguration
 from hulian.network.exchange.protocols.opcua.errors import (
     AddressError,
@@ -94,7 +95,7 @@ class OpcuaConnector:
             ),
             0,
         )
-        self._conditions: dict[str, str] = {}
+        self._conditions = Conditions(environment.connector)
         self._session: Session | None = None
         self._kept: _Kept | None = None
         self._namespaces: list[str] = []
@@ -162,6 +163,8 @@ class OpcuaConnector:
 
     def _may_go_on(self, session: Session, failure: OpcuaError | None) -> bool:
         """Whether the next connection may take this session over: the line is dead, not the session."""
+        if session.resumed and self._unconfirmed:
+            return False
         kept = self._kept is not None and self._kept.session is session
         return kept and (not session.alive or isinstance(failure, SilentError))
 
@@ -294,7 +297,7 @@ class OpcuaConnector:
         if taken.mismatched:
             self._counters["type_mismatches"] += len(taken.mismatched)
             named = {self._table.bindings[place].address: _kind_name(kind) for place, kind in taken.mismatched[:_NAMED]}
-            self._tell(
+            self._conditions.tell(
                 sink,
                 EventCode.TYPE_MISMATCH,
                 Severity.ERROR,
@@ -307,7 +310,7 @@ class OpcuaConnector:
             self._counters["overflows"] += len(taken.overflowed)
             self._overflow_at = received
             addresses = [self._table.bindings[place].address for place in taken.overflowed[:_NAMED]]
-            self._begin(
+            self._conditions.begin(
                 sink,
                 EventCode.QUEUE_OVERFLOW,
                 Severity.WARNING,
@@ -317,7 +320,7 @@ class OpcuaConnector:
 
     def _missed(self, sink: Sink, number: int) -> None:
         self._counters["lost_messages"] += number
-        self._tell(
+        self._conditions.tell(
             sink,
             EventCode.NOTIFICATIONS_LOST,
             Severity.ERROR,
@@ -328,7 +331,7 @@ class OpcuaConnector:
     def _check_clock(self, sink: Sink, offset: int) -> None:
         self._counters["clock_offset_ms"] = offset // 1_000_000
         if abs(offset) > self._configuration.clock_tolerance * 1e9:
-            self._begin(
+            self._conditions.begin(
                 sink,
                 EventCode.CLOCK_APART,
                 Severity.WARNING,
@@ -336,7 +339,7 @@ class OpcuaConnector:
                 "synchronise both clocks (NTP, PTP); samples keep the server's time",
             )
         else:
-            self._end(sink, EventCode.CLOCK_APART, "the server's clock agrees with ours again")
+            self._conditions.end(sink, EventCode.CLOCK_APART, "the server's clock agrees with ours again")
 
     def _refuse(self, sink: Sink, refused: dict[int, int]) -> None:
         """Marks bindings that cannot be served bad, and names them in one event."""
@@ -352,7 +355,7 @@ class OpcuaConnector:
             for columns in self._table.mark(code, now, keep_value=False, places=places):
                 sink.samples(columns)
         named = {self._table.bindings[place].address: self._faults[place][1] for place in list(refused)[:_NAMED]}
-        self._begin(
+        self._conditions.begin(
             sink,
             EventCode.BAD_BINDINGS,
             Severity.ERROR,
@@ -369,7 +372,7 @@ class OpcuaConnector:
             self._faults.pop(place, None)
             self._table.refused[place] = False
         if places and not self._faults:
-            self._end(sink, EventCode.BAD_BINDINGS, "every point can be read again")
+            self._conditions.end(sink, EventCode.BAD_BINDINGS, "every point can be read again")
 
     # -- states -----------------------------------------------------------------------------------------------------
 
@@ -385,16 +388,16 @@ class OpcuaConnector:
         status.retry_at = 0
         self._state(ConnectorState.CONNECTED)
         how = security.describe(session.endpoint)
-        for code in [code for code in self._conditions if code not in _NOT_THE_LINK]:
-            self._end(sink, code, f"connected again ({how})")
+        for code in [code for code in self._conditions.open if code not in _NOT_THE_LINK]:
+            self._conditions.end(sink, code, f"connected again ({how})")
         if not (self._faults or EventCode.BAD_BINDINGS not in self._conditions):
-            self._end(sink, EventCode.BAD_BINDINGS, "every point can be read again")
+            self._conditions.end(sink, EventCode.BAD_BINDINGS, "every point can be read again")
         if session.warning:
-            self._begin(
+            self._conditions.begin(
                 sink, EventCode.CERTIFICATE_EXPIRES, Severity.WARNING, session.warning, "renew the server's certificate in time"
             )
         if polling and self._configuration.mode != "poll":
-            self._begin(
+            self._conditions.begin(
                 sink, EventCode.POLLING, Severity.INFO, "the server has no subscriptions; its values are polled",
                 f"set mode = \"poll\" to say so; poll_interval is {self._configuration.poll_interval:g} s",
             )  # fmt: skip
@@ -417,7 +420,7 @@ class OpcuaConnector:
             self._state(ConnectorState.WAITING)
         code = EventCode.LINK_LOST if isinstance(error, _AWAY) else error.code
         severity = Severity.WARNING if isinstance(error, UnapprovedError) else Severity.ERROR
-        self._begin(sink, code, severity, str(error), error.hint)
+        self._conditions.begin(sink, code, severity, str(error), error.hint)
         self._show(sink)
 
     def _pause(self, error: OpcuaError, attempt: int) -> float:
@@ -447,7 +450,7 @@ class OpcuaConnector:
                     sink.samples(columns)
             if self._overflow_at and time.time_ns() - self._overflow_at > _QUIET:
                 self._overflow_at = 0
-                self._end(sink, EventCode.QUEUE_OVERFLOW, "the server's queue no longer overflows")
+                self._conditions.end(sink, EventCode.QUEUE_OVERFLOW, "the server's queue no longer overflows")
             if beat % 4 == 0:
                 self._show(sink)
 
@@ -461,46 +464,6 @@ class OpcuaConnector:
         if self._session is not None and self._status.state in (ConnectorState.CONNECTED, ConnectorState.DEGRADED):
             self._state(ConnectorState.DEGRADED if self._faults else ConnectorState.CONNECTED)
         sink.status(msgspec.structs.replace(self._status, counters=dict(self._counters)))
-
-    # -- events -----------------------------------------------------------------------------------------------------
-
-    def _tell(
-        self,
-        sink: Sink,
-        code: str,
-        severity: Severity,
-        message: str,
-        hint: str,
-        *,
-        active: bool | None = None,
-        details: Any = None,
-    ) -> None:
-        sink.event(
-            Event(
-                time=time.time_ns(),
-                code=str(code),
-                severity=severity,
-                component="edge",
-                subject=self._environment.connector,
-                message=message,
-                hint=hint,
-                active=active,
-                details=details or {},
-            )
-        )
-
-    def _begin(
-        self, sink: Sink, code: str, severity: Severity, message: str, hint: str, *, details: Any = None, again: bool = False
-    ) -> None:
-        """A condition begins; one that is already known is told again only with ``again``."""
-        if str(code) in self._conditions and not again:
-            return
-        self._conditions[str(code)] = message
-        self._tell(sink, code, severity, message, hint, active=True, details=details)
-
-    def _end(self, sink: Sink, code: str, message: str) -> None:
-        if self._conditions.pop(str(code), None) is not None:
-            self._tell(sink, code, Severity.INFO, message, "", active=False)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
