@@ -120,8 +120,9 @@ async def test_a_short_cut_of_the_line_loses_nothing(peer: Any, place: Environme
         for round_ in range(1, 4):
             await peer.order("drop")
             await sink.until(
-                lambda round_=round_: sink.statuses[-1].counters["resumed"] == round_
-                and sink.statuses[-1].state == ConnectorState.CONNECTED,
+                lambda round_=round_: (
+                    sink.statuses[-1].counters["resumed"] == round_ and sink.statuses[-1].state == ConnectorState.CONNECTED
+                ),
                 "the session is taken over",
             )
             await anyio.sleep(0.3)

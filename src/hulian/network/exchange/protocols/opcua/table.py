@@ -6,7 +6,7 @@ turned by a handful of array operations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from hulian.kernel.quality import Quality
 from hulian.kernel.sample import Columns, value_type
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding
-from hulian.network.exchange.protocols.opcua.values import ARRAY, BuiltIn, Extension, Reader, to_json, to_text
+from hulian.network.exchange.protocols.opcua.values import ARRAY, BuiltIn, Reader, to_json, to_text
 from hulian.network.exchange.protocols.opcua.wire import Block
 
 __all__ = ["Table", "Taken", "natural_storage"]
@@ -107,7 +107,6 @@ class Table:
         self._objects: dict[int, Any] = {}
         self._has_value = np.zeros(count, np.bool_)
         self._mismatched = np.zeros(count, np.bool_)
-        self._structures: Callable[[Extension], Any] | None = None
 
     def __len__(self) -> int:
         return len(self.bindings)
@@ -164,7 +163,7 @@ class Table:
         handle = block.handle.astype(np.intp)
         time = np.where(block.time == 0, received, block.time)
         status = block.status
-        values, missing, wrong = fit(block, storage, self._structures)
+        values, missing, wrong = fit(block, storage)
         if wrong is not None and wrong.any():
             status = np.where(wrong, np.uint32(Quality.BAD_TYPE_MISMATCH), status)
             fresh = np.unique(handle[wrong & ~self._mismatched[handle]])
@@ -277,7 +276,7 @@ def _select(block: Block, chosen: npt.NDArray[np.bool_]) -> Block:
     return Block(block.kind, block.handle[chosen], block.time[chosen], block.status[chosen], value)
 
 
-def fit(block: Block, storage: StorageClass, structures: Callable[[Extension], Any] | None = None) -> tuple[Any, Any, Any]:
+def fit(block: Block, storage: StorageClass) -> tuple[Any, Any, Any]:
     """(values, missing, wrong) of a block in a storage class.
 
     A type fits where every value of it can be kept exactly: integers fit doubles up to 2**53, unsigned 64-bit integers fit
@@ -292,7 +291,7 @@ def fit(block: Block, storage: StorageClass, structures: Callable[[Extension], A
             listed = _times(value)
         elif kind == BuiltIn.BOOLEAN:
             listed = [element != 0 for element in listed]
-        return [to_json(kind, element, structures) for element in listed], None, None
+        return [to_json(kind, element) for element in listed], None, None
     if storage is StorageClass.DOUBLE and kind in (BuiltIn.FLOAT, BuiltIn.DOUBLE):
         return value.astype(np.float64, copy=False), None, None
     if kind in _INTEGERS and storage in (StorageClass.DOUBLE, StorageClass.INTEGER):

@@ -356,16 +356,15 @@ def to_text(kind: int, value: Any) -> str | None:
     return to_json(kind, value)
 
 
-Structures = Callable[[Extension], Any]
-"""Turns a structure into plain Python where its type is known, and returns it unchanged where it is not."""
+def to_json(kind: int, value: Any) -> str:
+    """Any value as JSON (OPC 10000-6, section 5.4, in its non-reversible form; 64-bit integers stay numbers).
+
+    A structure is ``{"TypeId": …, "Body": …}`` with its bytes in base64: what it means stands in the server's types.
+    """
+    return msgspec.json.encode(_plain(kind, value)).decode()
 
 
-def to_json(kind: int, value: Any, structures: Structures | None = None) -> str:
-    """Any value as JSON (OPC 10000-6, section 5.4, in its non-reversible form; 64-bit integers stay numbers)."""
-    return msgspec.json.encode(_plain(kind, value, structures)).decode()
-
-
-def _plain(kind: int, value: Any, structures: Structures | None) -> Any:
+def _plain(kind: int, value: Any) -> Any:
     match value:
         case None | bool() | int() | str():
             return value
@@ -376,15 +375,12 @@ def _plain(kind: int, value: Any, structures: Structures | None) -> Any:
         case LocalizedText():
             return {"Locale": value.locale, "Text": value.text} if value.locale else value.text
         case Extension():
-            known = structures(value) if structures else value
-            if not isinstance(known, Extension):
-                return _plain(0, known, structures)
-            return {"TypeId": known.type_id, "Body": _plain(0, known.body, structures)}
+            return {"TypeId": value.type_id, "Body": _plain(0, value.body)}
         case tuple() if len(value) == 2:
-            return _plain(value[0], value[1], structures)
+            return _plain(value[0], value[1])
         case list():
-            return [_plain(kind & 0x3F, element, structures) for element in value]
+            return [_plain(kind & 0x3F, element) for element in value]
         case dict():
-            return {key: _plain(0, element, structures) for key, element in value.items()}
+            return {key: _plain(0, element) for key, element in value.items()}
         case _:
             return str(value)
