@@ -91,7 +91,10 @@ def test_all_under_one_thing(catalogue):
 
 
 def test_what_a_device_calls_a_place_is_cleaned(catalogue):
-    nodes = [leaf("Area/51\x00", " Hall\n2 ", "Oven", "Heat\t"), leaf(*(["deep" * 50] * 9), "Oven2", "Heat")]
+    nodes = [
+        leaf("Area/51\x00", " Hall\n2 ", "Oven", "Heat\t", address="a"),
+        leaf(*(["deep" * 50] * 9), "Oven2", "Heat", address="b"),
+    ]
     oven, deep = catalogue.propose(nodes, connector="Press 2", prefix="99.1", path="works")
     assert (oven.path, oven.tag) == ("works/Area-51/Hall 2", "Heat")
     assert deep.path.startswith("works/deepdeep")
@@ -120,7 +123,9 @@ def test_a_word_is_always_part_of_a_legal_name(text):
     )
 )
 def test_whatever_a_device_shows_gets_legal_unique_names(catalogue, shown):
-    nodes = [Browsed(address=f"a{number}", name=name, path=(*path, name), leaf=True) for number, (path, name) in enumerate(shown)]
+    nodes = [
+        Browsed(address=f"a{number}", name=name, path=(*path, name), leaf=True) for number, (path, name) in enumerate(shown)
+    ]
     points = catalogue.propose(nodes, connector="Press 2", prefix="99.1", path="works")
     assert len(points) == len(nodes)
     assert len(set(names(points))) == len(points)
