@@ -50,6 +50,7 @@ class RunningPlatform:
         deadline = time.monotonic() + seconds
         while "Ctrl-C ends everything" not in (text := self.terminal()[before:]):
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
                 raise AssertionError(f"the platform did not start:\n{text}")
             time.sleep(0.05)
         if found := CREDENTIALS.search(text):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hulian.platform.infrastructure.supervisor import Stage
     from hulian.sdk import Platform
 
-__all__ = ["PlantFile", "connect_plant", "demo", "demo_stage"]
+__all__ = ["PlantFile", "check_ports", "connect_plant", "demo", "demo_stage"]
 
 PlantFile = Annotated[
     Path | None, Parameter(name="--plant", help="TOML file with the demo plant's settings, its ports among them")
@@ -91,6 +91,15 @@ async def _serve(plant: object) -> None:
             async for _ in signals:
                 group.cancel_scope.cancel()
                 return
+
+
+def check_ports(configuration: Configuration, plant: Path | None) -> None:
+    """Raises `PortInUseError` before anything is started where the demo plant could not listen."""
+    from hulian.platform.infrastructure.supervisor import check_port
+
+    settings = _configuration(configuration, plant, user=DEVICE)
+    check_port(settings.host, settings.opcua.port, what="the demo plant's OPC UA server", key="opcua.port (--plant FILE)")
+    check_port(settings.host, settings.modbus.port, what="the demo plant's Modbus server", key="modbus.port (--plant FILE)")
 
 
 def demo_stage(configuration: Configuration, configuration_file: Path | None, plant: Path | None) -> Stage:

@@ -55,6 +55,10 @@ def up(
     configure_logging("supervisor")
     from hulian.assembly.node import first_start, stages
 
+    if demo:
+        from hulian.cli.demo import check_ports
+
+        check_ports(configuration, plant)
     preparation = first_start(configuration, config)
     data, chosen = Path(configuration.node.data), stages(configuration, config, preparation)
     welcome = preparation.welcome(configuration)
