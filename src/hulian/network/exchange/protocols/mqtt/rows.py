@@ -18,6 +18,7 @@ from hulian.network.exchange.protocols.mqtt.config import BindingOptions
 
 __all__ = ["Rows", "Target"]
 
+_STORAGES: Final = tuple(StorageClass)
 _LEAST: Final = -(2**63)
 _MOST: Final = 2**63 - 1
 _TRUE: Final = frozenset(("true", "on", "yes", "1"))
@@ -25,30 +26,21 @@ _FALSE: Final = frozenset(("false", "off", "no", "0"))
 
 
 class Rows:
-    """Samples of every storage class, one list a column."""
+    """Samples of every storage class: the lists ``ids``, ``times``, ``values`` and ``statuses`` of each, by its position."""
 
-    __slots__ = ("_lists",)
+    __slots__ = ("lists",)
 
     def __init__(self) -> None:
-        self._lists: dict[StorageClass, tuple[list[int], list[int], list[Any], list[int]]] = {
-            storage: ([], [], [], []) for storage in StorageClass
-        }
-
-    def add(self, storage: StorageClass, series: int, time: int, value: Any, status: int) -> None:
-        """One sample; ``value`` is of the Python type of its storage class, or None."""
-        ids, times, values, statuses = self._lists[storage]
-        ids.append(series)
-        times.append(time)
-        values.append(value)
-        statuses.append(status)
+        self.lists: list[tuple[list[int], list[int], list[Any], list[int]]] = [([], [], [], []) for _ in _STORAGES]
 
     def take(self) -> list[Columns]:
         """Everything so far, one `Columns` a storage class; afterwards there is nothing."""
         found = []
-        for storage, (ids, times, values, statuses) in self._lists.items():
+        for storage, (ids, times, values, statuses) in zip(_STORAGES, self.lists, strict=True):
             if ids:
                 found.append(Columns.of(storage, ids, times, _array(storage, values, statuses), statuses))
-                self._lists[storage] = ([], [], [], [])
+                for one in (ids, times, values, statuses):
+                    one.clear()
         return found
 
 
@@ -71,6 +63,7 @@ class Target:
 
     __slots__ = (
         "binding",
+        "column",
         "convert",
         "last_seen",
         "last_status",
@@ -88,6 +81,7 @@ class Target:
         self.options = options
         self.series = binding.series
         self.storage = binding.storage
+        self.column = _STORAGES.index(binding.storage)
         self.convert = _converter(binding.storage, options)
         self.stale_after = stale_after if options.stale_after is None else options.stale_after
         self.last_value: Any = None
@@ -108,7 +102,11 @@ class Target:
                 value, status, fits = None, int(Quality.BAD_TYPE_MISMATCH), False
         elif not status & 0xC000_0000:
             status = int(Quality.BAD_NO_DATA)
-        rows.add(self.storage, self.series, time, value, status)
+        ids, times, values, statuses = rows.lists[self.column]
+        ids.append(self.series)
+        times.append(time)
+        values.append(value)
+        statuses.append(status)
         self.last_seen = now
         if time >= self.last_time:
             self.last_time, self.last_status = time, status
@@ -127,7 +125,8 @@ class Target:
         if time < self.last_time:
             time = self.last_time + 1
         self.last_status, self.last_time = status, time
-        rows.add(self.storage, self.series, time, value, status)
+        for column, one in zip(rows.lists[self.column], (self.series, time, value, status), strict=True):
+            column.append(one)
 
 
 def _converter(storage: StorageClass, options: BindingOptions) -> Callable[[Any], Any]:

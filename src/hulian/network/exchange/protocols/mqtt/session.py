@@ -308,7 +308,13 @@ class Session:
         if datatype == 13 and target is not None and target.storage in (StorageClass.INTEGER, StorageClass.DOUBLE):
             datatype = 8
         try:
-            value = None if metric.is_null else decode_value(metric, datatype)
+            value: Any
+            if metric.is_null:
+                value = None
+            elif datatype == 10 and metric.HasField("double_value"):
+                value = metric.double_value
+            else:
+                value = decode_value(metric, datatype)
             status = quality_of(metric)
         except (ValueError, UnicodeDecodeError, RecursionError) as error:
             self._listener.moment(PayloadError, _name(where), f"{born.name!r}: {error}")
@@ -318,7 +324,7 @@ class Session:
             return
         milliseconds = metric.timestamp or payload.timestamp
         time = milliseconds * _MILLISECOND if 0 < milliseconds <= LATEST // _MILLISECOND else received
-        for one in (target, *self._also.get(target.series, ())):
+        for one in self._all(target) if self._also else (target,):
             if not one.put(rows, time, value, status, received):
                 self._listener.moment(
                     TypeFitError,
