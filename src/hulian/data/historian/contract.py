@@ -1,7 +1,14 @@
 """The historian's interface: append and query time series. Two engines implement it: embedded (chdb) and server.
 
 Every request is a message type of its own, so that it travels as it is: `Request` is a tagged union, JSON on the wire.
-Times are UTC ns, ranges are half open ``[start, end)``. Series ids are uint64. Results are Arrow, in chunks.
+Times are UTC ns, ranges are half open ``[start, end)``. Series ids are uint64. Results are Arrow, in chunks; a series that the
+store does not know gives no rows.
+
+**Repeated instants.** A series has one valid sample an instant. Where an instant was stored more than once (a device sent it
+again, history was imported twice, a person corrected it) the version stored last is valid, in every query and every roll-up;
+within one block it is the later row. Earlier versions stay readable by `Versions`. Samples may come late and in any order.
+
+**Usable** is a sample with a value that is neither NaN nor of bad status; uncertain ones are usable.
 """
 
 from __future__ import annotations
@@ -119,7 +126,7 @@ class RawWindow(msgspec.Struct, frozen=True, kw_only=True, tag="raw"):
     """Every sample of the series in the window, in (series, time) order: (series, time, value, status). One storage class.
 
     ``bounds`` adds, per series, the last sample before ``start`` and the first at or after ``end``, so that a trend has no
-    open ends. A ``limit`` cuts and says so in the schema metadata ``truncated``."""
+    open ends. A ``limit`` cuts and says so: the schema of the last batch has the metadata ``truncated``."""
 
     series: Sequence[int]
     start: int
@@ -131,7 +138,11 @@ class RawWindow(msgspec.Struct, frozen=True, kw_only=True, tag="raw"):
 
 class Aggregate(msgspec.Struct, frozen=True, kw_only=True, tag="aggregate"):
     """One row a series and step that holds samples: (series, time = start of the step, a column a function, ``good`` =
-    share of good samples). Bad samples count only in ``count`` and ``good``. Roll-ups are used where the step allows."""
+    share of good samples). Steps are counted from ``start``. Samples that are not usable count only in ``count`` and
+    ``good``; a function of no usable samples is null, and so is ``stddev`` (of the sample, n - 1) of one.
+    ``time_weighted_mean`` lets each value hold until the next sample, from before the step and up to ``end``; stretches that
+    are not usable do not weigh. Roll-ups are used where they give the exact answer (the metadata ``resolution`` says which):
+    ``start`` and ``step`` are then whole minutes or hours, so ask with a ``start`` on the grid of the step."""
 
     series: Sequence[int]
     start: int
@@ -142,7 +153,9 @@ class Aggregate(msgspec.Struct, frozen=True, kw_only=True, tag="aggregate"):
 
 
 class TimeInState(msgspec.Struct, frozen=True, kw_only=True, tag="states"):
-    """How long each value held: (series, value as text, seconds, changes), for integer, boolean and text series."""
+    """How long each value held: (series, value as text, seconds, changes), for integer, boolean, text and structure series.
+
+    ``changes`` counts how often it was entered within the window. What is bad or has no value stands under null."""
 
     series: Sequence[int]
     start: int
@@ -152,7 +165,8 @@ class TimeInState(msgspec.Struct, frozen=True, kw_only=True, tag="states"):
 
 class Instants(msgspec.Struct, frozen=True, kw_only=True, tag="instants"):
     """Values at given instants: (series, time, value, status). ``linear`` interpolates doubles between good neighbours; else
-    the last value holds. No value where there is no sample before."""
+    the last value holds. Where there is no sample before, the value is null and the status BAD_NO_DATA. Instants come back
+    in order, each once."""
 
     series: Sequence[int]
     instants: Sequence[int]
@@ -162,7 +176,9 @@ class Instants(msgspec.Struct, frozen=True, kw_only=True, tag="instants"):
 
 class Downsample(msgspec.Struct, frozen=True, kw_only=True, tag="downsample"):
     """At most about ``points`` samples a series that draw the same line, extremes kept (MinMaxLTTB): (series, time, value,
-    status). Taken from raw, minute or hour roll-ups, whichever is enough; ``resolution`` in the metadata says which."""
+    status), each a sample that was stored. Taken from raw samples or from the roll-ups of minutes or hours, whichever is
+    enough; ``resolution`` in the metadata says which. A sample without a value marks where the line breaks. Integers and
+    booleans are drawn as doubles."""
 
     series: Sequence[int]
     start: int
@@ -171,8 +187,8 @@ class Downsample(msgspec.Struct, frozen=True, kw_only=True, tag="downsample"):
 
 
 class Aligned(msgspec.Struct, frozen=True, kw_only=True, tag="aligned"):
-    """Several series on one time axis: time, then one column a series (named by its id), means of each step; with ``fill``
-    the last value holds over empty steps."""
+    """Several series on one time axis: one row a step, time, then one column a known numeric series (named by its id) with
+    the mean of each step; with ``fill`` the last value holds over empty steps."""
 
     series: Sequence[int]
     start: int
@@ -225,7 +241,8 @@ class Annotate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Correct(msgspec.Struct, frozen=True, kw_only=True):
-    """A person replaces values: the new samples stand beside the old ones, which stay readable as history. Roll-ups follow."""
+    """A person replaces values: the new samples are valid from now on, the old ones stay readable by `Versions`, with author
+    and reason. Roll-ups follow."""
 
     columns: Columns
     author: str
@@ -263,7 +280,8 @@ class Historian(Protocol):
     def sizes(self) -> Mapping[str, Size]: ...
 
     def enforce_retention(self) -> Iterable[Event]:
-        """Drops what is older or more than configured; an event names what went."""
+        """Drops what is older or more than configured; an event names what went. Also settles the roll-ups of hours in which
+        instants repeat, so call it every few minutes."""
         ...
 
     def backup(self, directory: str) -> Mapping[str, Any]:

@@ -31,9 +31,15 @@ class OwnerLock:
     """The right to a directory, held until `release` or the end of the process, however it ends."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / "owner.lock"
-        self._file = path.open("a+", encoding="ascii")
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file = (directory / "owner.lock").open("a+", encoding="ascii")
+        except OSError as error:
+            raise StoreError(
+                f"the directory of the historian cannot be used: {error.strerror}",
+                place=str(directory),
+                hint="check that it exists, that this user may write there, and that the disk has room",
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -53,28 +53,22 @@ def weighted(asking: Asking, request: Aggregate, batches: Iterable[pa.RecordBatc
 def time_weighted_means(time: Times, value: Numbers, usable: npt.NDArray[np.bool_], begins: Times, ends: Times) -> Numbers:
     """The mean over each ``[begin, end)`` of a signal that holds each value until the next sample.
 
+    ``time`` and ``begins`` are in order, the steps do not overlap.
     Stretches that are not usable do not count; NaN where none is left.
 
     >>> time_weighted_means(np.array([0, 9]), np.array([1.0, 11.0]), np.array([True, True]), np.array([0]), np.array([10]))
     array([2.])
     """
-    anchor = float(value[usable].mean()) if bool(usable.any()) else 0.0
-    if not np.isfinite(anchor):
-        anchor = 0.0
-    height = np.where(usable, value - anchor, 0.0)
-    weight = usable.astype(np.float64)
-    spans = np.diff(time).astype(np.float64)
-    area = np.concatenate(([0.0], np.cumsum(height[:-1] * spans)))
-    length = np.concatenate(([0.0], np.cumsum(weight[:-1] * spans)))
-
-    def until(edges: Times) -> tuple[Numbers, Numbers]:
-        at = np.searchsorted(time, edges, side="right") - 1
-        known = at >= 0
-        at = np.maximum(at, 0)
-        rest = np.where(known, (edges - time[at]).astype(np.float64), 0.0)
-        return area[at] + height[at] * rest, length[at] + weight[at] * rest
-
-    (area_from, length_from), (area_to, length_to) = until(begins), until(ends)
-    held = length_to - length_from
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(held > 0, (area_to - area_from) / held + anchor, np.nan)
+    cuts = np.unique(np.concatenate((time, begins, ends)))
+    spans = np.diff(cuts).astype(np.float64)
+    cuts = cuts[:-1]
+    at = np.searchsorted(time, cuts, side="right") - 1
+    step = np.searchsorted(begins, cuts, side="right") - 1
+    counted = (at >= 0) & (step >= 0)
+    counted &= usable[np.maximum(at, 0)] & (cuts < ends[np.maximum(step, 0)])
+    at, step, spans = at[counted], step[counted], spans[counted]
+    held = np.bincount(step, spans, len(begins))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        share = spans / held[step]  # each value by its share, so that neither long nor short steps lose digits
+        means = np.bincount(step, value[at] * share, len(begins))
+        return np.where(held > 0, means, np.nan)

@@ -125,7 +125,12 @@ def decode_csv(file: BinaryIO, problems: Problems) -> Iterator[Chunk]:
             counted,
             read_options=csv.ReadOptions(use_threads=False, block_size=4 << 20),
             parse_options=csv.ParseOptions(invalid_row_handler=skip),
-            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string()), strings_can_be_null=False),
+            convert_options=csv.ConvertOptions(
+                column_types=dict.fromkeys(COLUMNS, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
         )
         _check_header(reader.schema.names)
         line = 2
