@@ -18,7 +18,7 @@ import msgspec
 
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.preparation import connect_spine, open_registry
-from hulian.data.historian.embedded import EmbeddedHistorian
+from hulian.data.historian.backup import restore as restore_historian
 from hulian.kernel.version import VERSION
 from hulian.network.exchange.spine import streams
 from hulian.network.exchange.spine.connection import Spine
@@ -159,6 +159,6 @@ def restore(configuration: Configuration, source: Path, *, progress: Progress) -
     if copied.is_dir():
         waiting = data / "historian.backup"
         copied.rename(waiting)
-        EmbeddedHistorian.restore(waiting, copied)
+        restore_historian(waiting, copied, configuration.historian)
         shutil.rmtree(waiting)
     return manifest

@@ -87,10 +87,10 @@ def open_authority(configuration: Configuration) -> CertificateAuthority:
     return CertificateAuthority(Path(configuration.node.data) / "pki" / "authority", configuration.node.organisation)
 
 
-async def connect_spine(configuration: Configuration, component: str) -> Spine:
+async def connect_spine(configuration: Configuration, component: str, *, seconds: float = 30.0) -> Spine:
     """The spine under the component's own credential. Raises `SpineDeniedError`, `SpineUnavailableError`."""
     accounts = SpineAccounts(Path(configuration.node.data) / "secrets", configuration.node.organisation)
-    return await Spine.connect(configuration.spine.url, component, accounts.password(component), component, timeout=30.0)
+    return await Spine.connect(configuration.spine.url, component, accounts.password(component), component, timeout=seconds)
 
 
 def spine_settings(configuration: Configuration) -> server.SpineConfiguration:

@@ -59,6 +59,11 @@ for _name in ("enable", "disable", "restart", "remove"):
     _connector.command(f"hulian.cli.plant:connector_{_name}", name=_name)
 app.command(_connector)
 
+_catalogue = App(name="catalogue", help="Connectors and points as one TOML file: dump, apply.", group=_PLANT)
+for _name in ("dump", "apply"):
+    _catalogue.command(f"hulian.cli.catalogue:catalogue_{_name}", name=_name)
+app.command(_catalogue)
+
 _certificate = App(name="certificate", help="Certificates of devices: list, approve, reject.", group=_SECURITY)
 for _name in ("list", "approve", "reject"):
     _certificate.command(f"hulian.cli.security:certificate_{_name}", name=_name)

@@ -64,7 +64,7 @@ class LoginRefusedError(TrustError):
     """The pair of user and password is wrong. The message is the same whichever of the two it was."""
 
     code = "HL-TRUST-0003"
-    default_hint = "check both; a lost administrator password is replaced by 'hulian user password'"
+    default_hint = "check both; a lost administrator password is replaced by 'hulian user reset'"
 
 
 class LoginThrottledError(TrustError):

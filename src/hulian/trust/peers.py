@@ -184,7 +184,7 @@ class Peers:
             state, found = self._find(thumbprint)
             if found is not None:
                 return state, found
-        raise CertificateError(f"there is no certificate {thumbprint[:16]}…", hint="list them with 'hulian certificates'")
+        raise CertificateError(f"there is no certificate {thumbprint[:16]}…", hint="list them with 'hulian certificate list'")
 
     def _read(self, state: PeerState, thumbprint: str) -> Peer | None:
         certificate = private_files.read(self._file(state, thumbprint))
