@@ -95,7 +95,7 @@ async def test_json_and_sparkplug_from_real_clients(node):
             analysers.edge.update("Feed", {"A": 0.33})
             await sink.until(lambda: sink.last(2) == (0.33, 0))
             await connector.write(BINDINGS[1], 0.25)
-            assert sink.last(2) == (0.25, 0)
+            await sink.until(lambda: sink.last(2) == (0.25, 0))
             port = str(node.configuration.mqtt_port)
             if program := shutil.which("mosquitto_pub"):
                 arguments = ["-h", "127.0.0.1", "-p", port, "-u", "device", "-P", DEVICE_PASSWORD, "-V", "mqttv311"]

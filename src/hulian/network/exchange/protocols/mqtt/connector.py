@@ -33,6 +33,8 @@ __all__ = ["MqttConnector"]
 _MOST_ROUTES: Final = 100_000
 _TICK: Final = 1.0
 _SETTLED: Final = 0.3
+_GATHERED: Final = 0.015
+_MOST_UNCOMMITTED: Final = 65_536
 
 Take = Callable[[bytes, int], None]
 
@@ -57,7 +59,7 @@ class MqttConnector:
         self.reports = Reports(environment.connector, self._event)
         self.targets: dict[int, Target] = {}
         self._sink: Sink | None = None
-        self._rows = Rows()
+        self._rows, self._marks = Rows(), Rows()
         self._wrong: list[tuple[Binding, HulianError]] = []
         self._documents: dict[str, list[tuple[tuple[str, ...], Target]]] = {}
         self._metrics: dict[tuple[str, str, str], list[Target]] = {}
@@ -77,6 +79,8 @@ class MqttConnector:
         self._lost_at: float | None = None
         self._marked_bad = False
         self._reading = False
+        self._decoded = self._committed = 0
+        self._arrived, self._room = anyio.Event(), anyio.Event()
 
     def _bind(self, binding: Binding) -> None:
         place = parse_address(binding.address)
@@ -126,21 +130,44 @@ class MqttConnector:
             self.reports.count("reconnects")
 
     async def _read(self, sink: Sink) -> None:
+        # What an earlier reading decoded is committed before the next begins, or it would come twice.
+        await self._commit_decoded(sink)
         async with anyio.create_task_group() as scope, aclosing(_generator(self.source.batches(sink.position))) as batches:
             scope.start_soon(self._settle)
+            scope.start_soon(self._commit, sink)
+            position = sink.position
             try:
                 async for batch in batches:
                     self._came_back()
-                    self.decode(batch, sink.position)
-                    self._hand_over(sink)
-                    if batch.last:
-                        await sink.commit(position=batch.last)
-                        await self.source.acknowledge(batch.last)
+                    if self._messages - self._committed >= _MOST_UNCOMMITTED:
+                        self._room = anyio.Event()
+                        await self._room.wait()
+                    self.decode(batch, position)
+                    self._decoded = batch.last or self._decoded
+                    self._arrived.set()
                     if self.session.outbox:
                         await self._send()
             finally:
                 self._reading = False
             scope.cancel_scope.cancel()
+
+    async def _commit(self, sink: Sink) -> None:
+        """At once what comes after a pause, together what comes in a stream: few large batches cost least to store."""
+        while True:
+            await self._arrived.wait()
+            self._arrived = anyio.Event()
+            await self._commit_decoded(sink)
+            await anyio.sleep(_GATHERED)
+
+    async def _commit_decoded(self, sink: Sink) -> None:
+        """Samples and their position reach the edge in one step: nothing else hands these rows over."""
+        messages, last = self._messages, self._decoded
+        self._hand_over(sink, self._rows)
+        if last and last != sink.position:
+            await sink.commit(position=last)
+            await self.source.acknowledge(last)
+        self._committed = messages
+        self._room.set()
 
     async def _settle(self) -> None:
         """The listener is there when it gave a message, or no error for a moment; only then births are asked for, so that
@@ -219,8 +246,8 @@ class MqttConnector:
 
         return take
 
-    def _hand_over(self, sink: Sink) -> None:
-        for columns in self._rows.take():
+    def _hand_over(self, sink: Sink, rows: Rows) -> None:
+        for columns in rows.take():
             sink.samples(columns)
             self._samples += len(columns)
             self._last_sample = time.time_ns()
@@ -282,9 +309,9 @@ class MqttConnector:
         now = time.time_ns()
         for target in self.targets.values():
             if not target.last_status & 0x8000_0000 or target.last_status == Quality.BAD_WAITING_FOR_INITIAL_DATA:
-                target.mark(self._rows, now, int(status))
+                target.mark(self._marks, now, int(status))
         if self._sink is not None:
-            self._hand_over(self._sink)
+            self._hand_over(self._sink, self._marks)
 
     async def _tick(self) -> None:
         """Once a second: silence, deaths that nobody told, and the status."""
@@ -295,10 +322,10 @@ class MqttConnector:
                 self._marked_bad = True
                 self._mark(Quality.BAD_NO_COMMUNICATION)
             self._watch_link()
-            self.session.tick(now, self._rows)
+            self.session.tick(now, self._marks)
             self._find_stale(now)
             if self._sink is not None:
-                self._hand_over(self._sink)
+                self._hand_over(self._sink, self._marks)
             if self.session.outbox and self._lost_at is None:
                 await self._send()
             self._publish_status()
@@ -321,7 +348,7 @@ class MqttConnector:
             if not target.last_seen or now - target.last_seen < target.stale_after * 1e9:
                 self.reports.end(SilentTopicError, subject)
             elif not target.last_status & 0xC000_0000:
-                target.mark(self._rows, now, int(Quality.UNCERTAIN_LAST_USABLE_VALUE))
+                target.mark(self._marks, now, int(Quality.UNCERTAIN_LAST_USABLE_VALUE))
                 self.reports.begin(SilentTopicError, subject, f"{subject} is silent for {target.stale_after:g} s")
 
     # -- what the edge hears -------------------------------------------------------------------------------------------
