@@ -152,10 +152,11 @@ def test_files_out_and_in(plant, tmp_path):
         assert (job.state, job.samples) == ("done", 60)
         assert list(tmp_path.glob("*.part")) == []
     bad = tmp_path / "bad.csv"
-    bad.write_text("time,99.118.8/nobody#x\n2026-01-01T00:00:00Z,1\n")
+    bad.write_text("point,time,value\n99.118.8/nobody#x,2026-01-01T00:00:00Z,1\n")
+    assert plant.import_file(bad, dry_run=True).refused == 1
     with pytest.raises(PlatformError) as refused:
-        plant.import_file(bad, dry_run=True)
-    assert refused.value.code == "HL-API-0006"
+        plant.import_file(bad)
+    assert refused.value.code == "HL-HISTORIAN-0010"
     with pytest.raises(UnknownNameError):
         plant.export(tmp_path / "none.csv", "99.118.8/nobody#x", last="1h")
     assert not (tmp_path / "none.csv").exists()

@@ -224,6 +224,13 @@ def states(
     return _table((yield Request("POST", "/query", body=body, accept=ARROW, seconds=_SLOW)))
 
 
+def correct(point: str, samples: Iterable[tuple[Moment, Any]], reason: str) -> Flow[int]:
+    """Replaces values, (time, value) each; the old ones stay readable as history. How many."""
+    listed = [{"time": _moment(when), "value": value} for when, value in samples]
+    body = {"point": point, "samples": listed, "reason": reason}
+    return int(read((yield Request("POST", "/corrections", body=body)), dict[str, Any])["samples"])
+
+
 # -- connectors ------------------------------------------------------------------------------------------------------
 
 

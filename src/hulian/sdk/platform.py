@@ -200,12 +200,17 @@ class Platform(_Client):
         source: str | Path,
         *,
         dry_run: bool = False,
+        skip_bad: bool = False,
         progress: Callable[[records.Job], None] | None = None,
     ) -> records.Job:
-        """Brings a CSV or Parquet file of samples into the history and waits for it. Raises what the import ended with."""
+        """Brings a CSV or Parquet file of samples into the history and waits for it. Raises what the import ended with.
+
+        Columns: ``point``, ``time``, ``value`` and optionally ``status``, as `export` writes them. Where a row is bad nothing
+        is written, unless ``skip_bad``; a dry run tells the first hundred ``problems``. The same file twice doubles nothing.
+        """
         path = Path(source)
         headers = {**self._headers("POST", "application/json"), "content-type": _TYPES[f".{_form(path)}"]}
-        query = {"dry_run": str(dry_run).lower(), "name": path.name}
+        query = {"dry_run": str(dry_run).lower(), "skip_bad": str(skip_bad).lower(), "name": path.name}
         try:
             with path.open("rb") as file:
                 response = self._http.post(
@@ -236,6 +241,7 @@ class Platform(_Client):
     aligned = blocking(calls.aligned)
     at = blocking(calls.at)
     states = blocking(calls.states)
+    correct = blocking(calls.correct)
     connectors = blocking(calls.connectors)
     connector = blocking(calls.connector)
     protocols = blocking(calls.protocols)
@@ -385,6 +391,7 @@ class AsyncPlatform(_Client):
     aligned = awaiting(calls.aligned)
     at = awaiting(calls.at)
     states = awaiting(calls.states)
+    correct = awaiting(calls.correct)
     connectors = awaiting(calls.connectors)
     connector = awaiting(calls.connector)
     protocols = awaiting(calls.protocols)

@@ -241,6 +241,8 @@ class Job(_Record, frozen=True, kw_only=True):
     total: int = 0
     samples: int = 0
     points: int = 0
+    refused: int = 0
+    problems: list[str] = []
     error: dict[str, str] | None = None
 
 

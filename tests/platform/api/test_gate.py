@@ -66,6 +66,7 @@ def test_each_role_is_refused_what_it_may_not_and_the_trail_knows(stack, role):
                 reply = client.request(method, filled(path), json={} if method in ("POST", "PATCH") else None)
                 assert reply.status_code == 403, (role, method, path, reply.status_code, reply.text)
                 refused += 1
+    stack.trust.users.remove(name, by="test")
     trail = [record for record in stack.trust.audit.list(limit=1000, principal=name) if record.outcome == "denied"]
     assert len(trail) == refused
 

@@ -197,6 +197,22 @@ def test_a_point_keeps_its_history_when_its_value_type_changes(stack):
         assert sorted(table.column("value").to_pylist()) == [0.0, 1.0, 1.0, 2.0]
 
 
+def test_a_person_corrects_what_a_sensor_said(stack):
+    (point,) = stack.connector("corrected", {"x": StorageClass.DOUBLE})
+    end = time.time_ns() // SECOND * SECOND
+    stack.ramp(point, 5, end=end)
+    with stack.browser() as client:
+        eventually(lambda: len(ask(client, points=[point.name], last="1h").json()["series"][0]["value"]) == 5)
+        samples = [{"time": end, "value": 40}, {"time": end - SECOND, "value": None}]
+        body = {"point": point.name, "reason": "calibration", "samples": samples}
+        assert client.post("/corrections", json=body).status_code == 201
+        assert ask(client, points=[point.name], last="1h").json()["series"][0]["value"] == [0.0, 1.0, 2.0, None, 40.0]
+        for wrong in ({"reason": ""}, {"samples": []}, {"samples": [{"time": end, "value": "warm"}]}, {"point": "99.1/none#x"}):
+            assert client.post("/corrections", json={**body, **wrong}).status_code in (400, 404), wrong
+        (record,) = [item for item in client.get("/audit").json()["items"] if item["resource"] == f"point:{point.name}"]
+        assert record["details"]["reason"] == "calibration"
+
+
 def test_a_large_answer_streams_and_ends_when_the_reader_leaves(stack):
     (point,) = stack.connector("large", {"value": StorageClass.DOUBLE})
     for part in range(4):

@@ -188,45 +188,41 @@ def test_what_is_exported_is_imported_elsewhere_unchanged(stack, filled, form):
 
 
 @pytest.mark.parametrize(
-    ("body", "code"),
+    ("body", "place"),
     [
-        (b"a,b\r\n1,2\r\n", "HL-API-0017"),
-        (b"point,time,value\r\n99.1/nobody#x,2026-01-01T00:00:00Z,1\r\n", "HL-API-0006"),
-        (b"point,time,value\r\n99.118.8/files#x,yesterday,1\r\n", "HL-API-0017"),
-        (b"point,time,value\r\n99.118.8/files#x,2026-01-01T00:00:00Z,warm\r\n", "HL-API-0017"),
-        (b"point,time,value\r\n99.118.8/files#x,,1\r\n", "HL-API-0017"),
-        (b"point,time,valve\r\n99.118.8/files#x,2026-01-01T00:00:00Z,1\r\n", "HL-API-0017"),
-        (b"point,time,value\r\n99.118.8/files#x,2026-01-01T00:00:00Z,1,2,3\r\n", "HL-API-0017"),
-        (b"\xff\xfe\x00garbage", "HL-API-0017"),
+        (b"a,b\r\n1,2\r\n", "line 1"),
+        (b"point,time,value\r\n99.1/nobody#x,2026-01-01T00:00:00Z,1\r\n", "line 2, column point"),
+        (b"point,time,value\r\n99.118.8/files#x,yesterday,1\r\n", "line 2, column time"),
+        (b"point,time,value\r\n99.118.8/files#x,2026-01-01T00:00:00Z,warm\r\n", "line 2, column value"),
+        (b"point,time,value\r\n99.118.8/files#x,,1\r\n", "line 2, column time"),
+        (b"\xff\xfe\x00garbage", ""),
     ],
 )
-def test_a_wrong_file_is_refused_as_a_whole(stack, filled, body, code):
+def test_a_wrong_file_is_refused_as_a_whole(stack, filled, body, place):
+    good = b"99.118.8/files#x,2026-01-01T00:00:00Z,1\r\n" if b"point,time,value" in body else b""
     with stack.browser() as client:
-        job = finished(client, client.post("/imports", content=body, headers={"content-type": "text/csv"}).json())
-    assert job["state"] == "failed"
-    assert job["error"]["code"] == code, job
-    assert job["error"]["hint"]
+        job = finished(client, client.post("/imports", content=body + good, headers={"content-type": "text/csv"}).json())
+        assert job["state"] == "failed"
+        assert job["error"]["code"] == "HL-HISTORIAN-0010", job
+        assert place in job["error"]["place"]
+        if good:
+            kind = {"content-type": "text/csv"}
+            looked = finished(
+                client, client.post("/imports", content=body + good, headers=kind, params={"dry_run": True}).json()
+            )
+            assert (looked["state"], looked["refused"]) == ("done", 1)
+            assert place in looked["problems"][0]
+            query = {"points": ["99.118.8/files#x"], "start": "2026-01-01", "end": "2026-01-02"}
+            assert client.post("/query", json=query).json()["series"][0]["value"] == [], "nothing was written"
 
 
 def test_parquet_garbage_and_other_types_are_refused(stack, filled):
     with stack.browser() as client:
         kind = {"content-type": "application/vnd.apache.parquet"}
         job = finished(client, client.post("/imports", content=b"PAR1 no parquet PAR1", headers=kind).json())
-        assert job["error"]["code"] == "HL-API-0017"
+        assert job["error"]["code"] == "HL-HISTORIAN-0010"
         assert client.post("/imports", content=b"x", headers={"content-type": "image/png"}).status_code == 400
         assert client.post("/imports", content=b"", headers={"content-type": "text/csv"}).status_code == 400
-
-
-def test_wide_files_name_their_points_in_the_header(stack):
-    stack.connector("wide", {"a": StorageClass.DOUBLE, "b": StorageClass.INTEGER})
-    body = b"time,99.118.8/wide#a,99.118.8/wide#b\n2026-01-01T08:00:00.000000001+08:00,1.5,7\n2026-01-01T00:00:01Z,,8\n"
-    with stack.browser() as client:
-        job = finished(client, client.post("/imports", content=body, headers={"content-type": "text/csv"}).json())
-        assert job["state"] == "done", job
-        query = {"points": ["99.118.8/wide#a", "99.118.8/wide#b"], "start": "2026-01-01T00:00:00Z", "end": "2026-01-02"}
-        a, b = client.post("/query", json=query).json()["series"]
-        assert a["value"] == [1.5, None]
-        assert b["value"] == [7, 8]
 
 
 def test_health_tells_strangers_little_and_members_much(stack):

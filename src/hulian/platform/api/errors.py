@@ -17,7 +17,6 @@
         ├── PortError               HL-API-0013        the address cannot be served (port in use, not allowed)
         ├── CertificateError        HL-API-0014        the TLS certificate or key cannot be used
         ├── NotWritableError        HL-API-0016   403  the configuration does not allow to write the point
-        ├── ImportFileError         HL-API-0017   400  a file to import that does not hold what it should
         └── DefectError             HL-API-0015   500  a defect of Hulian; the log holds it under the reference shown
 
 A class carries the HTTP status it is answered with; errors of other rooms get theirs in `hulian.platform.api.refusals`.
@@ -37,7 +36,6 @@ __all__ = [
     "CrossSiteError",
     "DefectError",
     "HostError",
-    "ImportFileError",
     "LoginRequiredError",
     "MethodError",
     "NotFoundError",
@@ -178,10 +176,3 @@ class NotWritableError(ApiError):
     code = "HL-API-0016"
     status = 403
     default_hint = "an engineer marks a point writable in its connector, if the plant allows it"
-
-
-class ImportFileError(RequestError):
-    """A file to import that does not hold what it should; nothing of it was written."""
-
-    code = "HL-API-0017"
-    default_hint = "columns point, time, value and status, or time and one column a point; times as 2026-03-01T08:00:00Z"

@@ -23,7 +23,8 @@ _KEPT: Final = 200
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """One piece of work. ``done`` and ``total`` count bytes read; ``error`` is set where the state is ``failed``."""
+    """One piece of work. ``done`` of ``total`` bytes are read; ``refused`` rows cannot be taken, ``problems`` says why of the
+    first; ``error`` is set where the state is ``failed``."""
 
     id: str
     kind: str
@@ -34,6 +35,8 @@ class Job(msgspec.Struct, kw_only=True):
     total: int = 0
     samples: int = 0
     points: int = 0
+    refused: int = 0
+    problems: list[str] = []
     started_ms: float = 0
     ended_ms: float | None = None
     error: dict[str, str] | None = None

@@ -18,7 +18,7 @@ from hulian.platform.api.context import Context
 from hulian.platform.api.errors import NotWritableError
 from hulian.platform.api.refusals import RelayedError
 from hulian.platform.api.routes.certificates import CertificateView, certificate_view
-from hulian.platform.api.routes.connectors import CredentialsBody
+from hulian.platform.api.routes.connectors import CredentialsBody, open_url
 from hulian.platform.api.routes.points import PointView, point_view
 from hulian.trust import Action, PeerState
 
@@ -90,7 +90,7 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
     """The edge looks, from where it stands in the network."""
     asked: dict[str, Any] = {
         "do": "browse",
-        "url": data.url,
+        "url": open_url(data.url),
         "protocol": data.protocol,
         "settings": data.settings,
         "under": data.under,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, delete, get, patch, post
@@ -21,7 +22,7 @@ from hulian.platform.api.errors import ConflictError, RequestError
 from hulian.platform.edge.protocols import installed, protocol_named, protocol_of_url
 from hulian.trust import Action
 
-__all__ = ["ROUTES", "CredentialsBody"]
+__all__ = ["ROUTES", "CredentialsBody", "open_url"]
 
 Says = msgspec.Meta
 _UNREADABLE_HERE = ("env:", "file:")
@@ -142,8 +143,20 @@ def _plain(token: str) -> str:
     return unescape(token) if "~" in token else token
 
 
+def open_url(url: str) -> str:
+    """``url``, which holds no password: it would be shown, logged and stored as it is. Raises `RequestError`."""
+    try:
+        secret = urlsplit(url).password
+    except ValueError as error:
+        raise RequestError(f"not an address: {error}", place="$.url") from error
+    if secret is not None:
+        raise RequestError("the address holds a password", place="$.url", hint="give it as credentials: it is kept encrypted")
+    return url
+
+
 def _checked(protocol: str | None, url: str, settings: Mapping[str, Any]) -> str:
     """The protocol's name, once its settings fit. Raises what says where they do not."""
+    open_url(url)
     found = protocol_named(protocol) if protocol else protocol_of_url(url)
     convert(dict(settings), found.configuration, place="settings")
     return found.name

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import anyio
 import msgspec
-import pyarrow as pa
-from anyio import to_thread
+from anyio import from_thread, to_thread
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, QueryParameter
 
-from hulian.kernel.point import Point
+from hulian.data.historian.transfer.moving import Format, ImportReport, import_samples
+from hulian.data.historian.transfer.tables import Progress, Target
+from hulian.kernel.sample import Columns
 from hulian.platform.api.access import needs, visitor
 from hulian.platform.api.context import Context
-from hulian.platform.api.errors import ImportFileError, NotFoundError, RequestError, TooLargeError, UnavailableError
-from hulian.platform.api.imports import FORMATS, point_names, read_columns, read_file
+from hulian.platform.api.errors import RequestError, TooLargeError, UnavailableError
 from hulian.platform.api.jobs import Job
 from hulian.platform.api.query import Question, plan
 from hulian.platform.api.streaming import Streaming
@@ -32,6 +32,9 @@ from hulian.trust import Action
 __all__ = ["ROUTES"]
 
 _ROWS = 2**31 - 1
+_SHOWN = 100
+_DIGITS = 20
+_FORMATS: Final[dict[str, Format]] = {"text/csv": "csv", "application/vnd.apache.parquet": "parquet"}
 
 
 class Export(Question, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,12 +78,13 @@ async def import_file(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
     dry_run: Annotated[bool, QueryParameter(description="check the whole file and write nothing")] = False,
+    skip_bad: Annotated[bool, QueryParameter(description="take the other rows where some are bad")] = False,
     name: Annotated[str, QueryParameter(description="the file's name, for the record", max_length=300)] = "",
 ) -> Job:
     """The body is a CSV or Parquet file. It is checked as a whole first; then the job writes it. Twice is once."""
-    form = FORMATS.get(request.headers.get("content-type", "").partition(";")[0].strip())
+    form = _FORMATS.get(request.headers.get("content-type", "").partition(";")[0].strip())
     if form is None:
-        raise RequestError("the body is neither CSV nor Parquet", place="header content-type", hint=", ".join(FORMATS))
+        raise RequestError("the body is neither CSV nor Parquet", place="header content-type", hint=", ".join(_FORMATS))
     limit = context.configuration.import_limit
     if int(request.headers.get("content-length", 0) or 0) > limit:
         raise TooLargeError(f"the file is larger than {limit} bytes", hint="raise import_limit of [api], or split the file")
@@ -91,7 +95,7 @@ async def import_file(
         who = visitor(request)
         job = context.jobs.new("import", who.name)
         job.total, job.dry_run = size if dry_run else 2 * size, dry_run
-        work = _Import(context, path, form, digest)
+        work = _Import(context, path, form, skip_bad=skip_bad)
         context.jobs.start(job, work.run)
     except BaseException:
         await _discard(path)
@@ -125,61 +129,43 @@ async def _discard(path: Path) -> None:
 
 
 class _Import:
-    """One file: a first pass that checks everything, a second that writes."""
+    """One file on its way into history: checked as a whole in a first pass, written in a second."""
 
-    def __init__(self, context: Context, path: Path, form: str, digest: str) -> None:
+    def __init__(self, context: Context, path: Path, form: Format, *, skip_bad: bool) -> None:
         self._context = context
         self._path = path
         self._form = form
-        self._digest = digest
-        self._points: dict[str, Point] = {}
+        self._skip_bad = skip_bad
 
     async def run(self, job: Job) -> None:
         try:
-            size = (await anyio.Path(self._path).stat()).st_size
-            await self._pass(job, 0, write=False)
-            job.points = len(self._points)
-            if not job.dry_run:
-                job.done, job.samples = size, 0
-                await self._pass(job, size, write=True)
-            job.done = job.total
+            report = await to_thread.run_sync(self._move, job)
         finally:
             await _discard(self._path)
+        job.done, job.samples, job.points, job.refused = job.total, report.rows, report.points, report.refused
+        job.problems = [str(problem) for problem in report.problems[:_SHOWN]]
 
-    async def _pass(self, job: Job, before: int, *, write: bool) -> None:
-        def told(position: int) -> None:
-            job.done = max(job.done, before + position)
+    def _move(self, job: Job) -> ImportReport:
+        before, passed = 0, 0
 
-        source = read_file(self._path, self._form, told)
-        row = 1
-        number = 0
-        while (batch := await to_thread.run_sync(_next, source)) is not None:
-            try:
-                await self._learn(point_names(batch))
-                columns = await to_thread.run_sync(read_columns, batch, self._points)
-            except ImportFileError as error:
-                error.place = f"rows {row} to {row + batch.num_rows - 1}, {error.place}".rstrip(", ")
-                raise
-            if write:
-                await self._context.queries.insert_history(columns, f"import-{self._digest}-{number}")
-            job.samples += sum(map(len, columns))
-            row += batch.num_rows
-            number += 1
+        def tell(progress: Progress) -> None:
+            nonlocal before, passed
+            if progress.bytes < before:
+                passed += progress.total
+            before = progress.bytes
+            job.done, job.samples, job.refused = min(job.total, passed + before), progress.rows, progress.refused
 
-    async def _learn(self, names: set[str]) -> None:
-        missing = names - self._points.keys()
-        if missing:
-            self._points.update(await self._context.points.named(missing))
-        if unknown := missing - self._points.keys():
-            raise NotFoundError(
-                f"there is no point {min(unknown)[:200]!r}",
-                place=f"{len(unknown)} unknown points",
-                hint="connect or describe the points first; a file names them as the console does",
-            )
+        def resolve(name: str) -> Target | None:
+            point = self._context.catalogue.points_named([name]).get(name)
+            if point is None and name.isdigit() and len(name) <= _DIGITS:
+                point = self._context.catalogue.points_of_series([int(name)]).get(int(name))
+            return Target(point.series, point.storage) if point else None
 
+        def insert(columns: Sequence[Columns], token: str) -> None:
+            from_thread.run(self._context.queries.insert_history, columns, token)
 
-def _next(source: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
-    return next(source, None)
+        with self._path.open("rb") as file:
+            return import_samples(file, self._form, resolve, insert, dry_run=job.dry_run, skip_bad=self._skip_bad, tell=tell)
 
 
 ROUTES = [export, import_file]
