@@ -105,7 +105,9 @@ async def test_kill_9_at_every_step_of_a_block(make_node, make_historian, step):
     async with await node.connect("edge") as edge, await node.connect("api") as api, Publisher(edge) as publisher:
         sender, client = Sender(publisher), QueryClient(api, ORGANISATION)
         historian.start(crash=step, after=1)
-        sending = asyncio.create_task(sender.send(range(1, 121), pause=0.005))
+        await sender.send([1])
+        await stored(client, POINTS)
+        sending = asyncio.create_task(sender.send(range(2, 121), pause=0.005))
         await historian.died()
         historian.start()
         await sending

@@ -24,7 +24,10 @@ def batch(sequence, offset, count, epoch=1, source="pump"):
 def enter(ledger, messages):
     """How many samples of each message are kept."""
     groups = decode_many(messages).groups
+    shown = ledger.rows()
     decision = ledger.decide(groups, now=1000)
+    assert ledger.rows() == shown, "samples were counted as stored before they were"
+    ledger.settle(decision.touched)
     kept = [0] * len(messages)
     for group, keep in zip(groups, decision.keep, strict=True):
         for place, stays in zip(group.places.tolist(), keep.tolist(), strict=True):

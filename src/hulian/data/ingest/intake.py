@@ -201,6 +201,7 @@ class Intake:
                 entry = self.entry(plan, self._gone(block))
                 await self._persist(self._store.commit, self.stream, block.last, *entry)
                 self._position = self._position._replace(position=block.last)
+                self.settle(plan)
             self.blocks += 1
         consumer.ack_through(block.last)
 
@@ -261,6 +262,9 @@ class Intake:
     def entry(self, plan: Any, gone: int) -> Entry:
         """What is committed with the block; ``gone`` messages before it left the stream unread. Called once a block."""
         raise NotImplementedError
+
+    def settle(self, plan: Any) -> None:
+        """The block is stored."""
 
 
 class _SamplePlan(NamedTuple):
@@ -369,10 +373,13 @@ class SampleIntake(Intake):
         ]
         if plan.dead:
             self._mourn(plan.dead, events)
-        self.samples += decision.samples
-        self.duplicates += decision.duplicates
         counters = [(name, value) for name, value in (("dead", len(plan.dead)), ("expired", gone)) if value]
         return decision.touched, plan.dead, events, counters
+
+    def settle(self, plan: _SamplePlan) -> None:
+        self._ledger.settle(plan.decision.touched)
+        self.samples += plan.decision.samples
+        self.duplicates += plan.decision.duplicates
 
     def _mourn(self, dead: Sequence[DeadLetter], events: list[Event]) -> None:
         """Counts undecodable messages by source, and says so once a source and block."""

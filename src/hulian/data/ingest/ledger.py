@@ -92,17 +92,55 @@ class Decision(NamedTuple):
     duplicates: int
 
 
+class _Account(NamedTuple):
+    """What is stored of a source: the sums over its lives, and where the newest stands."""
+
+    epoch: int = 0
+    next_sequence: int = 1
+    next_offset: int = 0
+    stored: int = 0
+    duplicated: int = 0
+    missing: int = 0
+    gaps: int = 0
+    since: int = 0
+    last_time: int = 0
+
+
 class Ledger:
-    """All accounts, in memory; `store` keeps them. Used by one writer; `rows` may be called from any thread."""
+    """All accounts, in memory; `store` keeps them.
+
+    One writer enters block after block with `decide` and, when a block is stored, shows it with `settle`: `rows`, which
+    any thread may call, never counts what is not yet in the historian.
+    """
 
     def __init__(self, lives: Iterable[Life] = ()) -> None:
-        self._lives: dict[tuple[str, int], Life] = {(life.source, life.epoch): life for life in lives}
-        self._latest: dict[str, int] = {}
-        for source, epoch in self._lives:
-            self._latest[source] = max(epoch, self._latest.get(source, 0))
+        self._lives: dict[str, dict[int, Life]] = {}
+        self._accounts: dict[str, _Account] = {}
         self._announced: dict[str, tuple[int, int, int]] = {}
         self.undecodable: dict[str, int] = {}
         self._lock = threading.Lock()
+        known = list(lives)
+        for life in known:
+            self._lives.setdefault(life.source, {})[life.epoch] = life
+        self.settle(known)
+
+    def settle(self, lives: Iterable[Life]) -> None:
+        """What was entered for the sources of ``lives`` is stored now: `rows` shows it."""
+        with self._lock:
+            for source in {life.source for life in lives}:
+                found = self._lives[source]
+                newest = found[max(found)]
+                self._accounts[source] = _Account(
+                    newest.epoch,
+                    newest.next_sequence,
+                    newest.next_offset,
+                    sum(life.stored for life in found.values()),
+                    sum(life.duplicated for life in found.values()),
+                    sum(life.missing for life in found.values()),
+                    sum(len(life.holes) for life in found.values()),
+                    min(life.since for life in found.values()),
+                    max(life.last_time for life in found.values()),
+                )
 
     def decide(self, groups: Sequence[Group], now: int) -> Decision:
         """Enters a block: decides for each message whether it is new, and counts. The same block on the same accounts gives
@@ -140,12 +178,13 @@ class Ledger:
         return decision._replace(samples=samples, duplicates=duplicates)
 
     def _life(self, source: str, epoch: int, now: int, decision: Decision) -> Life:
-        life = self._lives.get((source, epoch))
+        lives = self._lives.setdefault(source, {})
+        life = lives.get(epoch)
         if life is None:
-            life = self._lives[source, epoch] = Life(source, epoch, since=now, holes=[])
-            if epoch > self._latest.get(source, epoch):
+            life = Life(source, epoch, since=now, holes=[])
+            if lives and epoch > max(lives):
                 decision.began.append(life)
-            self._latest[source] = max(epoch, self._latest.get(source, 0))
+            lives[epoch] = life
         return life
 
     def announce(self, source: str, epoch: int, sequence: int, offset: int) -> None:
@@ -158,7 +197,8 @@ class Ledger:
         with self._lock:
             return [
                 (life, hole)
-                for life in self._lives.values()
+                for lives in self._lives.values()
+                for life in lives.values()
                 for hole in life.holes
                 if not hole.announced and hole.opened <= before
             ]
@@ -166,40 +206,33 @@ class Ledger:
     def announced_holes(self, source: str) -> int:
         """How many reported holes of ``source`` are still open."""
         with self._lock:
-            return sum(hole.announced for (name, _), life in self._lives.items() if name == source for hole in life.holes)
+            return sum(hole.announced for life in self._lives.get(source, {}).values() for hole in life.holes)
 
     def rows(self) -> list[LedgerRow]:
-        """One row a source, by name."""
+        """One row a source, by name, of what is stored."""
         with self._lock:
-            by_source: dict[str, list[Life]] = {}
-            for life in self._lives.values():
-                by_source.setdefault(life.source, []).append(life)
-            for source in self._announced.keys() | self.undecodable.keys():
-                by_source.setdefault(source, [])
-            return [self._row(source, by_source[source]) for source in sorted(by_source)]
+            names = self._accounts.keys() | self._announced.keys() | self.undecodable.keys()
+            return [self._row(source, self._accounts.get(source, _Account())) for source in sorted(names)]
 
-    def _row(self, source: str, lives: Sequence[Life]) -> LedgerRow:
-        latest = max(lives, key=lambda life: life.epoch, default=Life(source, 0, holes=[]))
+    def _row(self, source: str, account: _Account) -> LedgerRow:
         epoch, _, offset = self._announced.get(source, (0, 0, 0))
-        if epoch == latest.epoch:
-            pending = max(0, offset - latest.next_offset)
+        if epoch == account.epoch:
+            pending = max(0, offset - account.next_offset)
         else:
-            pending = offset if epoch > latest.epoch else 0
-        stored = sum(life.stored for life in lives)
-        missing = sum(life.missing for life in lives)
+            pending = offset if epoch > account.epoch else 0
         return LedgerRow(
             source=source,
-            epoch=latest.epoch,
-            sent=stored + missing + pending,
-            stored=stored,
-            duplicated=sum(life.duplicated for life in lives),
-            missing=missing,
+            epoch=account.epoch,
+            sent=account.stored + account.missing + pending,
+            stored=account.stored,
+            duplicated=account.duplicated,
+            missing=account.missing,
             pending=pending,
-            since=min((life.since for life in lives), default=0),
-            last_time=max((life.last_time for life in lives), default=0),
-            last_sequence=latest.next_sequence - 1,
-            state="gap" if any(life.holes for life in lives) else "pending" if pending else "complete",
-            gaps=sum(len(life.holes) for life in lives),
+            since=account.since,
+            last_time=account.last_time,
+            last_sequence=account.next_sequence - 1,
+            state="gap" if account.gaps else "pending" if pending else "complete",
+            gaps=account.gaps,
             undecodable=self.undecodable.get(source, 0),
         )
 
