@@ -47,7 +47,7 @@ async function main() {
         nodeId: `s=V${number}`,
         browseName: `V${number}`,
         dataType: DataType.Double,
-        minimumSamplingInterval: 10,
+        minimumSamplingInterval: 0,
       }),
     );
   }
