@@ -85,6 +85,8 @@ def catalogue_apply(
         emit(done)
         return
     for name, value in msgspec.to_builtins(done).items():
+        if isinstance(value, dict):
+            value = [f"{count} {what}" for what, count in value.items() if count]
         if value:
             print(f"{name.replace('_', ' ')}: {value if isinstance(value, int) else ', '.join(map(str, value))}")
 
