@@ -7,10 +7,17 @@ export interface Samples {
   status: number[];
 }
 
+export interface Said {
+  component: string;
+  name: string;
+  status: ConnectorStatus;
+}
+
 export interface Listener {
   series?: readonly string[];
   onSamples?: (series: Record<string, Samples>) => void;
-  onStatus?: (status: ConnectorStatus & { name: string }) => void;
+  /** A component said how it is, e.g. the edge of one of its connectors. */
+  onStatus?: (said: Said) => void;
   onEvent?: (event: EventItem) => void;
   /** The stream was away; whatever came after `since` (ms) may be missing and is to be fetched. */
   onGap?: (since: number) => void;
@@ -144,7 +151,7 @@ class LiveStream {
     });
     source.addEventListener("status", (message) => {
       this.#lastHeard = Date.now();
-      const status = JSON.parse(message.data as string) as ConnectorStatus & { name: string };
+      const status = JSON.parse(message.data as string) as Said;
       for (const listener of this.#listeners) listener.onStatus?.(status);
     });
     source.addEventListener("event", (message) => {

@@ -57,6 +57,8 @@ export interface ConnectorStatus {
   bad_points?: number;
   samples?: number;
   counters?: Record<string, number>;
+  /** The buffer on disk: what was read and waits for the spine. */
+  journal?: { sequence: number; acknowledged: number; bytes: number; bound: number; policy: string; dropped: number };
 }
 
 export interface Connector {
@@ -114,16 +116,15 @@ export interface Browsed {
 
 export interface Certificate {
   thumbprint: string;
-  state?: string;
-  subject?: string;
-  issuer?: string;
-  peer?: string;
-  valid_from?: Moment;
-  valid_to?: Moment;
-  not_before?: Moment;
-  not_after?: Moment;
-  seen?: Moment;
-  [key: string]: unknown;
+  state: string;
+  subject: string;
+  issuer: string;
+  peer: string;
+  application_uri?: string;
+  names?: string[];
+  not_before_ms: number;
+  not_after_ms: number;
+  warning?: string;
 }
 
 export interface LedgerRow {
@@ -156,23 +157,23 @@ export interface EventItem {
 }
 
 export interface Health {
-  status: "ok" | "degraded" | "starting" | string;
-  version?: string;
-  organisation?: string;
+  status: "ok" | "degraded" | "starting";
   components?: {
     name: string;
     state: string;
-    since?: Moment;
-    restarts?: number;
-    memory_mb?: number | null;
-    detail?: string;
+    since_ms: number;
+    restarts: number;
+    memory_mb: number;
+    cpu_percent?: number;
+    detail: string;
   }[];
   spine?: {
     connected: boolean;
-    streams?: { name: string; messages: number; bytes: number; max_bytes: number; policy?: string; dropped?: number }[];
+    streams: { name: string; messages: number; bytes: number; max_bytes: number; policy: string; dropped: number }[];
   };
-  historian?: { tables?: Record<string, { rows: number; bytes: number; oldest?: Moment; newest?: Moment }> };
+  historian?: { answers?: boolean; tables: Record<string, { rows: number; bytes: number }> };
   flow?: { samples_per_s: number; points: number; lag_ms: number | null };
+  problems?: string[];
 }
 
 export interface SeriesData {

@@ -36,12 +36,15 @@ export class TrendData {
   #changed: () => void;
   #subscription: Subscription | null = null;
   #loaded: Loaded | null = null;
+  /** What is being fetched: a view that it will answer is not asked for again. */
+  #coming: Loaded | null = null;
+  #comparedComing: Loaded | null = null;
   #comparedLoaded: Loaded | null = null;
   #shift = 0;
   #following = false;
   #view = { start: 0, end: 0, wanted: 1000 };
   #abort: AbortController | null = null;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #planned: ReturnType<typeof setTimeout> | undefined;
   #topUp: ReturnType<typeof setTimeout>[] = [];
   #reloadedAt = 0;
   #failures = 0;
@@ -62,7 +65,7 @@ export class TrendData {
         added = true;
       }
     }
-    if (added) this.#loaded = this.#comparedLoaded = null;
+    if (added) this.#loaded = this.#comparedLoaded = this.#coming = this.#comparedComing = null;
     this.#subscribe();
     this.#plan(0);
     this.#changed();
@@ -81,13 +84,20 @@ export class TrendData {
       this.#subscribe();
       if (following) this.#loaded = null;
     }
-    if (!this.#enough(this.#loaded, 0) || (shift && !this.#enough(this.#comparedLoaded, shift))) this.#plan(120);
+    const answered = (loaded: Loaded | null, coming: Loaded | null, by: number) =>
+      this.#enough(loaded, by) || this.#enough(coming, by);
+    if (
+      !answered(this.#loaded, this.#coming, 0) ||
+      (shift && !answered(this.#comparedLoaded, this.#comparedComing, shift))
+    ) {
+      this.#planned ??= setTimeout(() => void this.#load(), 120);
+    }
   }
 
   close(): void {
     this.#subscription?.close();
     this.#abort?.abort();
-    clearTimeout(this.#timer);
+    clearTimeout(this.#planned);
     for (const timer of this.#topUp) clearTimeout(timer);
   }
 
@@ -102,12 +112,14 @@ export class TrendData {
   }
 
   #plan(delay: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#load(), delay);
+    clearTimeout(this.#planned);
+    this.#planned = setTimeout(() => void this.#load(), delay);
   }
 
   async #load(): Promise<void> {
+    this.#planned = undefined;
     this.#abort?.abort();
+    this.#coming = this.#comparedComing = null;
     const abort = (this.#abort = new AbortController());
     const ids = [...this.entries.keys()];
     const { start, end, wanted } = this.#view;
@@ -127,7 +139,10 @@ export class TrendData {
       if (this.#failures++ === 0) toasts.failed(error);
       this.#plan(Math.min(30_000, 1000 * 2 ** this.#failures));
     } finally {
-      if (this.#abort === abort) this.loading = false;
+      if (this.#abort === abort) {
+        this.loading = false;
+        this.#coming = this.#comparedComing = null;
+      }
       this.#changed();
     }
   }
@@ -137,6 +152,9 @@ export class TrendData {
     const from = start - shift - span * margin;
     const to = Math.min(end - shift + span * margin, Date.now() + 60_000);
     const asked = Math.min(20_000, Math.round(wanted * Math.max(0.2, (to - from) / span)));
+    const coming: Loaded = { start: from, end: to, wanted: asked, complete: false };
+    if (shift) this.#comparedComing = coming;
+    else this.#coming = coming;
     const body = {
       kind: "downsample",
       points: ids,
@@ -158,7 +176,7 @@ export class TrendData {
         entry.buffer.replace(columns(one), this.#following ? Math.max(newest ?? from, from) + 1e-3 : Infinity);
       }
     }
-    const loaded = { start: from, end: to, wanted: asked, complete };
+    const loaded = { ...coming, complete };
     if (shift) this.#comparedLoaded = loaded;
     else {
       this.#loaded = loaded;
@@ -167,6 +185,7 @@ export class TrendData {
       this.#reloadedAt = Date.now();
       if (this.#following) this.#seam();
     }
+    this.#changed();
     await this.#holding(answer.series, from, shift, signal);
   }
 
