@@ -101,7 +101,7 @@ async def _asyncua(url: str, variables: int) -> None:
 
     logging.disable(logging.CRITICAL)
     handler = _AsyncuaHandler()
-    async with Client(url) as client:
+    async with Client(url, timeout=60, watchdog_intervall=60) as client:
         subscription = await client.create_subscription(PERIOD * 1000, handler)
         nodes = [client.get_node(f"ns=1;s=V{number}") for number in range(variables)]
         await subscription.subscribe_data_change(nodes, queuesize=100, sampling_interval=0)
