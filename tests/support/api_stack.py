@@ -148,6 +148,7 @@ class Stack:
             await self.spine_server.stop()
 
     accounts_told = 0
+    _admin: tuple[str, str] | None = None
     historian: subprocess.Popen | None = None
 
     async def _accounts_changed(self) -> None:
@@ -224,11 +225,17 @@ class Stack:
         return Caller(base_url=f"{self.url}/api/v1", headers=headers, timeout=30)
 
     def browser(self, user: str = "admin", password: str = "") -> Caller:
-        """A logged-in browser with the proof that a page sends along."""
+        """A logged-in browser with the proof that a page sends along; the administrator logs in once for all tests."""
         client = self.anonymous()
+        if user == "admin" and self._admin:
+            client.cookies.set("hulian_session", self._admin[0])
+            client.headers["x-hulian-csrf"] = self._admin[1]
+            return client
         reply = client.post("/session", json={"user": user, "password": password or self.password})
         assert reply.status_code == 200, reply.text
         client.headers["x-hulian-csrf"] = reply.json()["csrf"]
+        if user == "admin":
+            self._admin = (client.cookies["hulian_session"], reply.json()["csrf"])
         return client
 
     def token(self, *scopes: str, owner: str = "admin") -> str:

@@ -79,7 +79,7 @@ def test_malformed_bodies(admin, path, body):
     assert is_refusal(reply)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(POSTS), body=st.dictionaries(FIELDS, JSON, max_size=5) | JSON)
 def test_any_json(admin, path, body):
     reply = admin.post(path, json=body)
@@ -87,7 +87,7 @@ def test_any_json(admin, path, body):
     assert reply.status_code < 300 or is_refusal(reply)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(("/points", "/last", "/live", "/events", "/tree", "/annotations", "/audit", "/tokens")),
     query=st.dictionaries(
@@ -106,7 +106,7 @@ def test_any_query_string(admin, path, query):
             assert is_refusal(reply)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(("points", "connectors", "jobs", "users", "certificates", "tokens", "annotations")),
     name=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/?#\\\r\n\t"), min_size=1, max_size=40),

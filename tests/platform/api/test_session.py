@@ -29,7 +29,8 @@ def test_wrong_password_and_unknown_user_are_told_alike(stack):
 
 
 def test_logout_ends_the_session_on_the_server(stack):
-    with stack.browser() as client:
+    stack.trust.users.add("leaves", "four unusual words here", "viewer", by="test")
+    with stack.browser("leaves", "four unusual words here") as client:
         cookie = dict(client.cookies)
         assert client.delete("/session").status_code == 204
     with stack.anonymous() as thief:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,7 +21,6 @@ from hulian.platform.api.errors import (
     NotFoundError,
     RequestError,
     TooLargeError,
-    TooManyError,
     UnavailableError,
 )
 
@@ -151,10 +151,18 @@ def _defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
     return answer(DefectError(f"this should not have happened (reference {reference})"))
 
 
+def _undecodable(request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[bytes]:
+    """msgspec finds bad UTF-8 inside JSON only when it makes the text, and says so with Python's own error."""
+    frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    if frames and frames[-1].endswith("msgspec_hooks.py"):
+        return answer(RequestError(f"the body is not UTF-8: {error.reason}", place="$"))
+    return _defect(request, error)
+
+
 HANDLERS: Final[dict[Any, Any]] = {
     HulianError: _refused,
-    TooManyError: _refused,
     HTTPException: _refused_by_framework,
+    UnicodeDecodeError: _undecodable,
     Exception: _defect,
 }
 """The exception handlers of the application."""
