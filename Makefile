@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSOLE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+# Without bytecode on disk every process of a node would compile all its libraries again at each start.
+unexport PYTHONDONTWRITEBYTECODE
 export HULIAN_SAMPLES ?= $(abspath ../shared/samples)
 
 .PHONY: run test check bench soak wheel docs lock clean help peers
@@ -29,7 +31,7 @@ bench: $(VENV)/.ready-test peers ## measure; writes benchmarks/results/latest.js
 	$(BIN)/python -m benchmarks $(BENCH)
 
 soak: $(VENV)/.ready-test peers ## the long repetitions and fuzzing
-	$(BIN)/python -m pytest -m soak --timeout 7200 $(PYTEST_ARGUMENTS)
+	HULIAN_FUZZ=50 $(BIN)/python -m pytest -m soak --timeout 7200 $(PYTEST_ARGUMENTS)
 
 docs: $(VENV)/.ready-test ## write the generated references anew
 	$(BIN)/hulian reference docs/reference
