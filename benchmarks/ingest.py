@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -18,14 +19,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import anyio
 import numpy as np
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-
-from nats_node import ORGANISATION, NatsNode
+import psutil
 
 from hulian.data.historian.configuration import HistorianConfiguration
 from hulian.data.historian.contract import Aggregate, LastValues, RawWindow
@@ -38,6 +36,11 @@ from hulian.network.exchange.spine import codec
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.publisher import Publisher
 from hulian.network.exchange.spine.streams import SAMPLES, Subjects, state
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+nats_node = importlib.import_module("nats_node")
+ORGANISATION = nats_node.ORGANISATION
 
 SERIES = 1000
 POINTS = 200
@@ -166,8 +169,14 @@ async def ask(client: QueryClient, times: list[float], stop: asyncio.Event) -> N
         await asyncio.sleep(0.1)
 
 
-async def measure(directory: Path, durability: str, seconds: float, pace: float) -> dict[str, float]:
-    node = NatsNode(directory, durability=durability, mqtt_port=0)
+def cpu(number: int) -> float:
+    """CPU seconds of a process."""
+    times = psutil.Process(number).cpu_times()
+    return times.user + times.system
+
+
+async def measure(directory: Path, durability: str, seconds: float, pace: float) -> dict[str, Any]:
+    node = nats_node.NatsNode(directory, durability=durability, mqtt_port=0)
     await node.open({})
     arguments = [
         sys.executable,
@@ -201,11 +210,15 @@ async def measure(directory: Path, durability: str, seconds: float, pace: float)
             while not (rows := await client.ledger()) or rows[0].stored < 2_000_000:
                 await asyncio.sleep(0.1)
             asking = asyncio.create_task(ask(client, times, stop))
+            members = {"nats-server": node.process.pid, "historian": historian.pid, "publisher": publisher.pid}
+            spent = {name: -cpu(number) for name, number in members.items()}
             first, began = (await client.ledger())[0].stored, time.monotonic()
             while time.monotonic() - began < seconds:
                 backlog.append((await state(api, SAMPLES)).messages)
                 await asyncio.sleep(0.5)
             last, ended = (await client.ledger())[0].stored, time.monotonic()
+            for name, number in members.items():
+                spent[name] += cpu(number)
             stop.set()
             await asking
             publisher.send_signal(signal.SIGTERM)
@@ -222,6 +235,7 @@ async def measure(directory: Path, durability: str, seconds: float, pace: float)
                 "backlog_after": float(np.mean(backlog[half:])),
                 "query_ms": float(np.median(times) * 1000),
                 "queries": len(times),
+                "cpu": {name: value / ((last - first) / 1e6) for name, value in spent.items()},
             }
     finally:
         for process in (publisher, historian):
@@ -247,7 +261,8 @@ def one(name: str, durability: str, seconds: float, pace: float = 0.0) -> dict[s
         "conditions": (
             f"{seconds:g} s, 200 doubles a message, 1,000 series, durability '{durability}', acknowledged publisher in a "
             f"process of its own, {found['queries']:.0f} queries meanwhile (median {found['query_ms']:.0f} ms), backlog "
-            f"{found['backlog_before']:.0f} then {found['backlog_after']:.0f} messages; counts checked to the sample"
+            f"{found['backlog_before']:.0f} then {found['backlog_after']:.0f} messages; counts checked to the sample; "
+            f"CPU seconds a million points: {', '.join(f'{name} {value:.2f}' for name, value in found['cpu'].items())}"
         ),
     }
 
