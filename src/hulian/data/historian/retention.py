@@ -13,6 +13,7 @@ from hulian.data.historian import schema
 from hulian.data.historian.configuration import Retention
 from hulian.data.historian.contract import Limits, Size
 from hulian.data.historian.engine import Engine
+from hulian.data.historian.errors import StoreError
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.storage import StorageClass
 
@@ -73,7 +74,7 @@ def enforce(engine: Engine, retention: Retention, limits: Limits, now: int) -> I
             before = now - int(days * _DAY)
             gone = [part for part in _parts(engine, table, limits) if part.newest < before]
             if gone:
-                yield _drop(engine, gone, EXPIRED, now, f"older than {days:g} days")
+                yield from _drop(engine, gone, EXPIRED, now, f"older than {days:g} days")
     if retention.maximum_bytes > 0:
         yield from _shrink(engine, retention.maximum_bytes, limits, now)
 
@@ -94,7 +95,7 @@ def _shrink(engine: Engine, maximum: int, limits: Limits, now: int) -> Iterator[
         taken -= part.bytes
         gone.setdefault(part.table, []).append(part)
     for parts in gone.values():
-        yield _drop(engine, parts, OVERSIZE, now, f"more than {maximum} bytes on disk")
+        yield from _drop(engine, parts, OVERSIZE, now, f"more than {maximum} bytes on disk")
 
 
 def _parts(engine: Engine, table: str, limits: Limits) -> list[_Part]:
@@ -107,22 +108,27 @@ def _parts(engine: Engine, table: str, limits: Limits) -> list[_Part]:
         limits,
     )
     known = {row[0]: row[1:] for row in zip(*(column.to_pylist() for column in held.columns), strict=True)}
+    names, oldest, newest = spans.column(0).cast(pa.string()).to_pylist(), *(spans.column(at).to_pylist() for at in (1, 2))
     return [
-        _Part(table, name, known[name][0], known[name][1], oldest, newest)
-        for name, oldest, newest in zip(*(column.to_pylist() for column in spans.cast(_SPANS).columns), strict=True)
+        _Part(table, name, known[name][0], known[name][1], first, last)
+        for name, first, last in zip(names, oldest, newest, strict=True)
         if name in known
     ]
 
 
-_SPANS: Final = pa.schema([("_part", pa.string()), ("oldest", pa.int64()), ("newest", pa.int64())])
-
-
-def _drop(engine: Engine, parts: list[_Part], code: str, now: int, why: str) -> Event:
+def _drop(engine: Engine, parts: list[_Part], code: str, now: int, why: str) -> Iterator[Event]:
     table = parts[0].table
+    kept = set()
     for part in parts:
-        engine.execute(f"ALTER TABLE {engine.database}.{table} DROP PART '{part.name}'")
+        try:
+            engine.execute(f"ALTER TABLE {engine.database}.{table} DROP PART '{part.name}'")
+        except StoreError:  # it was merged into another part in between, which goes the next time
+            kept.add(part.name)
+    parts = [part for part in parts if part.name not in kept]
+    if not parts:
+        return
     rows, size = sum(part.rows for part in parts), sum(part.bytes for part in parts)
-    return Event(
+    yield Event(
         time=now,
         code=code,
         severity=Severity.INFO if code == EXPIRED else Severity.WARNING,

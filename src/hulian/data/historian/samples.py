@@ -141,16 +141,19 @@ def _with_bounds(asking: Asking, request: RawWindow, names: list[int]) -> Iterat
     parts = list(samples(asking, storage, names, request.start - margin, request.end + margin))
     table = pa.Table.from_batches(parts, schema=wanted).combine_chunks()
     series, time = _places(table)
-    other = np.append(series[1:] != series[:-1], True)
-    before = (time < request.start) & np.append(other[:-1] | (time[1:] >= request.start), [True] * min(len(time), 1))
-    after = (time >= request.end) & np.append([True] * min(len(time), 1), other[:-1] | (time[:-1] < request.end))
-    inside = (time >= request.start) & (time < request.end)
-    early = sorted({*names} - {*series[before].tolist()})
-    late = sorted({*names} - {*series[after].tolist()})
+    early, late = time < request.start, time >= request.end
+    first = np.ones(len(time), np.bool_)  # of its series
+    first[1:] = series[1:] != series[:-1]
+    before, after = early.copy(), late.copy()
+    before[:-1] &= first[1:] | ~early[1:]
+    after[1:] &= first[1:] | ~late[:-1]
+    inside = ~early & ~late
+    unseen_before = sorted({*names} - {*series[before].tolist()})
+    unseen_after = sorted({*names} - {*series[after].tolist()})
     found = [
         table.filter(pa.array(inside | before | after)),
-        pa.Table.from_batches([neighbours(asking, storage, early, request.start, before=True)], schema=wanted),
-        pa.Table.from_batches([neighbours(asking, storage, late, request.end, before=False)], schema=wanted),
+        pa.Table.from_batches([neighbours(asking, storage, unseen_before, request.start, before=True)], schema=wanted),
+        pa.Table.from_batches([neighbours(asking, storage, unseen_after, request.end, before=False)], schema=wanted),
     ]
     joined = pa.concat_tables(found).combine_chunks()
     if not joined.num_rows:

@@ -26,10 +26,13 @@ SECONDS: Final = "toUnixTimestamp64Second(time)"
 NUMBER: Final = "toFloat64(assumeNotNull(value))"
 USABLE: Final = f"(value IS NOT NULL AND status < {BAD} AND NOT isNaN({NUMBER}))"
 _SIGN: Final = 1 << 63
+_FIRST: Final = -(1 << 63) + 1
+_LAST: Final = (1 << 63) - 1
 
 
 def instant(nanoseconds: int) -> str:
-    """A time as the tables compare it."""
+    """A time as the tables compare it; one beyond 64 bits is the last that there is."""
+    nanoseconds = min(max(nanoseconds, _FIRST), _LAST)
     return f"fromUnixTimestamp64Nano(toInt64({nanoseconds}), 'UTC')"
 
 
