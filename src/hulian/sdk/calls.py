@@ -28,7 +28,7 @@ _SLOW = 90.0
 
 class _Items(msgspec.Struct, frozen=True):
     items: list[msgspec.Raw]
-    next: str | None = None
+    next: str | int | None = None
 
 
 def _moment(value: Moment | None) -> str | int | None:
@@ -107,7 +107,7 @@ def points(
         reply = yield Request("GET", "/points", query={**query, "limit": size, "last": str(last).lower()})
         page = read(reply, _Items)
         found += [msgspec.json.decode(item, type=records.PointInfo) for item in page.items]
-        cursor = page.next
+        cursor = page.next if isinstance(page.next, str) else None
         if cursor is None or (limit is not None and len(found) >= limit):
             return found
 

@@ -18,7 +18,7 @@ class History:
 
     Columns: ``point`` (its name, as a dictionary), ``series``, ``time`` (UTC, to the nanosecond), then ``value`` and
     ``status`` of raw samples, or one column a function of aggregates. Every method of `pyarrow.Table` works on it, and so
-    does everything that takes an Arrow stream: ``polars.from_arrow(history)``, ``duckdb.sql("… from history")``.
+    does everything that takes an Arrow stream: ``polars.DataFrame(history)``, ``duckdb.sql("… from history")``.
 
     >>> import pyarrow as pa
     >>> history = History(pa.table({"point": ["99.1/a#x"] * 2, "value": [1.0, 2.0]}))

@@ -107,9 +107,10 @@ def test_status_and_events_come_too(stack):
     stack.connector("live5", {"x": StorageClass.DOUBLE})
     stack.say("edge", "live5", {"state": "connected", "samples": 3})
     with Watching(stack.program(), topics="status,events") as watching:
-        eventually(lambda: any(item["name"] == "live5" for item in watching.of("status")), what="the known status")
+        mine = lambda: [item["status"]["state"] for item in watching.of("status") if item["name"] == "live5"]  # noqa: E731
+        assert eventually(mine, what="the known status") == ["connected"]
         stack.say("edge", "live5", {"state": "waiting", "samples": 3})
-        eventually(lambda: any(item["status"].get("state") == "waiting" for item in watching.of("status")))
+        eventually(lambda: mine()[-1] == "waiting")
         event = Event(
             time=time.time_ns(), code="HL-TEST-0001", severity=Severity.WARNING, component="edge", subject="live5", message="m"
         )
