@@ -2,8 +2,8 @@
 
 `prepare` writes the files and gives the command line; who runs it is the supervisor's matter. MQTT devices are written
 into the configuration only when the stream that keeps their messages exists on disk, with a consumer for every connector
-that reads it: at the very first start the listener therefore refuses every device until `streams.declare` has run and `admit` reloads the server.
-So no device ever gets a PUBACK for a message that nobody keeps.
+that reads it: at the very first start the listener therefore refuses every device until `streams.declare` has run and
+`admit` reloads the server. So no device ever gets a PUBACK for a message that nobody keeps.
 """
 
 from __future__ import annotations
