@@ -1,7 +1,8 @@
 """Runs npm for the console: with the system's Node.js where there is one that is new enough, else with the one of the wheel.
 
-``python console/npm.py run build`` is ``npm run build``, after the packages that the lock file names are in place. The
-build hook of the wheel uses `build`; the Makefile uses the command.
+``python console/npm.py run build`` is ``npm run build``, after the packages that the lock file names are in place. In a
+folder that holds a ``package.json`` of its own it is npm there. The build hook of the wheel uses `build`; the Makefile uses
+the command.
 """
 
 from __future__ import annotations
@@ -68,8 +69,10 @@ def _version(node: str | None) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", answer)[:2]) or (0,)
 
 
-def run(arguments: Sequence[str], *, quiet: bool = False, environment: dict[str, str] | None = None) -> None:
-    """``npm arguments`` in the console's folder; what it printed is shown where it fails, or always unless ``quiet``.
+def run(
+    arguments: Sequence[str], *, folder: Path = HERE, quiet: bool = False, environment: dict[str, str] | None = None
+) -> None:
+    """``npm arguments`` in ``folder``; what it printed is shown where it fails, or always unless ``quiet``.
 
     Raises `NpmError` where it cannot be started or ends with a status other than 0.
     """
@@ -79,7 +82,7 @@ def run(arguments: Sequence[str], *, quiet: bool = False, environment: dict[str,
     try:
         done = subprocess.run(
             [*command, *arguments],
-            cwd=HERE,
+            cwd=folder,
             env=variables,
             stdout=subprocess.PIPE if quiet else None,
             stderr=subprocess.STDOUT if quiet else None,
@@ -132,8 +135,11 @@ def build(static: Path = STATIC, *, quiet: bool = False) -> bool:
 
 def main(arguments: Sequence[str]) -> int:
     """``npm arguments``, with the packages in place; ``build`` alone builds where something changed."""
+    folder = Path.cwd()
     try:
-        if list(arguments) == ["build"]:
+        if folder != HERE and (folder / "package.json").is_file():
+            run(arguments, folder=folder)
+        elif list(arguments) == ["build"]:
             print("the console was built" if build() else "the console is built already")  # noqa: T201
         else:
             if arguments[:1] != ["ci"]:

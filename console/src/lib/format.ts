@@ -124,3 +124,8 @@ export function span(ms: number): string {
   const rest = next && whole < 10 ? Math.floor((ms - whole * size) / next[0]) : 0;
   return rest && next ? `${whole} ${name} ${rest} ${next[1]}` : `${whole} ${name}`;
 }
+
+/** How old something is, in whole seconds at the least: a live age must not flicker. */
+export function age(ms: number): string {
+  return ms < 1000 ? "< 1 s" : span(ms);
+}

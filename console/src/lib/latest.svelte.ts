@@ -1,8 +1,9 @@
 import { untrack } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 import { numeric } from "../trend/buffer";
+import { post } from "./api";
 import { live, type Subscription } from "./live.svelte";
-import type { Point, Scalar } from "./types";
+import type { Point, QueryResult, Scalar } from "./types";
 
 export interface Latest {
   time: number;
@@ -30,9 +31,29 @@ export class LatestValues {
   #subscription: Subscription | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #keep: number;
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nothing is shown of it
+  #filled = new Set<string>();
 
   constructor(keep = 0) {
     this.#keep = keep;
+  }
+
+  /** Fills the short histories with the last ten minutes, where they are empty. */
+  async backfill(points: readonly Point[]): Promise<void> {
+    const empty = points.filter((point) => !this.#filled.has(point.series) && point.storage === "double");
+    if (!empty.length) return;
+    for (const point of empty) this.#filled.add(point.series);
+    const body = {
+      kind: "downsample",
+      points: empty.map((point) => point.series),
+      last: "10m",
+      points_wanted: this.#keep,
+    };
+    const answer = await post<QueryResult>("/query", body).catch(() => null);
+    for (const one of answer?.series ?? []) {
+      const numbers = (one.value ?? []).map(numeric).filter((number) => number === number);
+      this.recent.set(one.series, [...numbers, ...(this.recent.get(one.series) ?? [])].slice(-this.#keep));
+    }
   }
 
   watch(points: readonly Point[]): void {

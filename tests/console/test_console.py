@@ -1,0 +1,316 @@
+"""The console in a real Chromium against a whole running platform and an OPC UA server that it has never seen."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import urllib.request
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+PAGES = (
+    "/",
+    "/points",
+    "/trend",
+    "/tiles",
+    "/connectors",
+    "/connectors/add",
+    "/events",
+    "/ledger",
+    "/access/users",
+    "/access/tokens",
+    "/access/devices",
+    "/access/audit",
+    "/settings",
+)
+PRESS = "press"
+
+
+def connect(page: Page, url: str) -> None:
+    """Adds the server by browsing it, as a person does."""
+    page.goto("/connectors/add")
+    page.get_by_label("Address of the device").fill(url)
+    settings = page.get_by_text("Settings of the protocol")
+    settings.click()
+    security = page.locator("label.field", has_text="security").first.locator("select")
+    if security.count() and "none" in security.locator("option").all_inner_texts():
+        security.select_option("none")
+    page.get_by_role("button", name="Look at the device").click()
+    tree = page.get_by_role("tree", name="What the device shows")
+    expect(tree).to_be_visible()
+    tree.locator(".node", has_text="Press").first.get_by_role("checkbox").check()
+    expect(page.get_by_text(re.compile(r"^[4-9] chosen$"))).to_be_visible()
+    page.get_by_label("Name of the connection").fill(PRESS)
+    page.get_by_label("Place in the plant").fill("Works/Hall 1")
+    page.get_by_role("button", name="Name the points").click()
+    expect(page.get_by_role("heading", name=re.compile("points proposed"))).to_be_visible()
+    first = page.get_by_role("textbox", name="Tag").first
+    first.fill("PT-900")
+    page.get_by_role("button", name=re.compile("^Create with")).click()
+    expect(page.get_by_role("heading", name=PRESS, level=1)).to_be_visible()
+
+
+@pytest.fixture
+def connected(page, platform) -> Page:
+    """The press is connected: by an earlier test or now."""
+    page.goto("/connectors")
+    expect(page.locator("main .skeleton")).to_have_count(0)
+    if not page.get_by_text(PRESS, exact=True).count():
+        connect(page, platform.opcua_url)
+    page.goto(f"/connectors/{PRESS}")
+    expect(page.locator(".facts")).to_contain_text("Connected")
+    return page
+
+
+def open_trend(page: Page, words: str = "pressure") -> None:
+    page.goto("/trend")
+    page.get_by_role("button", name="Add points").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("searchbox").fill(words)
+    expect(dialog.get_by_role("checkbox")).to_have_count(1)
+    dialog.get_by_role("checkbox").check()
+    dialog.get_by_role("button", name="Add 1").click()
+    expect(page.locator(".reading")).to_contain_text(re.compile(r"\d"))
+
+
+def test_first_start_refuses_a_wrong_password_with_code_and_hint_then_lets_in(visit, platform):
+    page = visit.page
+    page.goto("/")
+    page.get_by_text("First start?").click()
+    expect(page.get_by_text("hulian user reset admin")).to_be_visible()
+    page.locator("input[name=password]").fill("not the password")
+    page.get_by_role("button", name="Log in").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_be_visible()
+    expect(alert.locator("code")).to_have_text(re.compile(r"^HL-[A-Z]+-\d{4}$"))
+    page.locator("input[name=password]").fill(platform.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    expect(page.locator("main")).to_contain_text("Historian")
+    page.reload()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+
+
+def test_connector_is_added_by_browsing_and_delivers(connected, platform):
+    page = connected
+    expect(page.locator(".facts")).to_contain_text("Points")
+    page.goto("/points?search=PT-900")
+    row = page.locator("section.list li")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text(re.compile(r"\d"))
+    page.goto("/points")
+    page.get_by_role("button", name="Hall 1").click()
+    expect(page.locator("section.list li").first).to_be_visible()
+    page.goto("/ledger")
+    expect(page.locator("tbody tr", has_text=PRESS)).to_be_visible()
+
+
+def test_unreachable_device_is_explained_with_code_and_hint(page, ports):
+    page.goto("/connectors/add")
+    page.get_by_label("Address of the device").fill(f"opc.tcp://127.0.0.1:{ports()}")
+    page.get_by_role("button", name="Look at the device").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_be_visible()
+    expect(alert.locator("code")).to_have_text(re.compile(r"^HL-[A-Z]+-\d{4}$"))
+
+
+def test_point_is_described_anew(connected):
+    page = connected
+    page.goto("/points?search=temperature")
+    page.locator("section.list li a").first.click()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Description (English)").fill("Oil of the press")
+    page.get_by_label("Description (Chinese)").fill("压机油温")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Point saved")).to_be_visible()
+    page.goto("/points?search=Oil")
+    expect(page.locator("section.list li")).to_have_count(1)
+    page.goto("/settings")
+    page.get_by_role("button", name="中文").click()
+    page.goto("/points?search=Oil")
+    expect(page.locator("section.list li")).to_contain_text("压机油温")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+
+def test_trend_moves_by_itself_and_goes_on_when_the_api_was_killed(connected, platform):
+    page = connected
+    open_trend(page)
+    reading = page.locator(".reading")
+    before = reading.inner_text()
+    expect(reading).not_to_have_text(before)
+    picture = page.locator(".chart canvas")
+    first = picture.screenshot()
+    page.wait_for_function("before => document.querySelector('.reading').innerText !== before", arg=reading.inner_text())
+    assert picture.screenshot() != first
+    platform.kill("api")
+    expect(page.get_by_role("button", name="Reconnecting…")).to_be_visible()
+    expect(page.get_by_role("button", name="Live", exact=True)).to_be_visible()
+    before = reading.inner_text()
+    expect(reading).not_to_have_text(before)
+
+
+def test_trend_zooms_to_raw_and_its_address_opens_the_same_view(connected, visit):
+    page = connected
+    open_trend(page)
+    plot = page.locator(".chart .u-over").bounding_box()
+    middle = plot["y"] + plot["height"] / 2
+    page.mouse.move(plot["x"] + plot["width"] * 0.9, middle)
+    page.mouse.down()
+    page.mouse.move(plot["x"] + plot["width"] * 0.97, middle, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"from=.*to="))
+    expect(page.locator(".legendhead")).to_contain_text("raw samples")
+    query = parse_qs(urlsplit(page.url).query)
+    assert query["p"] == [query["p"][0]]
+    assert query["p"][0].endswith("ressure")
+    other = visit.context.new_page()
+    other.goto(page.url)
+    expect(other.locator(".reading")).to_contain_text(re.compile(r"\d"))
+    assert parse_qs(urlsplit(other.url).query)["from"] == query["from"]
+    other.close()
+    page.locator(".chart").dblclick()
+    expect(page).to_have_url(re.compile(r"last="))
+
+
+def test_trend_compares_and_annotates(connected):
+    page = connected
+    open_trend(page)
+    page.get_by_label("Compare with an earlier period").select_option("3600000")
+    expect(page).to_have_url(re.compile(r"compare=1h"))
+    page.get_by_role("button", name="Note", exact=True).click()
+    plot = page.locator(".chart .u-over").bounding_box()
+    page.mouse.click(plot["x"] + plot["width"] * 0.95, plot["y"] + 40)
+    page.get_by_label("What happened?").fill("<b>valve</b> replaced")
+    page.get_by_role("button", name="Save").click()
+    note = page.locator("section", has=page.get_by_role("heading", name="Notes"))
+    expect(note).to_contain_text("<b>valve</b> replaced")
+    expect(note).to_contain_text("admin")
+
+
+@pytest.mark.parametrize("kind", ["CSV", "Parquet", "PNG"])
+def test_export_downloads(connected, kind, tmp_path):
+    page = connected
+    open_trend(page)
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as started:
+        page.get_by_role("menuitem", name=re.compile(kind)).click()
+    path = tmp_path / started.value.suggested_filename
+    started.value.save_as(path)
+    content = path.read_bytes()
+    assert path.suffix == f".{kind.lower()}"
+    match kind:
+        case "CSV":
+            rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+            assert len(rows) > 3
+            assert "value" in rows[0]
+        case "Parquet":
+            assert content[:4] == content[-4:] == b"PAR1"
+        case "PNG":
+            assert content.startswith(b"\x89PNG\r\n\x1a\n")
+            assert len(content) > 5_000
+
+
+def test_tiles_are_kept_and_live(connected):
+    page = connected
+    page.goto("/tiles")
+    page.get_by_role("button", name="Add tiles").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("searchbox").fill("pressure")
+    dialog.get_by_role("checkbox").first.check()
+    dialog.get_by_role("button", name="Add 1").click()
+    figure = page.locator(".tile .figure")
+    expect(figure).to_contain_text(re.compile(r"\d"))
+    before = figure.inner_text()
+    expect(figure).not_to_have_text(before)
+    page.reload()
+    expect(page.locator(".tile")).to_have_count(1)
+
+
+def test_token_is_shown_once(page):
+    page.goto("/access/tokens")
+    page.get_by_role("button", name="New token").click()
+    page.get_by_label("Name", exact=True).fill("report")
+    page.get_by_role("button", name="Create").click()
+    secret = page.locator("[data-secret]")
+    expect(secret).to_have_text(re.compile(r"^hlt_\S{20,}$"))
+    token = secret.inner_text()
+    page.get_by_role("button", name="I have kept it").click()
+    page.reload()
+    expect(page.locator("tbody tr", has_text="report")).to_be_visible()
+    assert token not in page.content()
+
+
+def test_every_page_fits_a_telephone(phone):
+    wide = []
+    for path in PAGES:
+        phone.goto(path)
+        expect(phone.locator("main")).not_to_be_empty()
+        phone.wait_for_load_state("load")
+        expect(phone.locator("main h1")).to_be_visible()
+        width = phone.evaluate("document.documentElement.scrollWidth")
+        if width > 360:
+            wide.append((path, width))
+    assert wide == []
+    phone.get_by_role("button", name="More").click()
+    phone.get_by_role("link", name="Settings").click()
+    expect(phone.get_by_role("heading", name="Settings")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_stand_out_from_their_ground(chromium, platform, theme):
+    """WCAG AA: 4.5 to 1 for the text colours on each ground they are used on."""
+    context = chromium.new_context(base_url=platform.url, color_scheme=theme)
+    page = context.new_page()
+    page.goto("/")
+    page.wait_for_selector("form")
+    low = page.evaluate(CONTRAST)
+    context.close()
+    assert low == []
+
+
+CONTRAST = """() => {
+  const style = getComputedStyle(document.documentElement);
+  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (name) => {
+    probe.fillStyle = style.getPropertyValue(name).trim();
+    probe.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...probe.getImageData(0, 0, 1, 1).data].map((c) => c / 255)
+      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const pairs = [];
+  for (const ink of ["--ink", "--ink-2", "--ink-3", "--accent-text", "--bad"]) {
+    for (const ground of ["--ground", "--surface", "--raised"]) pairs.push([ink, ground]);
+  }
+  pairs.push(["--accent-ink", "--accent"], ["--accent-text", "--accent-soft"]);
+  pairs.push(["--ink-2", "--calm-soft"], ["--ink-2", "--warn-soft"]);
+  return pairs.map(([ink, ground]) => {
+    const [a, b] = [light(ink), light(ground)];
+    return [ink, ground, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+  }).filter(([, , ratio]) => ratio < 4.5);
+}"""
+
+
+def test_first_load_is_light(platform):
+    """What a first visit fetches of script and style, as it travels, is at most 60 KiB."""
+
+    def fetched(path: str) -> tuple[bytes, int]:
+        request = urllib.request.Request(platform.url + path, headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body = answer.read()
+            assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+            return body, len(body)
+
+    raw, _ = fetched("/")
+    page = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode()
+    assets = re.findall(r'(?:src|href)="(/assets/[^"]+\.(?:js|css))"', page)
+    assert assets
+    assert "<style" not in page
+    assert re.findall(r"<script(?![^>]*\bsrc=)", page) == []
+    assert sum(fetched(path)[1] for path in assets) <= 60 * 1024
