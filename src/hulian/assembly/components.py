@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, cast
@@ -97,14 +97,13 @@ def open_historian(configuration: Configuration) -> Any:
 
 
 async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Component:
+    from hulian.assembly.inputs import ListenerInputs
     from hulian.assembly.plant import CataloguePlant
     from hulian.assembly.preparation import connect_spine, open_registry, open_trust
     from hulian.assembly.uplink import SpineUplink
     from hulian.data.catalogue import Catalogue
-    from hulian.network.exchange.spine.mqtt_input import MqttSource
     from hulian.network.exchange.spine.publisher import Publisher
     from hulian.network.exchange.spine.streams import MQTT, state
-    from hulian.platform.edge.contract import ConnectorPlan
     from hulian.platform.edge.service import EdgeService
 
     registry = await anyio.to_thread.run_sync(open_registry, configuration)
@@ -115,12 +114,6 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
     publisher = await stack.enter_async_context(Publisher(spine))
     generation = (await state(spine, MQTT)).created if configuration.spine.mqtt_port else ""
 
-    def extras(plan: ConnectorPlan) -> Mapping[str, Any]:
-        if plan.protocol != "mqtt":
-            return {}
-        topics = plan.settings.get("topics", ("#",))
-        return {"mqtt.source": MqttSource(spine, plan.name, tuple(topics))}
-
     return EdgeService(
         organisation,
         Path(configuration.node.data) / "edge",
@@ -130,7 +123,7 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
         trust.peers,
         power=configuration.node.durability.value == "power",
         generation=generation,
-        extras=extras,
+        inputs=ListenerInputs(spine),
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from hulian.assembly.accounts import spine_users
 from hulian.assembly.configuration import Configuration
+from hulian.assembly.inputs import topics_of
 from hulian.assembly.local import TOKEN_FILE
 from hulian.data.catalogue import Catalogue
 from hulian.network.exchange.spine import server
@@ -62,7 +63,7 @@ def _mqtt_inputs(configuration: Configuration, registry: Registry) -> dict[str, 
     found: dict[str, list[str]] = {}
     for record in Catalogue(registry, configuration.node.organisation).connectors():
         if record.protocol == "mqtt":
-            found[record.name] = stored_subjects(record.settings.get("topics", ("#",)))
+            found[record.name] = stored_subjects(topics_of(record.settings))
     return found
 
 

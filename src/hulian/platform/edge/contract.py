@@ -10,7 +10,7 @@ import msgspec
 from hulian.kernel.sample import SampleBatch
 from hulian.network.exchange.protocols.contract import Binding, Credentials
 
-__all__ = ["ConnectorPlan", "PlantSource", "Uplink"]
+__all__ = ["ConnectorPlan", "Inputs", "PlantSource", "Uplink"]
 
 
 class ConnectorPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +31,22 @@ class PlantSource(Protocol):
     """Where the edge learns what to connect to. Calls block and come from a worker thread."""
 
     def plans(self) -> Sequence[ConnectorPlan]: ...
+
+
+class Inputs(Protocol):
+    """What connectors get from beside this room, and what has to be there before one starts and after one is gone."""
+
+    def extras(self, plan: ConnectorPlan) -> Mapping[str, Any]:
+        """`Environment.extras` of a connector, also of one that only looks at a device."""
+        ...
+
+    async def prepare(self, plan: ConnectorPlan) -> None:
+        """Called before a connector starts: what its device sends from now on is kept for it. Raises a `HulianError`."""
+        ...
+
+    async def forget(self, plan: ConnectorPlan) -> None:
+        """Called when a connector was removed from the configuration. Raises a `HulianError`."""
+        ...
 
 
 class Uplink(Protocol):

@@ -20,7 +20,7 @@ from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event, Severity
 from hulian.network.exchange.protocols.contract import Browsed, Credentials, Environment, PeerTrust
 from hulian.platform.edge.config import EdgeConfiguration
-from hulian.platform.edge.contract import ConnectorPlan, PlantSource, Uplink
+from hulian.platform.edge.contract import ConnectorPlan, Inputs, PlantSource, Uplink
 from hulian.platform.edge.errors import RequestError, UnknownConnectorError
 from hulian.platform.edge.protocols import protocol_named, protocol_of_url
 from hulian.platform.edge.runner import ConnectorRunner
@@ -43,7 +43,7 @@ class _Running(msgspec.Struct):
 class EdgeService:
     """Runs connectors as `PlantSource` lists them, each in a scope of its own.
 
-    ``generation`` names the life of the platform's own MQTT store (see `Journal`); ``extras`` gives a connector what its
+    ``generation`` names the life of the platform's own MQTT store (see `Journal`); ``inputs`` gives a connector what its
     protocol needs from beside this room.
     """
 
@@ -60,7 +60,7 @@ class EdgeService:
         *,
         power: bool = False,
         generation: str = "",
-        extras: Callable[[ConnectorPlan], Mapping[str, Any]] | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
         self._organisation = organisation
         self._directory = directory
@@ -70,7 +70,7 @@ class EdgeService:
         self._trust = trust
         self._power = power
         self._generation = generation
-        self._extras = extras or (lambda plan: {})
+        self._inputs = inputs
         self._running: dict[str, _Running] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_HELD)
         self._event_waiting = anyio.Event()
@@ -101,9 +101,30 @@ class EdgeService:
                     running.scope.cancel()
                     await running.ended.wait()
                     del self._running[name]
+                    if plan is None:
+                        await self._forget(running.runner.plan)
                     running = None
                 if running is None and plan is not None:
+                    await self._prepare(plan)
                     self._start(group, plan)
+
+    async def _prepare(self, plan: ConnectorPlan) -> None:
+        """A connector whose input cannot be prepared starts all the same: it tries again by itself and says why."""
+        if self._inputs is not None and plan.enabled:
+            try:
+                await self._inputs.prepare(plan)
+            except HulianError as error:
+                _log.warning("input not prepared", connector=plan.name, reason=str(error))
+
+    async def _forget(self, plan: ConnectorPlan) -> None:
+        if self._inputs is not None:
+            try:
+                await self._inputs.forget(plan)
+            except HulianError as error:
+                _log.warning("input not released", connector=plan.name, reason=str(error))
+
+    def _extras(self, plan: ConnectorPlan) -> Mapping[str, Any]:
+        return self._inputs.extras(plan) if self._inputs is not None else {}
 
     def _start(self, group: TaskGroup, plan: ConnectorPlan) -> None:
         runner = ConnectorRunner(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -229,6 +230,39 @@ class MqttSource:
         taken, self._loose = self._loose, []
         topics = [_topic_of(subject) for subject, _ in taken]
         return MessageBatch(topics, [payload for _, payload in taken], time.time_ns(), 0, 0)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the link to the spine, and so to its listener, is up now."""
+        return self._spine.connected
+
+    async def listen(self) -> AsyncIterator[MessageBatch]:
+        """What devices publish from now on, of every QoS, without position: for looking, taken from nobody."""
+        heard: deque[tuple[bytes, bytes]] = deque(maxlen=65536)
+
+        def hear(subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
+            if b"Nmqtt-Pub:" in headers:
+                heard.append((subject, payload))
+
+        attached = [await self._spine.attach(subject, hear) for subject in self._subjects]
+        try:
+            while True:
+                await asyncio.sleep(self._patience)
+                taken = [heard.popleft() for _ in range(len(heard))]
+                if taken:
+                    topics = [_topic_of(subject) for subject, _ in taken]
+                    yield MessageBatch(topics, [payload for _, payload in taken], time.time_ns(), 0, 0)
+        finally:
+            for number in attached:
+                await self._spine.detach(number)
+
+    async def declare(self) -> None:
+        """Makes the consumer through which this source reads; from then on no matching QoS 1 message passes it by."""
+        await declare_consumer(self._spine, MQTT, self._consumer, self.filters)
+
+    async def forget(self) -> None:
+        """Removes the consumer of a connector that is gone: nobody else would ever take what waits for it."""
+        await drop_consumer(self._spine, MQTT, self._consumer)
 
     async def acknowledge(self, last: int) -> None:
         """The batch that ends with ``last`` is safe in the edge's journal: the broker may forget it."""

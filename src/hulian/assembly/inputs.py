@@ -1,0 +1,40 @@
+"""The platform's own MQTT listener, for the connectors that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hulian.network.exchange.spine.connection import Spine
+from hulian.network.exchange.spine.mqtt_input import MqttSource
+from hulian.platform.edge.contract import ConnectorPlan
+
+__all__ = ["ListenerInputs", "topics_of"]
+
+_PROTOCOL: Final = "mqtt"
+
+
+def topics_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The topic filters that an MQTT connector's settings name."""
+    return tuple(settings.get("topics", ("#",)))
+
+
+class ListenerInputs:
+    """`hulian.platform.edge.contract.Inputs`: each MQTT connector reads the listener's store through a consumer of its own."""
+
+    def __init__(self, spine: Spine) -> None:
+        self._spine = spine
+
+    def _source(self, plan: ConnectorPlan) -> MqttSource:
+        return MqttSource(self._spine, plan.name, topics_of(plan.settings))
+
+    def extras(self, plan: ConnectorPlan) -> Mapping[str, Any]:
+        return {"mqtt.source": self._source(plan)} if plan.protocol == _PROTOCOL else {}
+
+    async def prepare(self, plan: ConnectorPlan) -> None:
+        if plan.protocol == _PROTOCOL:
+            await self._source(plan).declare()
+
+    async def forget(self, plan: ConnectorPlan) -> None:
+        if plan.protocol == _PROTOCOL:
+            await self._source(plan).forget()
