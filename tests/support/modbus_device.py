@@ -13,12 +13,12 @@ from hulian.network.exchange.protocols.modbus.simulator import Simulator
 async def main():
     async with Simulator(port=int(sys.argv[1])) as device:
         count = 0
-        device.set("holding@0:uint16", 0)
+        await device.set("holding@0:uint16", 0)
         print(device.url, flush=True)
         while True:
             await asyncio.sleep(0.1)
             count = (count + 1) % 60000
-            device.set("holding@0:uint16", count)
+            await device.set("holding@0:uint16", count)
 
 asyncio.run(main())
 """

@@ -103,7 +103,6 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
     from hulian.assembly.uplink import SpineUplink
     from hulian.data.catalogue import Catalogue
     from hulian.network.exchange.spine.publisher import Publisher
-    from hulian.network.exchange.spine.streams import MQTT, state
     from hulian.platform.edge.service import EdgeService
 
     registry = await anyio.to_thread.run_sync(open_registry, configuration)
@@ -112,7 +111,6 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
     organisation = configuration.node.organisation
     spine = await stack.enter_async_context(await connect_spine(configuration, "edge"))
     publisher = await stack.enter_async_context(Publisher(spine))
-    generation = (await state(spine, MQTT)).created if configuration.spine.mqtt_port else ""
 
     return EdgeService(
         organisation,
@@ -122,7 +120,6 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
         SpineUplink(spine, publisher, organisation),
         trust.peers,
         power=configuration.node.durability.value == "power",
-        generation=generation,
         inputs=ListenerInputs(spine),
     )
 
@@ -155,6 +152,8 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     return ApiService(
         Dependencies(
             organisation=organisation,
+            prefix=configuration.node.prefix,
+            scratch=data / "tmp",
             trust=trust,
             catalogue=Catalogue(registry, organisation),
             spine=spine,

@@ -40,6 +40,7 @@ def prepare(configuration: Configuration) -> dict[str, Any]:
     """Makes everything ready; safe to call at every start. Gives the administrator's password at the first."""
     data = Path(configuration.node.data)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (data / "tmp").mkdir(exist_ok=True, mode=0o700)
     registry = open_registry(configuration)
     try:
         trust = open_trust(configuration, registry)

@@ -135,29 +135,6 @@ def test_dropping_the_oldest_does_not_count_what_was_acknowledged(tmp_path):
     assert len(everything(journal)) + journal.dropped + 40 == journal.offset
 
 
-def test_positions_of_another_input_are_forgotten_and_numbering_goes_on(tmp_path):
-    def opened(generation):
-        journal = Journal(tmp_path, bound=1 << 20, policy=BufferPolicy.DROP_OLDEST, generation=generation)
-        journal.open()
-        return journal
-
-    journal = opened("one")
-    journal.append([(1, text(b"x"))], position=500)
-    journal.close()
-    same = opened("one")
-    assert same.position == 500
-    same.close()
-    for _ in range(2):
-        other = opened("two")
-        assert other.position is None
-        assert other.sequence == 1
-        other.close()
-    other = opened("two")
-    other.append([(1, text(b"y"))], position=3)
-    other.close()
-    assert opened("two").position == 3
-
-
 def test_a_foreign_file_is_an_error_with_its_place(tmp_path):
     (tmp_path / "00000000000000000001.journal").write_bytes(b"not a journal" * 100)
     (tmp_path / "00000000000000000002.journal").write_bytes(b"not a journal" * 100)

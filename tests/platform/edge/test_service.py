@@ -117,7 +117,7 @@ async def ask(server, **request):
 async def test_samples_of_a_device_reach_the_spine_numbered_without_a_hole(tmp_path, spine):
     batches = []
     async with Simulator() as device, anyio.create_task_group() as group, await spine.connect("api") as observer:
-        device.set("holding@0:float32", 12.5)
+        await device.set("holding@0:float32", 12.5)
         group.start_soon(collect, observer, batches)
         edge = await Edge(group, spine, Plant(plan("line", device.url, binding("holding@0:float32"))), tmp_path).start()
         await until(lambda: len(batches) >= 5)
@@ -132,7 +132,7 @@ async def test_samples_of_a_device_reach_the_spine_numbered_without_a_hole(tmp_p
 
 async def test_a_killed_spine_costs_no_sample(tmp_path, spine):
     async with Simulator() as device, anyio.create_task_group() as group:
-        device.set("holding@0:float32", 1.0)
+        await device.set("holding@0:float32", 1.0)
         edge = await Edge(group, spine, Plant(plan("line", device.url, binding("holding@0:float32"))), tmp_path).start()
         answer = await ask(spine, do="status")
         await anyio.sleep(0.5)
@@ -157,8 +157,8 @@ async def test_a_killed_spine_costs_no_sample(tmp_path, spine):
 
 async def test_a_change_restarts_only_its_connector_and_a_removed_one_ends(tmp_path, spine):
     async with Simulator() as one, Simulator() as two, anyio.create_task_group() as group:
-        one.set("holding@0", 1)
-        two.set("holding@0", 2)
+        await one.set("holding@0", 1)
+        await two.set("holding@0", 2)
         plant = Plant(
             plan("one", one.url, binding("holding@0", StorageClass.INTEGER)),
             plan("two", two.url, binding("holding@0", StorageClass.INTEGER)),
@@ -182,7 +182,7 @@ async def test_a_change_restarts_only_its_connector_and_a_removed_one_ends(tmp_p
 
 async def test_a_hopeless_configuration_is_shown_and_harms_no_neighbour(tmp_path, spine):
     async with Simulator() as device, anyio.create_task_group() as group:
-        device.set("holding@0", 1)
+        await device.set("holding@0", 1)
         plant = Plant(
             plan("bad", device.url, settings={"intervall": 1}),
             plan("unknown", "ftp://x").__class__(**{**_fields(plan("unknown", "ftp://x")), "protocol": "ftp"}),
@@ -207,8 +207,8 @@ def _fields(struct):
 
 async def test_writing_is_only_for_points_that_are_writable(tmp_path, spine):
     async with Simulator() as device, anyio.create_task_group() as group:
-        device.set("holding@0", 1)
-        device.set("holding@5", 1)
+        await device.set("holding@0", 1)
+        await device.set("holding@5", 1)
         plant = Plant(
             plan(
                 "line",
@@ -235,7 +235,7 @@ async def test_writing_is_only_for_points_that_are_writable(tmp_path, spine):
 async def test_a_restarted_edge_goes_on_where_it_ended(tmp_path, spine):
     batches = []
     async with Simulator() as device, anyio.create_task_group() as group, await spine.connect("api") as observer:
-        device.set("holding@0:float32", 3.0)
+        await device.set("holding@0:float32", 3.0)
         group.start_soon(collect, observer, batches)
         plant = Plant(plan("line", device.url, binding("holding@0:float32")))
         for _ in range(3):

@@ -76,9 +76,8 @@ class Journal:
     `append` return False.
     """
 
-    def __init__(self, directory: Path, *, bound: int, policy: BufferPolicy, power: bool = False, generation: str = "") -> None:
+    def __init__(self, directory: Path, *, bound: int, policy: BufferPolicy, power: bool = False) -> None:
         self.directory = directory
-        self.generation = generation
         self.policy = policy
         self.power = power
         self.bound = bound
@@ -105,7 +104,6 @@ class Journal:
                 self._recover(path, newest=path == paths[-1])
             self._acked_descriptor = os.open(self.directory / "acknowledged", os.O_RDWR | os.O_CREAT, 0o600)
             raw = os.pread(self._acked_descriptor, 16, 0)
-            self._meet_generation()
         except OSError as error:
             raise JournalError(f"cannot open the journal: {error.strerror}", place=str(self.directory)) from error
         if not self._segments:
@@ -116,15 +114,6 @@ class Journal:
             if epoch == self.epoch:
                 self.acknowledged = min(acknowledged, self.sequence)
         self.acknowledged = max(self.acknowledged, self._segments[0].first - 1)
-
-    def _meet_generation(self) -> None:
-        known = self.directory / "generation"
-        if not self.generation or (known.exists() and known.read_text(encoding="utf-8") == self.generation):
-            return
-        if self.position is not None:
-            self.position = None
-            self._add_segment()
-        known.write_text(self.generation, encoding="utf-8")
 
     def _recover(self, path: Path, *, newest: bool) -> None:
         descriptor = os.open(path, os.O_RDWR)
@@ -173,11 +162,6 @@ class Journal:
 
     def _add_segment(self) -> None:
         path = self.directory / f"{self.sequence + 1:020d}.journal"
-        if self._segments and self._segments[-1].path == path:
-            # The newest segment holds no record yet: it is replaced by one whose header says what is known now.
-            empty = self._segments.pop()
-            os.close(empty.descriptor)
-            self.bytes -= empty.size
         position = _NO_POSITION if self.position is None else self.position
         header = _SEGMENT.pack(b"HLJ1", _VERSION, self.epoch, self.sequence, self.offset, position, 0)
         header = header[:-4] + struct.pack("<I", zlib.crc32(header[:-4]))

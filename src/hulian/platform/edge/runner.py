@@ -52,7 +52,6 @@ class ConnectorRunner:
         directory: Path,
         settings: EdgeConfiguration,
         power: bool,
-        generation: str,
         uplink: Uplink,
         trust: PeerTrust,
         extras: Mapping[str, Any],
@@ -71,7 +70,6 @@ class ConnectorRunner:
             bound=settings.buffer_mb * 2**20,
             policy=settings.buffer_policy,
             power=power,
-            generation=generation,
         )
         self._settings = settings
         self._connector: Connector | None = None

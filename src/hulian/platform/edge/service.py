@@ -43,8 +43,7 @@ class _Running(msgspec.Struct):
 class EdgeService:
     """Runs connectors as `PlantSource` lists them, each in a scope of its own.
 
-    ``generation`` names the life of the platform's own MQTT store (see `Journal`); ``inputs`` gives a connector what its
-    protocol needs from beside this room.
+    ``inputs`` gives a connector what its protocol needs from beside this room.
     """
 
     name = "edge"
@@ -59,7 +58,6 @@ class EdgeService:
         trust: PeerTrust,
         *,
         power: bool = False,
-        generation: str = "",
         inputs: Inputs | None = None,
     ) -> None:
         self._organisation = organisation
@@ -69,7 +67,6 @@ class EdgeService:
         self._uplink = uplink
         self._trust = trust
         self._power = power
-        self._generation = generation
         self._inputs = inputs
         self._running: dict[str, _Running] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_HELD)
@@ -133,7 +130,6 @@ class EdgeService:
             directory=self._directory,
             settings=self._settings,
             power=self._power,
-            generation=self._generation,
             uplink=self._uplink,
             trust=self._trust,
             extras=self._extras(plan),

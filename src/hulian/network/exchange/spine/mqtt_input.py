@@ -24,7 +24,7 @@ import structlog
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.consumer import BatchConsumer, Delivery
 from hulian.network.exchange.spine.errors import SpineUnavailableError, StreamError, TopicError
-from hulian.network.exchange.spine.streams import MQTT, StreamState, declare_consumer, mqtt_consumer, state
+from hulian.network.exchange.spine.streams import MQTT, StreamState, declare_consumer, drop_consumer, mqtt_consumer, state
 
 __all__ = ["MessageBatch", "MqttSource", "stored_subjects", "subject_topic", "topic_filter_subjects", "topic_subject"]
 
