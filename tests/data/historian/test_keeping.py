@@ -20,7 +20,7 @@ from hulian.data.historian.configuration import HistorianConfiguration, Retentio
 from hulian.data.historian.contract import Aggregate, Annotate, Annotations, Correct, Events, LastValues, RawWindow, Request
 from hulian.data.historian.embedded import EmbeddedHistorian
 from hulian.data.historian.embedded_engine import EmbeddedEngine
-from hulian.data.historian.errors import BackupError, ClosedError, StoreLockedError, StoreVersionError
+from hulian.data.historian.errors import BackupError, ClosedError, StoreFullError, StoreLockedError, StoreVersionError
 from hulian.data.historian.retention import EXPIRED, OVERSIZE
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.sample import Columns
@@ -293,4 +293,43 @@ def test_retention_by_size_drops_the_oldest_first_and_never_the_newest(tmp_path:
     historian = EmbeddedHistorian(tmp_path, HistorianConfiguration(retention=Retention(maximum_bytes=1)))
     list(historian.enforce_retention())
     assert ask(historian, RawWindow(series=[1], start=0, end=2**62)).num_rows == 50_000
+    historian.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Any:
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_told_and_the_same_block_goes_in_once_there_is_room(small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(bytes(38 << 20))
+    random = np.random.default_rng(1)
+    historian = EmbeddedHistorian(small_disk / "store")
+    stored = 0
+
+    def columns(number: int) -> Columns:
+        return Columns.doubles(
+            np.full(100_000, 1), START + (number * 100_000 + np.arange(100_000)) * SECOND, random.random(100_000)
+        )
+
+    with pytest.raises(StoreFullError) as caught:
+        for stored in range(100):
+            historian.insert([columns(stored)], f"block-{stored}")
+    assert caught.value.code == "HL-HISTORIAN-0007"
+    refused = columns(stored)
+    with pytest.raises(StoreFullError):
+        historian.insert([refused], f"block-{stored}")
+    everything = RawWindow(series=[1], start=0, end=2**62, limit=10**8)
+    assert ask(historian, everything).num_rows in (stored * 100_000, (stored + 1) * 100_000)
+    (small_disk / "filler").unlink()
+    historian.insert([refused], f"block-{stored}")
+    assert ask(historian, everything).num_rows == (stored + 1) * 100_000
+    hours = Aggregate(series=[1], start=START, end=START + 100 * 100_000 * SECOND, step=HOUR, functions=("count",))
+    assert sum(ask(historian, hours).column("count").to_pylist()) == (stored + 1) * 100_000
     historian.close()

@@ -21,6 +21,8 @@ from hulian.data.historian.configuration import HistorianConfiguration
 from hulian.data.historian.contract import Cancellation, Limits
 from hulian.data.historian.engine import Deadline, Waiter, clause, error_of, insert_settings, query_settings
 from hulian.data.historian.errors import ClosedError, QueryCancelledError, StoreError, StoreLockedError
+from hulian.data.historian.native import NativeBlock
+from hulian.data.historian.sql import quote
 
 __all__ = ["DATABASE", "EmbeddedEngine", "OwnerLock"]
 
@@ -113,16 +115,21 @@ class EmbeddedEngine:
             self._renew()
             raise error_of(str(error)) from error
 
-    def insert(self, table: str, columns: str, block: bytes, token: str) -> None:
+    def insert(self, table: str, block: NativeBlock, token: str) -> None:
+        """Reads the block from memory as if from a file: chdb's own streaming insert hides errors, a full disk among them."""
         self.check_open()
-        statement = f"INSERT INTO {DATABASE}.{table} ({columns}){clause(insert_settings(token))}"
-        try:
-            with self._writer.send_insert(statement, "Native") as stream:
-                stream.append(block)
-                stream.finish()
-        except RuntimeError as error:
-            self._renew()
-            raise error_of(str(error)) from error
+        settings = insert_settings(token) | {"max_threads": "1", "storage_file_read_method": "pread"}
+        with os.fdopen(os.memfd_create("block"), "wb") as file:
+            file.write(block.encode())
+            file.flush()
+            source = f"file('/proc/self/fd/{file.fileno()}', 'Native', {quote(block.structure)})"
+            try:
+                self._writer.query(
+                    f"INSERT INTO {DATABASE}.{table} ({block.names}) SELECT {block.names} FROM {source}{clause(settings)}"  # noqa: S608
+                )
+            except RuntimeError as error:
+                self._renew()
+                raise error_of(str(error)) from error
 
     def stream(
         self, sql: str, limits: Limits, deadline: Deadline | None = None, cancellation: Cancellation | None = None

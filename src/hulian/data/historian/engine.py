@@ -18,6 +18,7 @@ from hulian.data.historian.errors import (
     StoreError,
     StoreFullError,
 )
+from hulian.data.historian.native import NativeBlock
 from hulian.data.historian.sql import quote
 
 __all__ = ["Deadline", "Engine", "Waiter", "clause", "error_of", "insert_settings", "query_settings"]
@@ -38,8 +39,8 @@ class Engine(Protocol):
         """Runs a statement that has no result."""
         ...
 
-    def insert(self, table: str, columns: str, block: bytes, token: str) -> None:
-        """Inserts one Native block, all or nothing; the same token again changes nothing. An empty token: no deduplication."""
+    def insert(self, table: str, block: NativeBlock, token: str) -> None:
+        """Inserts a block, all or nothing; the same token again changes nothing. An empty token: no deduplication."""
         ...
 
     def stream(

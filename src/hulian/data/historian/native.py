@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["NativeColumn", "encode_block", "encode_strings", "fixed", "nullable", "strings"]
+__all__ = ["NativeBlock", "NativeColumn", "encode_block", "encode_strings", "fixed", "nullable", "strings"]
 
 Buffer = bytes | memoryview
 
@@ -25,6 +25,27 @@ class NativeColumn(NamedTuple):
     name: str
     kind: str
     data: tuple[Buffer, ...]
+
+
+class NativeBlock(NamedTuple):
+    """Some rows of a table, ready to be inserted."""
+
+    columns: Sequence[NativeColumn]
+    rows: int
+
+    @property
+    def names(self) -> str:
+        """The names of the columns, as SQL lists them."""
+        return ", ".join(column.name for column in self.columns)
+
+    @property
+    def structure(self) -> str:
+        """Names and types of the columns, as SQL declares them."""
+        return ", ".join(f"{column.name} {column.kind}" for column in self.columns)
+
+    def encode(self) -> bytes:
+        """The block's bytes."""
+        return encode_block(self.columns, self.rows)
 
 
 def encode_block(columns: Sequence[NativeColumn], rows: int) -> bytes:

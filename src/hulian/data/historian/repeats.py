@@ -75,9 +75,9 @@ def settle(asking: Asking, pending: Mapping[Pair, Overlap], later: Callable[[Ove
         columns = _samples(asking, storage, list(pairs))
         if columns is not None:
             minutes = rollup(sort_block(columns), MINUTE)
-            asking.engine.insert("minute", schema.MINUTE_COLUMNS, rollup_rows(minutes, revision, spread=False), "")
+            asking.engine.insert("minute", rollup_rows(minutes, revision, spread=False), "")
             hours = rollup_rows(coarser(minutes, HOUR), revision, spread=True)
-            asking.engine.insert("hour", schema.HOUR_COLUMNS, hours, "")
+            asking.engine.insert("hour", hours, "")
         done |= {pair: Overlap(storage, settled=True, revision=revision) for pair in pairs}
     return done
 

@@ -12,25 +12,23 @@ import pyarrow as pa
 
 from hulian.data.historian import schema
 from hulian.data.historian.block import NUMERIC, Partials, SortedBlock
-from hulian.data.historian.native import NativeColumn, encode_block, fixed, nullable, strings
+from hulian.data.historian.native import NativeBlock, NativeColumn, fixed, nullable, strings
 from hulian.kernel.event import Event
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["EVENT_COLUMNS", "SAMPLE_COLUMNS", "event_rows", "rollup_rows", "sample_rows"]
+__all__ = ["event_rows", "rollup_rows", "sample_rows"]
 
-SAMPLE_COLUMNS: Final = "series, time, value, status, version"
-EVENT_COLUMNS: Final = "time, code, severity, component, subject, message, hint, active, details"
 _TIME: Final = "DateTime64(9, 'UTC')"
 
 
-def sample_rows(block: SortedBlock, version: int, *, newest: bool = False) -> bytes:
+def sample_rows(block: SortedBlock, version: int, *, newest: bool = False) -> NativeBlock:
     """All samples of ``block``, or only the newest of each series."""
     series, when, value, status = block.series, block.time, block.value, block.status
     if newest:
         rows = block.newest
         series, when, value, status = series[rows], when[rows], value.take(pa.array(rows)), status[rows]
     count = len(series)
-    return encode_block(
+    return NativeBlock(
         [
             fixed("series", "UInt64", series),
             fixed("time", _TIME, when),
@@ -50,7 +48,7 @@ def _value(value: pa.Array, storage: StorageClass) -> NativeColumn:
     return nullable("value", schema.VALUE_KINDS[storage], filled.to_numpy(zero_copy_only=False), missing)
 
 
-def rollup_rows(rows: Partials, revision: int, *, spread: bool) -> bytes:
+def rollup_rows(rows: Partials, revision: int, *, spread: bool) -> NativeBlock:
     """Roll-up rows; ``spread`` belongs to the hours only."""
     count = len(rows.series)
     columns = [
@@ -68,7 +66,7 @@ def rollup_rows(rows: Partials, revision: int, *, spread: bool) -> bytes:
     ]
     if spread:
         columns.append(NativeColumn("spread", schema.SPREAD_KIND, (_spread(rows),)))
-    return encode_block(columns, count)
+    return NativeBlock(columns, count)
 
 
 def _spread(rows: Partials) -> bytes:
@@ -87,11 +85,11 @@ def _spread(rows: Partials) -> bytes:
     return out.tobytes()
 
 
-def event_rows(events: Sequence[Event]) -> bytes:
+def event_rows(events: Sequence[Event]) -> NativeBlock:
     """Events as they are kept."""
     active = np.array([bool(event.active) for event in events])
     unsaid = np.array([event.active is None for event in events])
-    return encode_block(
+    return NativeBlock(
         [
             fixed("time", _TIME, np.array([event.time for event in events], np.int64)),
             strings("code", [event.code for event in events]),

@@ -16,8 +16,6 @@ from hulian.kernel.storage import StorageClass
 
 __all__ = [
     "DEDUPLICATION_WINDOW",
-    "HOUR_COLUMNS",
-    "MINUTE_COLUMNS",
     "SCHEMA_VERSION",
     "SPREAD_KIND",
     "VALUE_KINDS",
@@ -54,9 +52,6 @@ _VALUE_CODECS: Final[dict[StorageClass, str]] = {
 }
 
 SPREAD_KIND: Final = "AggregateFunction(varPopStable, Float64)"
-
-MINUTE_COLUMNS: Final = "series, time, revision, samples, good, usable, total, lead, tail, lowest, highest"
-HOUR_COLUMNS: Final = f"{MINUTE_COLUMNS}, spread"
 
 
 def raw(storage: StorageClass) -> str:

@@ -15,6 +15,7 @@ from hulian.data.historian.configuration import HistorianConfiguration
 from hulian.data.historian.contract import Cancellation, Limits
 from hulian.data.historian.engine import Deadline, Waiter, error_of, insert_settings, query_settings
 from hulian.data.historian.errors import ClosedError, HistorianError, QueryCancelledError, ServerError, StoreError
+from hulian.data.historian.native import NativeBlock
 from hulian.data.historian.store import Store
 
 __all__ = ["ServerEngine", "ServerHistorian"]
@@ -70,13 +71,13 @@ class ServerEngine:
         except self._errors as error:
             raise self._error(error) from error
 
-    def insert(self, table: str, columns: str, block: bytes, token: str) -> None:
+    def insert(self, table: str, block: NativeBlock, token: str) -> None:
         self.check_open()
         try:
             self._client.raw_insert(
                 f"{self._database}.{table}",
-                column_names=columns.split(", "),
-                insert_block=block,
+                column_names=[column.name for column in block.columns],
+                insert_block=block.encode(),
                 settings=insert_settings(token),
                 fmt="Native",
             )

@@ -28,12 +28,12 @@ from hulian.data.historian.contract import (
 )
 from hulian.data.historian.engine import Deadline, Engine
 from hulian.data.historian.errors import RequestError
-from hulian.data.historian.native import encode_block, fixed, strings
+from hulian.data.historian.native import NativeBlock, fixed, strings
 from hulian.data.historian.newest import Newest, NewestSamples
 from hulian.data.historian.overlaps import Overlap, Overlaps, Pair
 from hulian.data.historian.queries import answer
 from hulian.data.historian.repeats import repeated_hours, settle
-from hulian.data.historian.rows import EVENT_COLUMNS, SAMPLE_COLUMNS, event_rows, rollup_rows, sample_rows
+from hulian.data.historian.rows import event_rows, rollup_rows, sample_rows
 from hulian.data.historian.sql import quote
 from hulian.kernel.event import Event
 from hulian.kernel.sample import SCHEMAS, Columns
@@ -71,7 +71,9 @@ class Store:
         for storage in StorageClass:
             wanted = pa.schema([*SCHEMAS[storage], pa.field("version", pa.uint64())])
             asking = self._asking(Deadline(INTERNAL), None)
-            statement = f"SELECT {SAMPLE_COLUMNS} FROM {database}.{schema.last(storage)} FINAL ORDER BY series"
+            statement = (
+                f"SELECT series, time, value, status, version FROM {database}.{schema.last(storage)} FINAL ORDER BY series"
+            )
             for batch in asking.stream(statement, wanted):
                 self._remember(storage, *batch.columns[:4])
                 self._version = max(self._version, int(batch.column(4).to_numpy().max()))
@@ -120,11 +122,11 @@ class Store:
             hours = coarser(minutes, HOUR)
             repeats = repeated_hours(engine, block, hours, self._newest[storage], self._overlaps)
             self._note(storage, repeats)
-        engine.insert(schema.raw(storage), SAMPLE_COLUMNS, sample_rows(block, version), token)
+        engine.insert(schema.raw(storage), sample_rows(block, version), token)
         if storage in NUMERIC:
-            engine.insert("minute", schema.MINUTE_COLUMNS, rollup_rows(minutes, 0, spread=False), token)
-            engine.insert("hour", schema.HOUR_COLUMNS, rollup_rows(hours, 0, spread=True), token)
-        engine.insert(schema.last(storage), SAMPLE_COLUMNS, sample_rows(block, version, newest=True), token)
+            engine.insert("minute", rollup_rows(minutes, 0, spread=False), token)
+            engine.insert("hour", rollup_rows(hours, 0, spread=True), token)
+        engine.insert(schema.last(storage), sample_rows(block, version, newest=True), token)
         at = block.newest
         numbers, missing = _plain(storage, block.value.take(pa.array(at)))
         self._newest[storage].update(NewestSamples(block.names, block.time[at], numbers, missing, block.status[at]))
@@ -141,7 +143,7 @@ class Store:
     def _put_overlaps(self, found: Mapping[Pair, Overlap]) -> None:
         if not found:
             return
-        block = encode_block(
+        block = NativeBlock(
             [
                 fixed("series", "UInt64", np.array([series for series, _ in found], np.uint64)),
                 fixed("hour", "Int64", np.array([hour for _, hour in found], np.int64)),
@@ -151,7 +153,7 @@ class Store:
             ],
             len(found),
         )
-        self._engine.insert("overlaps", "series, hour, storage, settled, revision", block, "")
+        self._engine.insert("overlaps", block, "")
         self._overlaps.put(found)
 
     def settle(self, quiet: float = 7200.0) -> int:
@@ -171,7 +173,7 @@ class Store:
         if not events:
             return
         with self._writing:
-            self._engine.insert("events", EVENT_COLUMNS, event_rows(events), token)
+            self._engine.insert("events", event_rows(events), token)
 
     def correct(self, correction: Correct) -> None:
         if not len(correction.columns):
@@ -188,7 +190,7 @@ class Store:
     def _log_correction(self, block: SortedBlock, correction: Correct, version: int) -> None:
         count = len(block.names)
         counts = np.diff(np.append(block.starts, len(block.series))).astype(np.uint64)
-        rows = encode_block(
+        rows = NativeBlock(
             [
                 fixed("version", "UInt64", np.full(count, version, np.uint64)),
                 strings("storage", [block.storage.value] * count),
@@ -202,7 +204,7 @@ class Store:
             ],
             count,
         )
-        self._engine.insert("corrections", "version, storage, series, start, end, samples, author, reason, created", rows, "")
+        self._engine.insert("corrections", rows, "")
 
     def annotate(self, annotation: Annotate) -> None:
         if not annotation.id:
@@ -210,7 +212,7 @@ class Store:
         if annotation.end < annotation.start:
             raise RequestError("the annotation ends before it begins", place="end")
         with self._writing:
-            rows = encode_block(
+            rows = NativeBlock(
                 [
                     strings("id", [annotation.id]),
                     fixed("series", "UInt64", np.array([annotation.series], np.uint64)),
@@ -223,7 +225,7 @@ class Store:
                 ],
                 1,
             )
-            self._engine.insert("annotations", "id, series, start, end, author, text, created, revision", rows, "")
+            self._engine.insert("annotations", rows, "")
 
     def query(
         self, request: Request, limits: Limits = DEFAULT_LIMITS, cancellation: Cancellation | None = None
