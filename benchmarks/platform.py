@@ -87,7 +87,7 @@ def latency(seconds: float = 30.0) -> list[dict]:
         with platform.sdk() as sdk:
             device = sdk.create_device("clock", ["clock/#"])
             nodes = [
-                {"address": f"json:clock/all:v{n}", "name": f"v{n}", "path": ["clock", f"v{n}"], "leaf": True, "storage": "double"}
+                {"address": f"json:clock/all:v{n}", "name": f"v{n}", "path": [f"v{n}"], "leaf": True, "storage": "double"}
                 for n in range(VALUES)
             ]
             points = sdk.propose("clock", nodes, thing="99.118.8/clock")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -17,10 +18,9 @@ import time
 from asyncua import Server, ua
 from asyncua.common.node import Node
 
-BAR = ua.EUInformation("http://www.opcfoundation.org/UA/units/un/cefact", 4342098, ua.LocalizedText("bar"), ua.LocalizedText("bar"))
-CELSIUS = ua.EUInformation(
-    "http://www.opcfoundation.org/UA/units/un/cefact", 4408652, ua.LocalizedText("°C"), ua.LocalizedText("degree Celsius")
-)
+UNECE = "http://www.opcfoundation.org/UA/units/un/cefact"
+BAR = ua.EUInformation(UNECE, 4342098, ua.LocalizedText("bar"), ua.LocalizedText("bar"))
+CELSIUS = ua.EUInformation(UNECE, 4408652, ua.LocalizedText("°C"), ua.LocalizedText("degree Celsius"))
 
 
 async def analog(machine: Node, space: int, name: str, unit: ua.EUInformation, high: float) -> Node:
@@ -64,7 +64,5 @@ if __name__ == "__main__":
     arguments.add_argument("--period", type=float, default=0.5, help="seconds between two values")
     given = arguments.parse_args()
     logging.getLogger("asyncua").setLevel(logging.ERROR)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(given.port, given.period))
-    except KeyboardInterrupt:
-        pass

@@ -119,7 +119,7 @@ class RunningPlatform:
         self.stop()
 
 
-class opcua_server:  # noqa: N801 - reads as what it is in a with statement
+class opcua_server:
     """The example's OPC UA server in a process of its own; gives its address."""
 
     def __init__(self, port: int = 0, period: float = 0.2) -> None:

@@ -227,6 +227,12 @@ async def test_writing_is_only_for_points_that_are_writable(tmp_path, spine):
             ({"connector": "nobody", "address": "holding@0"}, "HL-EDGE-0003"),
         ):
             assert (await ask(spine, do="write", value=1, **request))["error"]["code"] == code
+        late = await ask(spine, do="write", connector="line", address="holding@0", value=5, expires=1)
+        assert late["error"]["code"] == "HL-EDGE-0009"
+        once = {"do": "write", "connector": "line", "address": "holding@0", "identity": "a"}
+        assert await ask(spine, **once, value=8) == {"ok": True}
+        assert await ask(spine, **once, value=9) == {"ok": True}
+        assert list(device.memory().get("holding", 0)) == [8]
         assert (await ask(spine, do="dance"))["error"]["code"] == "HL-EDGE-0006"
         await edge.stop()
         group.cancel_scope.cancel()

@@ -8,7 +8,8 @@
     ├── NotWritableError         HL-EDGE-0005
     ├── RequestError             HL-EDGE-0006   a control request that cannot be understood
     ├── ConnectorDownError       HL-EDGE-0007   a write to a connector that is not running
-    └── SlowDeviceError          HL-EDGE-0008   a browse or write that took too long
+    ├── SlowDeviceError          HL-EDGE-0008   a browse or write that took too long
+    └── ExpiredCommandError      HL-EDGE-0009   a command that came too late
 
 Events carry codes of the same room: HL-EDGE-0101 a connector failed, 0102 the journal dropped samples, 0103 the journal cannot
 be written, 0104 a device's clock is ahead, 0105 this node's clock jumped, 0106 the spine does not take samples,
@@ -22,6 +23,7 @@ from hulian.kernel.errors import HulianError
 __all__ = [
     "ConnectorDownError",
     "EdgeError",
+    "ExpiredCommandError",
     "JournalError",
     "NotWritableError",
     "RequestError",
@@ -90,3 +92,10 @@ class SlowDeviceError(EdgeError):
 
     code = "HL-EDGE-0008"
     default_hint = "check that the device can be reached from this node, then try again or browse a smaller branch"
+
+
+class ExpiredCommandError(EdgeError):
+    """A command that came after its expiry; nothing was written."""
+
+    code = "HL-EDGE-0009"
+    default_hint = "look at the plant, then send the command again"

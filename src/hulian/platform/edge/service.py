@@ -30,6 +30,8 @@ __all__ = ["EdgeService"]
 _log = structlog.get_logger(__name__)
 EVENTS_HELD: Final = 10_000
 """Events kept while the spine is away; beyond it the oldest goes."""
+COMMANDS_KEPT: Final = 10_000
+"""Identities of carried-out commands that are remembered; beyond it the oldest goes."""
 CLOCK_STEP: Final = 2.0
 """A jump of the wall clock against the monotonic clock that is told, in s."""
 
@@ -73,6 +75,7 @@ class EdgeService:
         self._event_waiting = anyio.Event()
         self._status_due: set[str] = set()
         self._reloading = anyio.Lock()
+        self._commands: dict[str, dict[str, Any]] = {}
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """See `hulian.kernel.lifecycle.Component`."""
@@ -242,9 +245,7 @@ class EdgeService:
                 await self._reload(group, self._named(request).plan.name, force=True)
                 return {"ok": True}
             case "write":
-                with anyio.fail_after(float(request.get("timeout", 10.0))):
-                    await self._named(request).write(str(request.get("address", "")), request.get("value"))
-                return {"ok": True}
+                return await self._write(request)
             case "browse":
                 return await self._browse(request)
             case "status":
@@ -253,6 +254,21 @@ class EdgeService:
                 }
             case other:
                 raise RequestError(f"the edge cannot do {other!r}", hint="reload, restart, write, browse or status")
+
+    async def _write(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Once an identity, and not after its expiry: a repeated command gets the first one's answer."""
+        identity = request.get("identity")
+        if identity and identity in self._commands:
+            return self._commands[identity]
+        if (expires := request.get("expires")) is not None and time.time_ns() > int(expires):
+            raise ExpiredCommandError("the command came after its expiry: nothing was written")
+        with anyio.fail_after(float(request.get("timeout", 10.0))):
+            await self._named(request).write(str(request.get("address", "")), request.get("value"))
+        if identity:
+            self._commands[identity] = {"ok": True}
+            while len(self._commands) > COMMANDS_KEPT:
+                del self._commands[next(iter(self._commands))]
+        return {"ok": True}
 
     def _named(self, request: Mapping[str, Any]) -> ConnectorRunner:
         name = request.get("connector")
