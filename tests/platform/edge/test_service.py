@@ -13,6 +13,7 @@ from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, Credentials
 from hulian.network.exchange.protocols.modbus.simulator import Simulator
 from hulian.network.exchange.spine import codec
+from hulian.network.exchange.spine.errors import SpineUnavailableError
 from hulian.network.exchange.spine.publisher import Publisher
 from hulian.network.exchange.spine.streams import SAMPLES, Subjects, state
 from hulian.platform.edge.config import EdgeConfiguration
@@ -109,9 +110,15 @@ async def until(condition, seconds=20):
 
 
 async def ask(server, **request):
+    """The edge's answer; after a restart of the spine its subscription comes back a moment later."""
     async with await server.connect("api") as spine:
-        answer = await spine.request(SUBJECTS.control("edge"), msgspec.json.encode(request), timeout=15)
-        return json.loads(answer.payload)
+        with anyio.fail_after(20):
+            while True:
+                try:
+                    answer = await spine.request(SUBJECTS.control("edge"), msgspec.json.encode(request), timeout=15)
+                    return json.loads(answer.payload)
+                except SpineUnavailableError:
+                    await anyio.sleep(0.1)
 
 
 async def test_samples_of_a_device_reach_the_spine_numbered_without_a_hole(tmp_path, spine):

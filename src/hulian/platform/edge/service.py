@@ -21,7 +21,7 @@ from hulian.kernel.event import Event, Severity
 from hulian.network.exchange.protocols.contract import Browsed, Credentials, Environment, PeerTrust
 from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.contract import ConnectorPlan, Inputs, PlantSource, Uplink
-from hulian.platform.edge.errors import RequestError, UnknownConnectorError
+from hulian.platform.edge.errors import ExpiredCommandError, RequestError, UnknownConnectorError
 from hulian.platform.edge.protocols import protocol_named, protocol_of_url
 from hulian.platform.edge.runner import ConnectorRunner
 
