@@ -21,7 +21,7 @@ from hulian.kernel.event import Event, Severity
 from hulian.network.exchange.protocols.contract import Browsed, Credentials, Environment, PeerTrust
 from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.contract import ConnectorPlan, Inputs, PlantSource, Uplink
-from hulian.platform.edge.errors import ExpiredCommandError, RequestError, UnknownConnectorError
+from hulian.platform.edge.errors import ExpiredCommandError, RequestError, SlowDeviceError, UnknownConnectorError
 from hulian.platform.edge.protocols import protocol_named, protocol_of_url
 from hulian.platform.edge.runner import ConnectorRunner
 
@@ -225,8 +225,8 @@ class EdgeService:
             answer = await self._do(group, payload)
         except HulianError as error:
             answer = {"error": error.as_dict()}
-        except (TimeoutError, OSError) as error:
-            answer = {"error": {"code": "HL-EDGE-0000", "message": str(error) or type(error).__name__, "place": "", "hint": ""}}
+        except TimeoutError:
+            answer = {"error": SlowDeviceError("the device did not answer in time").as_dict()}
         try:
             await reply(msgspec.json.encode(answer))
         except HulianError as error:
