@@ -318,7 +318,7 @@ def test_a_full_disk_is_told_and_the_same_block_goes_in_once_there_is_room(small
             np.full(100_000, 1), START + (number * 100_000 + np.arange(100_000)) * SECOND, random.random(100_000)
         )
 
-    with pytest.raises(StoreFullError) as caught:
+    with pytest.raises(StoreFullError) as caught:  # noqa: PT012 - which insert meets the end is not known
         for stored in range(100):
             historian.insert([columns(stored)], f"block-{stored}")
     assert caught.value.code == "HL-HISTORIAN-0007"
