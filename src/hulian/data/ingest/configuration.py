@@ -19,7 +19,7 @@ class IngestConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     ] = "process"
     block_ms: Annotated[
         int, Meta(ge=1, le=60_000, description="milliseconds that a block may wait to fill before it is stored")
-    ] = 250
+    ] = 500
     block_mb: Annotated[int, Meta(ge=1, le=256, description="megabytes of messages that make a full block")] = 14
     block_messages: Annotated[int, Meta(ge=1, le=1_000_000, description="messages that make a full block")] = 50_000
     gap_seconds: Annotated[
