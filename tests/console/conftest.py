@@ -22,7 +22,7 @@ PATIENCE = 30_000
 """Milliseconds that a page may take on a busy machine; every wait ends as soon as its condition holds."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[playwright.Browser]:
     """The system's Chromium where there is one, else the one that playwright brings."""
     found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
