@@ -153,7 +153,9 @@ def memory(minutes: float | None = None) -> list[dict]:
     """Resident memory of every process of the platform, the demo plant and the supervisor included."""
     minutes = float(os.environ.get("HULIAN_BENCH_MINUTES", "10")) if minutes is None else minutes
     with tempfile.TemporaryDirectory() as directory:
-        platform = RunningPlatform(Path(directory), free_port, arguments=("--demo",))
+        plant = Path(directory) / "plant.toml"
+        plant.write_text(f"[opcua]\nport = {free_port()}\n[modbus]\nport = {free_port()}\n")
+        platform = RunningPlatform(Path(directory), free_port, arguments=("--demo", "--plant", str(plant)))
         with platform:
             time.sleep(minutes * 60)
             parts = {
