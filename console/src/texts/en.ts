@@ -253,6 +253,8 @@ export const texts = {
   "point.text.zh": "Description (Chinese)",
   "point.trend": "Trend",
   "point.unit": "Unit",
+  "point.writable": "May be written",
+  "point.writable.help": "Let operators write {name}",
   "points.anyconnector": "All connections",
   "points.choose": "Choose {name}",
   "points.chosen": "{n} chosen",

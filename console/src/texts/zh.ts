@@ -249,6 +249,8 @@ export const texts: Texts = {
   "point.text.zh": "描述（中文）",
   "point.trend": "趋势",
   "point.unit": "单位",
+  "point.writable": "允许写入",
+  "point.writable.help": "允许操作员写入 {name}",
   "points.anyconnector": "全部连接",
   "points.choose": "选择 {name}",
   "points.chosen": "已选 {n} 个",
