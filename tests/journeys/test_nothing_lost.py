@@ -24,9 +24,9 @@ COMPONENTS = ("historian", "spine", "edge", "api")
 class CountingDevice:
     """Publishes 1, 2, 3 … as ``{"ts": ms, "value": n}``, each again until it is acknowledged, as MQTT wants it."""
 
-    def __init__(self, port: int, user: str, password: str, rate: float = 200.0) -> None:
+    def __init__(self, port: int, user: str, password: str, rate: float = 200.0, first: int = 1) -> None:
         self.acknowledged: set[int] = set()
-        self.published = 0
+        self.published = first - 1
         self._numbers: dict[int, int] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -177,7 +177,7 @@ def test_a_backup_of_a_running_plant_comes_back_whole(tmp_path, ports):
                 assert {item.name for item in sdk.connectors()} == {"line-7", "tank"}
                 assert sdk.ledger().totals["missing"] == 0
             # The restored plant takes new values from the same device, with the same credential.
-            device = CountingDevice(restored.mqtt_port, credential.name, credential.password, rate=100)
+            device = CountingDevice(restored.mqtt_port, credential.name, credential.password, rate=100, first=100_001)
             until(lambda: len(device.acknowledged) > 100, 60, "the restored platform takes nothing")
             device.stop()
             check(restored, device)
