@@ -27,6 +27,7 @@ class CountingDevice:
     def __init__(self, port: int, user: str, password: str, rate: float = 200.0, first: int = 1) -> None:
         self.acknowledged: set[int] = set()
         self.published = first - 1
+        self._first = first
         self._numbers: dict[int, int] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -50,7 +51,7 @@ class CountingDevice:
         while not self._stop.wait(1 / self._rate):
             number = self.published + 1
             # Distinct times, so that a row that is there twice cannot hide behind another.
-            body = json.dumps({"ts": int(began * 1000) + number * 5, "value": number})
+            body = json.dumps({"ts": int(began * 1000) + (number - self._first) * 5, "value": number})
             with self._lock:
                 info = self._client.publish("plant/line-7", body, qos=1)
                 self._numbers[info.mid] = number
