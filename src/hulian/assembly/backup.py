@@ -1,8 +1,8 @@
 """Everything of a node in one file, taken while it runs, and back.
 
-What moves is copied against its direction: first the MQTT store is waited for (its messages reach the journals), then the
-journals are copied, then the spine is waited for (its messages reach the historian), last the historian. So every sample
-acknowledged before the backup began is in it, some of them twice; the ledger recognises those when they are sent again.
+What moves is waited for in the direction of its journey: the MQTT store until the journals have it, the journals until the
+historian has it, then historian and ledger are copied as of one moment. So every sample acknowledged before the backup began
+is in it, and no journal: a restored node numbers anew, in a new epoch, and nothing that it sends can be taken for a repeat.
 """
 
 from __future__ import annotations
@@ -44,8 +44,7 @@ async def backup(
     try:
         async with await connect_spine(configuration, "cli") as spine:
             await _drained(spine, streams.MQTT, say)
-            say("copying the journals of the connectors")
-            await anyio.to_thread.run_sync(_copy_tree, data / "edge", work / "edge")
+            await _journals_stored(spine, configuration, say)
             for stream in (streams.SAMPLES, streams.EVENTS):
                 await _drained(spine, stream, say)
             say("copying the historian")
@@ -99,6 +98,31 @@ async def _drained(spine: Spine, stream: str, say: Say) -> None:
     )
 
 
+async def _journals_stored(spine: Spine, configuration: Configuration, say: Say) -> None:
+    """Waits until what the connectors' journals hold now is in the historian."""
+    subjects = streams.Subjects(configuration.node.organisation)
+    answer = msgspec.json.decode((await spine.request(subjects.control("edge"), b'{"do":"status"}', timeout=10)).payload)
+    wanted = {item["name"]: item["journal"] for item in answer.get("connectors", ()) if item["journal"]["sequence"]}
+    told, missing = False, list(wanted)
+    with anyio.move_on_after(PATIENCE):
+        while True:
+            rows = msgspec.json.decode((await spine.request(subjects.query_ledger, timeout=10)).payload)
+            stored = {(row["source"], row["epoch"]): row["last_sequence"] for row in rows}
+            missing = [
+                name for name, journal in wanted.items() if stored.get((name, journal["epoch"]), 0) < journal["sequence"]
+            ]
+            if not missing:
+                return
+            if not told:
+                say(f"waiting for the journals of {', '.join(missing)}")
+                told = True
+            await anyio.sleep(0.2)
+    raise BackupError(
+        f"what {', '.join(missing)} have read is not in the historian within {PATIENCE:g} s",
+        hint="look at the connectors and the historian ('hulian connectors', 'hulian status') and try again",
+    )
+
+
 async def _historian(spine: Spine, configuration: Configuration, work: Path) -> None:
     subject = streams.Subjects(configuration.node.organisation).control("historian")
     request = msgspec.json.encode({"do": "backup", "directory": str(work)})
@@ -111,7 +135,7 @@ async def _historian(spine: Spine, configuration: Configuration, work: Path) -> 
 
 
 def _copy_tree(source: Path, target: Path) -> None:
-    """Journals grow at their end and vanish at their beginning: a copy is one of their states, at worst with a torn tail."""
+    """A copy of all files, readable by their owner only."""
     if not source.is_dir():
         return
     for path in sorted(source.rglob("*")):
@@ -120,10 +144,7 @@ def _copy_tree(source: Path, target: Path) -> None:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             continue
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            shutil.copyfile(path, place)
-        except FileNotFoundError:
-            continue  # acknowledged meanwhile, and so in the spine
+        shutil.copyfile(path, place)
 
 
 def _copy_rest(configuration: Configuration, configuration_file: Path | None, data: Path, work: Path) -> None:
