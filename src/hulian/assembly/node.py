@@ -93,14 +93,19 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
     def component(name: str) -> ProcessSpec:
         return ProcessSpec(name=name, command=command("up", name, configuration_file=configuration_file))
 
+    admitted = preparation.devices_admitted
+
     async def spine_ready() -> None:
+        nonlocal admitted
         url, password = configuration.spine.url, preparation.spine_password
         await wait_ready(url, SUPERVISOR, password)
         async with await Spine.connect(url, SUPERVISOR, password, SUPERVISOR) as spine:
             await declare(spine, configuration.spine, configuration.node.organisation, mqtt=preparation.mqtt_inputs)
-        if not preparation.devices_admitted:
+        if not admitted:
+            # Once only: a reload while devices come back from a restart can leave one of them without acknowledgements.
             admit = command("prepare", "--admit", configuration_file=configuration_file)
             await anyio.to_thread.run_sync(_run, admit, configuration)
+            admitted = True
 
     return (
         Stage(processes=(ProcessSpec(name="spine", command=preparation.spine_command, probe=spine_ready),)),
