@@ -17,6 +17,7 @@ import psutil
 from modbus_device import modbus_device
 from running import RunningPlatform
 
+from hulian.kernel.errors import HulianError
 from hulian.sdk.stream import EventReader
 
 VALUES = 100
@@ -67,8 +68,8 @@ def start(runs: int = 3) -> list[dict]:
                         if last.time_ms and last.time_ms / 1000 > began and last.status == 0:
                             seconds.append(time.time() - began)
                             found.set()
-                    except Exception:
-                        pass
+                    except HulianError:
+                        pass  # not up yet: that is what is being timed
                     time.sleep(0.02)
 
             asker = threading.Thread(target=ask)
