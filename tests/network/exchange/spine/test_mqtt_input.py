@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 
 import paho.mqtt.client as paho
 import pytest
@@ -130,6 +131,37 @@ async def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(node,
         assert sent.is_published(), "the device did not find the restarted server"
         last = await collect(MqttSource(edge, "mqtt"), 1, position=again[-1][2])
         assert [payload for _, payload, _ in last] == [b"last"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("when", ["before the reader ends", "after it", "when its connection is lost"])
+async def test_what_the_pulls_of_a_former_reader_take_reaches_the_next_reader(node, device, when):
+    """Pulls outlive their reader at the server; what they take must not wait for the two minutes of an acknowledgement."""
+    rounds = 30
+
+    async def publish(number):
+        await asyncio.to_thread(device.publish("plant/a", b"%d" % number, qos=1).wait_for_publish, 10)
+
+    edge = await node.connect("edge")
+    position, found = None, []
+    await publish(0)
+    for number in range(1, rounds + 1):
+        source = MqttSource(edge, "mqtt")
+        async with asyncio.timeout(20), aclosing(source.batches(position)) as batches:
+            batch = await anext(batches)
+            found += batch.payloads
+            position = batch.last
+            await source.acknowledge(position)
+            if when == "before the reader ends":
+                await publish(number)
+            elif when == "when its connection is lost":
+                await edge.close()
+                await publish(number)
+                edge = await node.connect("edge")
+        if when == "after it":
+            await publish(number)
+    await edge.close()
+    assert found == [b"%d" % number for number in range(rounds)]
 
 
 @pytest.mark.anyio

@@ -194,10 +194,12 @@ class Spine:
     keeps and repeats, with acknowledgement. All members belong to the event loop that called `connect`.
     """
 
-    def __init__(self, client: _Client, name: str, inbox: str) -> None:
+    def __init__(self, client: _Client, name: str, mailbox: str, token: str) -> None:
         self.name = name
-        self.inbox = inbox
-        """Prefix of this client's own reply subjects; its credential may subscribe below it."""
+        self.mailbox = mailbox
+        """Prefix of all reply subjects that the credential may subscribe to, also of earlier clients with it."""
+        self.inbox = f"{mailbox}.{token}"
+        """Prefix of this client's own reply subjects."""
         self.denied = 0
         """Publications and subscriptions that the server refused for want of permission."""
         self._client = client
@@ -232,7 +234,7 @@ class Spine:
         deadline = loop.time() + timeout
         while True:
             client = _Client()
-            spine = cls(client, name, f"_INBOX.{escape(user or 'nobody')}.{client._nuid.next().decode()}")  # noqa: SLF001
+            spine = cls(client, name, f"_INBOX.{escape(user or 'nobody')}", client._nuid.next().decode())  # noqa: SLF001
             try:
                 async with asyncio.timeout(max(0.5, deadline - loop.time())):
                     await client.connect(

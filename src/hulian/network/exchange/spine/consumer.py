@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -20,6 +21,8 @@ Delivery = tuple[int, bytes, bytes]
 _PULL_MESSAGES: Final = 4096
 _EXPIRES: Final = 20.0
 _SLACK: Final = 5.0
+_STRANGE: Final = 1.0
+"""Seconds behind a reset in which deliveries of the time before it may still come in."""
 
 
 class _Pull:
@@ -49,13 +52,17 @@ class BatchConsumer:
         self._ahead_bytes = ahead_bytes
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._inbox = ""
+        self._turn = 0
+        self._last_start = 0
+        self._reset_at = 0.0
         self._attached = 0
         self._ready: deque[tuple[int, bytes, bytes, bytes]] = deque()
         self._ready_bytes = 0
         self._pulls: dict[int, _Pull] = {}
-        self._pull_number = 0
+        self._pull_number = time.time_ns() // 1000  # what the server says of a former reader's pull is not about one of ours
         self._last_taken = 0
         self._last_seen = 0
+        self._next_delivery = 1
         self._replies: dict[int, bytes] = {}
         self._wake = asyncio.Event()
         self._gone = ""
@@ -83,19 +90,25 @@ class BatchConsumer:
 
         Raises `StreamError` where there is no such consumer, `SpineUnavailableError` without a link.
         """
-        # A new inbox for each life: what an earlier pull still brings cannot be taken for the new sequence.
+        # Pulls of a reader before us, also of a killed process, may wait at the server, which sends their messages into the
+        # void as long as anybody listens to '>'. So all readers of a consumer share one inbox: what those pulls bring is ours.
+        # A step back takes another inbox, so that nothing of the turn before is taken for it.
+        self._turn += sequence < self._last_start
+        self._last_start = sequence
         await self._spine.detach(self._attached)
         self._ready.clear()
         self._ready_bytes = 0
         self._pulls.clear()
         self._replies.clear()
         self._gone = ""
+        self._last_taken = self._last_seen = sequence - 1
+        self._next_delivery = 1
+        self._reset_at = self._loop.time()
+        self._inbox = f"{self._spine.mailbox}.c{self._turn}.{self._stream}.{self._consumer}."
         # Asked first, because the server leaves a reset of a consumer that is not there unanswered.
         await self._ask("INFO", b"")
-        await self._ask("RESET", msgspec.json.encode({"seq": sequence}))
-        self._inbox = self._spine.new_inbox("c")
-        self._last_taken = self._last_seen = sequence - 1
         self._attached = await self._spine.attach(f"{self._inbox}*", self._on_message)
+        await self._ask("RESET", msgspec.json.encode({"seq": sequence}))
         self._stale = False
         self._pull()
 
@@ -115,10 +128,16 @@ class BatchConsumer:
         if not self._place:
             # $JS.ACK.<stream>.<consumer>.<tries>.<sequence>.… or, with domain and account, two tokens later
             self._place = 5 if reply.count(b".") == 8 else 7
-        sequence = int(reply.split(b".", self._place + 1)[self._place])
-        for pull in self._pulls.values():
+        words = reply.split(b".", self._place + 2)
+        delivery = int(words[self._place + 1])
+        if delivery not in (self._next_delivery, 1):
+            self._on_strange()
+            return
+        self._next_delivery = delivery + 1
+        sequence = int(words[self._place])
+        pull = next(iter(self._pulls.values()), None)
+        if pull is not None:
             pull.left -= 1
-            break
         if sequence <= self._last_seen:
             self.repeated += 1
             return
@@ -126,10 +145,17 @@ class BatchConsumer:
         self._ready.append((sequence, subject, payload, reply))
         self._ready_bytes += len(payload)
         self.received += 1
-        if pull.left <= 0:
+        if pull is not None and pull.left <= 0:
             del self._pulls[next(iter(self._pulls))]
             self._pull()
         if not self._wake.is_set():
+            self._wake.set()
+
+    def _on_strange(self) -> None:
+        """A delivery out of the count, which begins with 1 behind a reset and has no hole: the server sends in order, so it
+        was sent before ours. Later than that a delivery went to somebody else, and only another reset brings it to us."""
+        if not self._stale and self._loop.time() - self._reset_at > _STRANGE:
+            self._stale = True
             self._wake.set()
 
     def _on_status(self, subject: bytes, headers: bytes) -> None:
@@ -143,7 +169,7 @@ class BatchConsumer:
             self._gone = text
         elif status == 503:
             self._gone = "nobody serves it"
-        else:
+        elif status != 409:  # a refusal is not answered with the same at once: `next` pulls again
             self._pull()
         self._wake.set()
 
