@@ -5,6 +5,7 @@ Values never travel one by one inside the house: a decoder goes from bytes to th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -92,11 +93,15 @@ class Columns:
     ) -> Columns:
         """The fast path: numpy columns of doubles; ``missing`` marks the samples that have no value."""
         ids = np.ascontiguousarray(series, dtype=np.uint64)
+        numbers = np.ascontiguousarray(value, dtype=np.float64)
+        # Without a mask the buffer is taken as it is: pyarrow's own way asks a dozen questions first.
+        kind, count = _VALUE_TYPES[StorageClass.DOUBLE], len(numbers)
+        whole = pa.Array.from_buffers(kind, count, [None, pa.py_buffer(numbers)]) if missing is None else None
         return cls(
             StorageClass.DOUBLE,
             ids,
             np.ascontiguousarray(time, dtype=np.int64),
-            pa.array(np.ascontiguousarray(value, dtype=np.float64), mask=missing),
+            pa.array(numbers, mask=missing) if whole is None else whole,
             np.zeros(len(ids), np.uint32) if status is None else np.ascontiguousarray(status, dtype=np.uint32),
         )
 
@@ -121,6 +126,30 @@ class Columns:
             )
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise BatchError(f"these are no columns of {storage}: {error}") from error
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Columns]) -> Columns:
+        """One or more columns of one storage class, one behind the other; a single one is not copied."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            parts[0].storage,
+            np.concatenate([part.series for part in parts]),
+            np.concatenate([part.time for part in parts]),
+            pa.concat_arrays([part.value for part in parts]),
+            np.concatenate([part.status for part in parts]),
+        )
+
+    def take(self, rows: npt.NDArray[Any]) -> Columns:
+        """The samples at ``rows``, positions or a mask, in that order."""
+        value = self.value
+        if rows.dtype == np.bool_:
+            value = value.filter(pa.array(rows))
+        elif self.storage is StorageClass.DOUBLE and not value.null_count:
+            value = pa.array(value.to_numpy()[rows])  # four times quicker than Arrow's take
+        else:
+            value = value.take(pa.array(rows))
+        return Columns(self.storage, self.series[rows], self.time[rows], value, self.status[rows])
 
     def __len__(self) -> int:
         return len(self.series)

@@ -22,6 +22,7 @@ from hulian.data.historian.embedded import EmbeddedHistorian
 from hulian.data.historian.embedded_engine import EmbeddedEngine
 from hulian.data.historian.errors import BackupError, ClosedError, StoreFullError, StoreLockedError, StoreVersionError
 from hulian.data.historian.retention import EXPIRED, OVERSIZE
+from hulian.data.historian.store import INTERNAL
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.sample import Columns
 from hulian.kernel.storage import StorageClass
@@ -155,23 +156,43 @@ def test_steps_lead_from_version_to_version_and_survive_a_crash_between(tmp_path
         assert migration.stored_version(engine) == schema.SCHEMA_VERSION
         done: list[int] = []
 
-        def second(asked: Any) -> None:
-            done.append(2)
+        now = schema.SCHEMA_VERSION
+
+        def first(asked: Any) -> None:
+            done.append(now + 1)
             asked.execute("ALTER TABLE hulian.events ADD COLUMN IF NOT EXISTS node String DEFAULT 'here'")
 
-        def third(asked: Any) -> None:
-            done.append(3)
-            if done.count(3) == 1:
+        def second(asked: Any) -> None:
+            done.append(now + 2)
+            if done.count(now + 2) == 1:
                 raise RuntimeError("power cut")
             asked.execute("ALTER TABLE hulian.events ADD COLUMN IF NOT EXISTS area String")
 
-        steps = {2: second, 3: third}
+        steps = {now + 1: first, now + 2: second}
         with pytest.raises(RuntimeError):
-            migration.prepare(engine, "process", steps=steps, target=3)
-        assert migration.stored_version(engine) == 2
-        migration.prepare(engine, "process", steps=steps, target=3)
-        migration.prepare(engine, "process", steps=steps, target=3)
-        assert (done, migration.stored_version(engine)) == ([2, 3, 3], 3)
+            migration.prepare(engine, "process", steps=steps, target=now + 2)
+        assert migration.stored_version(engine) == now + 1
+        migration.prepare(engine, "process", steps=steps, target=now + 2)
+        migration.prepare(engine, "process", steps=steps, target=now + 2)
+        assert (done, migration.stored_version(engine)) == ([now + 1, now + 2, now + 2], now + 2)
+
+    finally:
+        engine.close()
+
+
+def test_a_store_of_the_first_version_is_brought_to_the_present(tmp_path: Path) -> None:
+    engine = EmbeddedEngine(tmp_path, HistorianConfiguration())
+    try:
+        for statement in schema.create("hulian", "process"):
+            engine.execute(statement.replace(", merge_selector_base = 16", ""))
+        engine.execute("INSERT INTO hulian.schema_versions VALUES (1, now64(3), 'hulian 0')")
+        migration.prepare(engine, "process")
+        found = engine.table(
+            "SELECT countIf(create_table_query LIKE '%merge_selector_base = 16%') FROM system.tables WHERE name LIKE 'raw_%'",
+            INTERNAL,
+        )
+        assert found.column(0)[0].as_py() == len(StorageClass)
+        assert migration.stored_version(engine) == schema.SCHEMA_VERSION
     finally:
         engine.close()
 

@@ -41,6 +41,8 @@ NUMERIC: Final = frozenset({StorageClass.DOUBLE, StorageClass.INTEGER, StorageCl
 """The storage classes that have roll-ups, as doubles."""
 
 _SIGN: Final = np.uint64(1 << 63)
+_COUNTED: Final = 1 << 20
+"""Up to this id a block's series are counted in a table of 8 MB."""
 
 
 class SortedBlock(NamedTuple):
@@ -91,36 +93,41 @@ class Partials(NamedTuple):
 
 def sort_block(columns: Columns) -> SortedBlock:
     """``columns`` in (series, time) order; of several samples of one series at one instant the last one stays."""
-    encoded = pc.dictionary_encode(pa.array(columns.series))
-    present = encoded.dictionary.to_numpy()
-    ranks = np.empty(len(present), np.int64)
-    ranks[np.argsort(present)] = np.arange(len(present))
-    narrow: type[np.unsignedinteger[Any]] = np.uint16 if len(present) <= 1 << 16 else np.uint32
-    codes = ranks.astype(narrow)[encoded.indices.to_numpy()]  # numpy sorts 16 bits by radix, in linear time
-    if len(present) == 1 or bool((codes[1:] >= codes[:-1]).all()):
-        order = None
-        time = columns.time
-    else:
+    codes, names = _codes(columns.series)
+    time = columns.time
+    order = None
+    if len(names) > 1 and not bool((codes[1:] >= codes[:-1]).all()):
         order = np.argsort(codes, kind="stable")
-        codes, time = codes[order], columns.time[order]
+        codes, time = codes[order], time[order]
     same = codes[1:] == codes[:-1]
     if bool((same & (time[1:] <= time[:-1])).any()):
         again = np.lexsort((time, codes))
-        same = codes[again][1:] == codes[again][:-1]
-        repeated = same & (time[again][1:] == time[again][:-1])
-        again = again[np.append(~repeated, True)]
-        order = again if order is None else order[again]
         codes, time = codes[again], time[again]
+        single = np.append((codes[1:] != codes[:-1]) | (time[1:] != time[:-1]), True)
+        codes, time, again = codes[single], time[single], again[single]
+        order = again if order is None else order[again]
         same = codes[1:] == codes[:-1]
     starts = np.concatenate(([0], np.flatnonzero(~same) + 1)) if len(codes) else np.empty(0, np.int64)
-    if order is None:
-        return SortedBlock(columns.storage, columns.series, time, columns.value, columns.status, starts, np.sort(present))
-    value = columns.value
-    if columns.storage is StorageClass.DOUBLE and not value.null_count:
-        value = pa.array(value.to_numpy()[order])
-    else:
-        value = value.take(pa.array(order))
-    return SortedBlock(columns.storage, columns.series[order], time, value, columns.status[order], starts, np.sort(present))
+    if order is not None:
+        columns = columns.take(order)
+    return SortedBlock(columns.storage, columns.series, time, columns.value, columns.status, starts, names)
+
+
+def _codes(series: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.unsignedinteger[Any]], npt.NDArray[np.uint64]]:
+    """Numbers from 0 that sort as the ids do, narrow ones: numpy sorts 16 bits by radix, in linear time; and the ids."""
+    largest = int(series.max(initial=0))
+    if largest <= _COUNTED:  # ids are given from 1 on: a table is much quicker than a hash
+        present = np.bincount(series.view(np.int64)) > 0
+        names = np.flatnonzero(present).astype(np.uint64)
+        narrow: type[np.unsignedinteger[Any]] = np.uint16 if len(names) <= 1 << 16 else np.uint32
+        if largest < 1 << 16:
+            return series.astype(np.uint16), names
+        return (np.cumsum(present) - 1).astype(narrow)[series.view(np.int64)], names
+    encoded = pc.dictionary_encode(pa.array(series))
+    found = encoded.dictionary.to_numpy()
+    ranks = np.empty(len(found), np.uint16 if len(found) <= 1 << 16 else np.uint32)
+    ranks[np.argsort(found)] = np.arange(len(found))
+    return ranks[encoded.indices.to_numpy()], np.sort(found)
 
 
 def double_of(value: pa.Array, storage: StorageClass) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_] | None]:

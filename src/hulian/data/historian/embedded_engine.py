@@ -120,7 +120,7 @@ class EmbeddedEngine:
         self.check_open()
         settings = insert_settings(token) | {"max_threads": "1", "storage_file_read_method": "pread"}
         with os.fdopen(os.memfd_create("block"), "wb") as file:
-            file.write(block.encode())
+            file.writelines(block.parts())
             file.flush()
             source = f"file('/proc/self/fd/{file.fileno()}', 'Native', {quote(block.structure)})"
             try:

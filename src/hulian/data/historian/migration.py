@@ -24,7 +24,12 @@ _LIMITS: Final = Limits(memory=2**29, seconds=600, rows=2**20)
 Step = Callable[[Engine], None]
 
 
-STEPS: Final[Mapping[int, Step]] = {}
+def _merge_more_at_a_time(engine: Engine) -> None:
+    for statement in schema.set_merges(engine.database):
+        engine.execute(statement)
+
+
+STEPS: Final[Mapping[int, Step]] = {2: _merge_more_at_a_time}
 """By the version they lead to: what makes it from the one before."""
 
 

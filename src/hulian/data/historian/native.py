@@ -7,14 +7,14 @@ by row; built here without a Python step a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["NativeBlock", "NativeColumn", "encode_block", "encode_strings", "fixed", "nullable", "strings"]
+__all__ = ["NativeBlock", "NativeColumn", "encode_strings", "fixed", "nullable", "strings"]
 
 Buffer = bytes | memoryview
 
@@ -43,23 +43,16 @@ class NativeBlock(NamedTuple):
         """Names and types of the columns, as SQL declares them."""
         return ", ".join(f"{column.name} {column.kind}" for column in self.columns)
 
-    def encode(self) -> bytes:
-        """The block's bytes."""
-        return encode_block(self.columns, self.rows)
+    def parts(self) -> Iterator[Buffer]:
+        """The block's bytes, piece by piece and without a copy.
 
-
-def encode_block(columns: Sequence[NativeColumn], rows: int) -> bytes:
-    """One block of ``rows`` rows.
-
-    >>> encode_block([fixed("n", "UInt8", np.array([7, 8], np.uint8))], 2)
-    b'\\x01\\x02\\x01n\\x05UInt8\\x07\\x08'
-    """
-    parts: list[Buffer] = [_varint(len(columns)), _varint(rows)]
-    for column in columns:
-        parts.append(_text(column.name))
-        parts.append(_text(column.kind))
-        parts.extend(column.data)
-    return b"".join(parts)
+        >>> b"".join(NativeBlock([fixed("n", "UInt8", np.array([7, 8], np.uint8))], 2).parts())
+        b'\\x01\\x02\\x01n\\x05UInt8\\x07\\x08'
+        """
+        yield _varint(len(self.columns)) + _varint(self.rows)
+        for column in self.columns:
+            yield _text(column.name) + _text(column.kind)
+            yield from column.data
 
 
 def fixed(name: str, kind: str, values: npt.NDArray[Any]) -> NativeColumn:

@@ -77,7 +77,7 @@ class ServerEngine:
             self._client.raw_insert(
                 f"{self._database}.{table}",
                 column_names=[column.name for column in block.columns],
-                insert_block=block.encode(),
+                insert_block=b"".join(block.parts()),
                 settings=insert_settings(token),
                 fmt="Native",
             )

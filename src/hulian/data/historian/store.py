@@ -280,16 +280,5 @@ def _by_class(columns: Sequence[Columns]) -> Iterator[tuple[StorageClass, Column
     """One `Columns` a storage class, in the order of the classes; empty ones left out."""
     for storage in StorageClass:
         found = [part for part in columns if part.storage is storage and len(part)]
-        if len(found) == 1:
-            yield storage, found[0]
-        elif found:
-            yield (
-                storage,
-                Columns(
-                    storage,
-                    np.concatenate([part.series for part in found]),
-                    np.concatenate([part.time for part in found]),
-                    pa.concat_arrays([part.value for part in found]),
-                    np.concatenate([part.status for part in found]),
-                ),
-            )
+        if found:
+            yield storage, Columns.concatenate(found)

@@ -305,9 +305,7 @@ class SampleIntake(Intake):
         reasons = {index: str(error) for index, error in bulk.errors}
         groups = self._own(bulk.groups, block.messages, reasons)
         decision = self._ledger.decide(groups, now)
-        columns = join(
-            [part for group, keep in zip(groups, decision.keep, strict=True) if keep.any() for part in group.kept(keep)]
-        )
+        columns = join(groups, decision.keep)
         dead = []
         for index, reason in sorted(reasons.items()):
             sequence, subject, payload = block.messages[index]

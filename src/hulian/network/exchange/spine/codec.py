@@ -103,10 +103,11 @@ def encode(batch: SampleBatch, *, arrow_from: int = ARROW_FROM) -> bytes:
 def _packed(columns: Columns) -> tuple[int, list[Any]]:
     count, value = len(columns), columns.value
     flags = 0
+    status = columns.status.tobytes()
     body: list[Any] = [columns.series.tobytes(), columns.time.tobytes()]
-    if columns.status.any():
+    if status.count(0) < len(status):  # for a few hundred bytes much quicker than numpy's any
         flags |= _WITH_STATUS
-        body.append(columns.status.tobytes())
+        body.append(status)
     if value.null_count:
         flags |= _WITH_NULLS
         body.append(np.packbits(_valid(value), bitorder="little").tobytes())
@@ -254,9 +255,7 @@ class Group(NamedTuple):
         if len(self.columns) == len(keep):
             return [columns for columns, stays in zip(self.columns, keep, strict=True) if stays]
         (whole,) = self.columns
-        rows = np.repeat(keep, self.samples)
-        value = whole.value.filter(pa.array(rows))
-        return [Columns(whole.storage, whole.series[rows], whole.time[rows], value, whole.status[rows])]
+        return [whole.take(np.repeat(keep, self.samples))]
 
 
 class Bulk(NamedTuple):
@@ -499,21 +498,31 @@ def decode(raw: bytes) -> SampleBatch:
     return SampleBatch(header, group.columns[0])
 
 
-def join(parts: Sequence[Columns]) -> list[Columns]:
-    """One `Columns` a storage class, in the order of `StorageClass`; what is already one is not copied."""
+def join(groups: Sequence[Group], keep: Sequence[npt.NDArray[np.bool_]] | None = None) -> list[Columns]:
+    """The messages of ``groups`` that ``keep`` marks (None: all), in the order in which they came: one `Columns` a storage
+    class, in the order of `StorageClass`."""
     joined: list[Columns] = []
+    marks = [np.ones(len(group.places), np.bool_) for group in groups] if keep is None else keep
     for storage in _STORAGES:
-        same = [part for part in parts if part.storage is storage and len(part)]
-        if len(same) == 1:
-            joined += same
-        elif same:
-            joined.append(
-                Columns(
-                    storage,
-                    np.concatenate([part.series for part in same]),
-                    np.concatenate([part.time for part in same]),
-                    pa.concat_arrays([part.value for part in same]),
-                    np.concatenate([part.status for part in same]),
-                )
-            )
+        same = [(group, stays) for group, stays in zip(groups, marks, strict=True) if group.storage is storage and stays.any()]
+        parts = [part for group, stays in same for part in group.kept(stays)]
+        if not any(len(part) for part in parts):
+            continue
+        whole = Columns.concatenate(parts)
+        if len(same) > 1:
+            places = np.concatenate([group.places[stays] for group, stays in same])
+            counts = np.concatenate([np.full(int(stays.sum()), group.samples) for group, stays in same])
+            whole = _in_order(whole, places, counts)
+        joined.append(whole)
     return joined
+
+
+def _in_order(whole: Columns, places: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> Columns:
+    """The rows of messages that stand at ``places``, ``counts`` rows each, in the order of the places."""
+    order = np.argsort(places, kind="stable")
+    if bool((order[1:] > order[:-1]).all()):
+        return whole
+    starts = (np.cumsum(counts) - counts)[order]
+    counts = counts[order]
+    rows = np.arange(len(whole)) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    return whole.take(rows)

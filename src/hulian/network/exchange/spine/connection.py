@@ -137,9 +137,12 @@ class _Client(Client):  # type: ignore[misc, unused-ignore]
 
     async def _connect_to_server(self, s: Any) -> None:
         await super()._connect_to_server(s)
-        reader = getattr(self._transport, "_io_reader", None)
+        transport: Any = self._transport
+        reader = getattr(transport, "_io_reader", None)
         if reader is not None:
-            reader._limit = 4 * _READ  # noqa: SLF001 - its constructor argument is a constant of nats-py
+            # Both are constants of nats-py, which reads 32 kB at a time; TLS, begun later, brings another reader.
+            reader._limit = 4 * _READ  # noqa: SLF001
+            transport.read = lambda size: transport._io_reader.read(_READ)  # noqa: SLF001
 
 
 class Subscription:
