@@ -34,6 +34,7 @@ from hulian.data.ingest.configuration import IngestConfiguration
 from hulian.data.ingest.service import HistorianService
 from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
 from hulian.network.exchange.spine import codec
+from hulian.network.exchange.spine.bundle import Bundler
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.publisher import Publisher
 from hulian.network.exchange.spine.streams import SAMPLES, Subjects, state
@@ -48,6 +49,8 @@ POINTS = 200
 START = 1_800_000_000_000_000_000
 STEP = 100_000_000
 BACKLOG = 6000
+BYTES = 5700
+"""Of a batch of 200 doubles with times and statuses."""
 SEED = 7
 
 
@@ -126,6 +129,7 @@ async def publish(url: str, password: str, pace: float) -> None:
     async with await Spine.connect(url, "edge", password, "edge") as spine, Publisher(spine, window=1000) as publisher:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        bundler = Bundler(publisher)
         number = 0
         began = time.monotonic()
         held = False
@@ -133,7 +137,7 @@ async def publish(url: str, password: str, pace: float) -> None:
         async def look() -> None:
             nonlocal held
             while True:
-                held = (await state(spine, SAMPLES)).messages > BACKLOG
+                held = (await state(spine, SAMPLES)).bytes > BACKLOG * BYTES
                 await asyncio.sleep(0.05)
 
         looking = asyncio.create_task(look())
@@ -145,7 +149,7 @@ async def publish(url: str, password: str, pace: float) -> None:
                 columns = source.columns(number)
                 header = BatchHeader(ORGANISATION, "bench", 1, number + 1, number * POINTS, time.time_ns())
                 number += 1
-                publisher.post(subject, codec.encode(SampleBatch(header, columns)), f"bench-1-{number}", done)
+                bundler.post(subject, codec.encode(SampleBatch(header, columns)), f"bench-1-{number}", done)
             await publisher.room()
             await asyncio.sleep(0)
         await publisher.settled()
@@ -215,7 +219,7 @@ async def measure(directory: Path, durability: str, seconds: float, pace: float)
             spent = {name: -cpu(number) for name, number in members.items()}
             first, began = (await client.ledger())[0].stored, time.monotonic()
             while time.monotonic() - began < seconds:
-                backlog.append((await state(api, SAMPLES)).messages)
+                backlog.append((await state(api, SAMPLES)).bytes / BYTES)
                 await asyncio.sleep(0.5)
             last, ended = (await client.ledger())[0].stored, time.monotonic()
             for name, number in members.items():
@@ -262,7 +266,7 @@ def one(name: str, durability: str, seconds: float, pace: float = 0.0) -> dict[s
         "conditions": (
             f"{seconds:g} s, 200 doubles a message, 1,000 series, durability '{durability}', acknowledged publisher in a "
             f"process of its own, {found['queries']:.0f} queries meanwhile (median {found['query_ms']:.0f} ms), backlog "
-            f"{found['backlog_before']:.0f} then {found['backlog_after']:.0f} messages; counts checked to the sample; "
+            f"{found['backlog_before']:.0f} then {found['backlog_after']:.0f} batches; counts checked to the sample; "
             f"CPU seconds a million points: {', '.join(f'{name} {value:.2f}' for name, value in found['cpu'].items())}"
         ),
     }

@@ -27,7 +27,8 @@ from hulian.kernel.identifier import escape
 from hulian.kernel.point import Kind, Point
 from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
 from hulian.kernel.storage import StorageClass
-from hulian.network.exchange.spine.codec import decode, encode
+from hulian.network.exchange.spine.bundle import columns_of
+from hulian.network.exchange.spine.codec import encode
 from hulian.network.exchange.spine.streams import figures
 from hulian.platform.api.application import build_application
 from hulian.platform.api.configuration import ApiConfiguration
@@ -129,7 +130,7 @@ class Stack:
                     catalogue=self.catalogue,
                     spine=spine,
                     queries=self.queries,
-                    decode=decode,
+                    decode=columns_of,
                     configuration=self.settings,
                     streams=lambda: figures(spine),
                     accounts_changed=self._accounts_changed,

@@ -129,7 +129,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     from hulian.assembly.preparation import connect_spine, open_registry, open_trust, spine_settings
     from hulian.data.catalogue import Catalogue
     from hulian.data.ingest.client import QueryClient
-    from hulian.network.exchange.spine import codec, server, streams
+    from hulian.network.exchange.spine import bundle, server, streams
     from hulian.platform import api
     from hulian.platform.api.contract import Dependencies
     from hulian.platform.api.service import ApiService
@@ -158,7 +158,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
             catalogue=Catalogue(registry, organisation),
             spine=spine,
             queries=QueryClient(spine, organisation),
-            decode=codec.decode,
+            decode=bundle.columns_of,
             configuration=configuration.api,
             accounts_changed=accounts_changed,
             components=lambda: cast(Any, read_components(data)),

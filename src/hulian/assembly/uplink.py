@@ -11,6 +11,7 @@ from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event
 from hulian.kernel.sample import SampleBatch
 from hulian.network.exchange.spine import codec
+from hulian.network.exchange.spine.bundle import Bundler
 from hulian.network.exchange.spine.connection import Message, Spine
 from hulian.network.exchange.spine.publisher import Published, Publisher
 from hulian.network.exchange.spine.streams import Subjects
@@ -24,6 +25,7 @@ class SpineUplink:
     def __init__(self, spine: Spine, publisher: Publisher, organisation: str) -> None:
         self._spine = spine
         self._publisher = publisher
+        self._bundler = Bundler(publisher)
         self._subjects = Subjects(organisation)
 
     @property
@@ -34,7 +36,7 @@ class SpineUplink:
         def ended(result: Published | HulianError) -> None:
             done(None if isinstance(result, Published) else result)
 
-        self._publisher.post(self._subjects.samples(source), payload, identity, ended)
+        self._bundler.post(self._subjects.samples(source), payload, identity, ended)
 
     def encode(self, batch: SampleBatch) -> bytes:
         return codec.encode(batch)

@@ -19,6 +19,7 @@ from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
 from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.spine.bundle import pack
 from hulian.network.exchange.spine.codec import encode
 from hulian.network.exchange.spine.errors import SpineUnavailableError
 from hulian.network.exchange.spine.publisher import Publisher
@@ -116,6 +117,15 @@ async def test_what_is_no_batch_is_kept_aside_and_stops_nothing(plant):
     store.close()
     assert [letter.head for letter in letters][-1] == b"garbage"
     assert len(letters) == 3
+
+
+async def test_a_bad_batch_of_a_bundle_harms_no_other(plant):
+    header = BatchHeader(ORGANISATION, "pump", 1, 1, 0, 5)
+    good = encode(SampleBatch(header, Columns.doubles([7], [1], [1.0])))
+    await (await plant.publisher.send(SUBJECTS.samples("pump"), pack([b"HL-rubbish", good, b"HL"])))
+    await (await plant.publisher.send(SUBJECTS.samples("pump"), pack([good, good])[:-1]))
+    row = await plant.row(lambda row: row.undecodable == 3)
+    assert (row.stored, row.missing, row.duplicated) == (1, 0, 0)
 
 
 async def test_every_storage_class_arrives(plant):

@@ -25,10 +25,11 @@ from hulian.kernel.errors import HulianError, IdentifierError
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.identifier import unescape
 from hulian.kernel.sample import Columns
+from hulian.network.exchange.spine.bundle import unpack
 from hulian.network.exchange.spine.codec import Bulk, Group, decode_many, join
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.consumer import BatchConsumer, Delivery
-from hulian.network.exchange.spine.errors import SpineUnavailableError, StreamError
+from hulian.network.exchange.spine.errors import CodecError, SpineUnavailableError, StreamError
 from hulian.network.exchange.spine.streams import EVENTS, HISTORIAN, SAMPLES, declare_consumer, state
 
 __all__ = ["EventIntake", "Intake", "SampleIntake"]
@@ -267,6 +268,13 @@ class Intake:
         """The block is stored."""
 
 
+class _Read(NamedTuple):
+    """The batches of the messages of a block, and what they hold."""
+
+    deliveries: list[Delivery]
+    bulk: Bulk
+
+
 class _SamplePlan(NamedTuple):
     columns: list[Columns]
     decision: Decision
@@ -296,19 +304,28 @@ class SampleIntake(Intake):
         self._organisation = organisation
         self._ledger = ledger
 
-    def read(self, messages: Sequence[Delivery]) -> Bulk:
-        return decode_many([payload for _, _, payload in messages])
+    def read(self, messages: Sequence[Delivery]) -> _Read:
+        deliveries: list[Delivery] = []
+        for message in messages:
+            if message[2][:2] == b"HM":
+                try:
+                    deliveries += [(message[0], message[1], batch) for batch in unpack(message[2])]
+                    continue
+                except CodecError:
+                    pass  # read as a batch it is refused, with its place
+            deliveries.append(message)
+        return _Read(deliveries, decode_many([payload for _, _, payload in deliveries]))
 
     def plan(self, block: Block) -> _SamplePlan:
-        bulk: Bulk = block.content
+        deliveries, bulk = block.content
         now = time.time_ns()
         reasons = {index: str(error) for index, error in bulk.errors}
-        groups = self._own(bulk.groups, block.messages, reasons)
+        groups = self._own(bulk.groups, deliveries, reasons)
         decision = self._ledger.decide(groups, now)
         columns = join(groups, decision.keep)
         dead = []
         for index, reason in sorted(reasons.items()):
-            sequence, subject, payload = block.messages[index]
+            sequence, subject, payload = deliveries[index]
             dead.append(
                 DeadLetter(self.stream, sequence, subject.decode("utf-8", "replace"), reason, len(payload), payload, now)
             )

@@ -16,15 +16,15 @@ import pyarrow as pa
 
 from hulian.data.catalogue import Catalogue
 from hulian.data.historian.contract import Annotate, Correct, Limits, Request, Size
-from hulian.kernel.sample import Columns, SampleBatch
+from hulian.kernel.sample import Columns
 from hulian.network.exchange.spine.streams import StreamFigures
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.trust import Trust
 
 __all__ = ["ComponentReport", "Decode", "Dependencies", "Message", "Queries", "Refusal", "SpineLink", "Subscribed"]
 
-Decode = Callable[[bytes], SampleBatch]
-"""Bytes of a sample message to its batch; raises a `HulianError` for what is not one."""
+Decode = Callable[[bytes], Sequence[Columns]]
+"""A sample message to what its batches hold; raises a `HulianError` for what is none."""
 
 
 class Message(Protocol):

@@ -308,15 +308,17 @@ class LiveHub:
 
     def _deliver_samples(self, payload: bytes, feed: _Feed) -> None:
         try:
-            columns = live_columns(self._decode(payload).columns)
+            parts = self._decode(payload)
         except HulianError:
             # Ingest reports the bad batch with its place; the console only counts that it could not show it.
             self.undecodable += 1
             return
         self.messages += 1
-        self.samples += len(columns.series)
-        for viewer in feed.viewers:
-            viewer.offer(columns)
+        for part in parts:
+            columns = live_columns(part)
+            self.samples += len(columns.series)
+            for viewer in feed.viewers:
+                viewer.offer(columns)
 
     def _deliver_event(self, payload: bytes, feed: _Feed) -> None:
         try:
