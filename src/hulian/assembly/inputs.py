@@ -26,7 +26,8 @@ class ListenerInputs:
         self._spine = spine
 
     def _source(self, plan: ConnectorPlan) -> MqttSource:
-        return MqttSource(self._spine, plan.name, topics_of(plan.settings))
+        best_effort = bool(plan.settings.get("qos_0", True))
+        return MqttSource(self._spine, plan.name, topics_of(plan.settings), best_effort=best_effort)
 
     def extras(self, plan: ConnectorPlan) -> Mapping[str, Any]:
         return {"mqtt.source": self._source(plan)} if plan.protocol == _PROTOCOL else {}

@@ -18,8 +18,13 @@ class IngestConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         Meta(description="what the ledger survives: 'process' a kill -9, 'power' also a power cut"),
     ] = "process"
     block_ms: Annotated[
-        int, Meta(ge=1, le=60_000, description="milliseconds that a block may wait to fill before it is stored")
-    ] = 500
+        int,
+        Meta(
+            ge=1,
+            le=60_000,
+            description="milliseconds between two blocks that are not full; after a pause the first goes at once",
+        ),
+    ] = 1000
     block_mb: Annotated[int, Meta(ge=1, le=256, description="megabytes of messages that make a full block")] = 14
     block_messages: Annotated[int, Meta(ge=1, le=1_000_000, description="messages that make a full block")] = 50_000
     gap_seconds: Annotated[

@@ -36,6 +36,8 @@ __all__ = ["EventIntake", "Intake", "SampleIntake"]
 
 _log = structlog.get_logger("hulian.ingest")
 _COMPONENT: Final = "ingest"
+_FILLING: Final = 0.03
+"""Seconds that the first block after a pause has to fill."""
 _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -172,10 +174,14 @@ class Intake:
 
     async def _pull(self, consumer: BatchConsumer, send: MemoryObjectSendStream[Block], broken: list[HulianError]) -> None:
         settings = self._configuration
+        most, size, pause = settings.block_messages, settings.block_mb * 2**20, settings.block_ms / 1000
+        taken = -pause
         async with send:
             try:
                 while True:
-                    messages = await consumer.next(settings.block_messages, settings.block_mb * 2**20, settings.block_ms / 1000)
+                    # What comes after a pause is stored at once, what comes in a stream block by block: small blocks cost most.
+                    messages = await consumer.next(most, size, min(_FILLING, pause), not_before=taken + pause)
+                    taken = anyio.current_time()
                     self.waiting = consumer.ahead + len(messages)
                     await send.send(await self._decode(messages))
                     self.waiting = consumer.ahead

@@ -196,11 +196,13 @@ class BatchConsumer:
         max_bytes: int = 32 * 2**20,
         max_wait: float = 0.1,
         *,
+        not_before: float = 0.0,
         through: int | None = None,
         idle_wait: float | None = None,
     ) -> list[Delivery]:
         """A block: waits for a first message, then at most ``max_wait`` for it to fill, and gives at least one message.
 
+        A block that is not full is not given before the time ``not_before`` of the event loop's clock, however old it is.
         ``through`` ends the block behind that sequence. ``idle_wait`` bounds the waiting for the first message; then the
         list is empty.
         """
@@ -216,9 +218,9 @@ class BatchConsumer:
                 started = started or now
                 full = len(self._ready) >= max_messages or self._ready_bytes >= max_bytes
                 full = full or (through is not None and self._ready[-1][0] >= through)
-                if full or now - started >= max_wait:
+                left = max(started + max_wait, not_before) - now
+                if full or left <= 0:
                     return self._take(max_messages, max_bytes, through)
-                left = started + max_wait - now
             elif self._interrupted or (idle_wait is not None and now - begun >= idle_wait):
                 self._interrupted = False
                 return []
