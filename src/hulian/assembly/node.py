@@ -88,7 +88,7 @@ def _run(line: Sequence[str], configuration: Configuration) -> bytes:
 
 
 def stages(configuration: Configuration, configuration_file: Path | None, preparation: Preparation) -> Sequence[Stage]:
-    """Spine first, then the historian, then edge and API together."""
+    """Spine first, then the rest together: none of them needs another one to become ready, and most of it is loading."""
 
     def component(name: str) -> ProcessSpec:
         return ProcessSpec(name=name, command=command("up", name, configuration_file=configuration_file))
@@ -109,6 +109,5 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
 
     return (
         Stage(processes=(ProcessSpec(name="spine", command=preparation.spine_command, probe=spine_ready),)),
-        Stage(processes=(component("historian"),)),
-        Stage(processes=(component("edge"), component("api"))),
+        Stage(processes=(component("historian"), component("edge"), component("api"))),
     )
