@@ -24,13 +24,21 @@ asyncio.run(main())
 """
 
 
+class Address(str):
+    """Where the device is, and which process it is."""
+
+    process_id: int
+
+
 @contextlib.contextmanager
 def modbus_device(port: int):
     process = subprocess.Popen([sys.executable, "-c", CODE, str(port)], stdout=subprocess.PIPE, text=True)
     try:
         address = process.stdout.readline().strip()
         assert address, "the Modbus device did not start"
-        yield address
+        found = Address(address)
+        found.process_id = process.pid
+        yield found
     finally:
         process.kill()
         process.wait()

@@ -14,6 +14,7 @@ import msgspec
 
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.local import api_url
+from hulian.assembly.teller import Teller
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.server import wait_ready
 from hulian.network.exchange.spine.streams import declare
@@ -21,7 +22,7 @@ from hulian.platform.infrastructure.errors import ComponentFailedError
 from hulian.platform.infrastructure.process import ProcessSpec
 from hulian.platform.infrastructure.supervisor import Stage, check_port, lock_directory
 
-__all__ = ["Preparation", "first_start", "stages"]
+__all__ = ["Preparation", "first_start", "make_teller", "stages"]
 
 
 SUPERVISOR: Final = "supervisor"
@@ -111,3 +112,8 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
         Stage(processes=(ProcessSpec(name="spine", command=preparation.spine_command, probe=spine_ready),)),
         Stage(processes=(component("historian"), component("edge"), component("api"))),
     )
+
+
+def make_teller(configuration: Configuration, preparation: Preparation) -> Teller:
+    """The way of the supervisor's own events onto the spine."""
+    return Teller(configuration.spine.url, SUPERVISOR, preparation.spine_password, configuration.node.organisation)

@@ -17,6 +17,7 @@ from hulian.cli.local import ConfigFile, Json, read_configuration
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hulian.assembly.teller import Teller
     from hulian.platform.infrastructure.supervisor import ComponentStatus, Stage
 
 __all__ = ["config_check", "config_sample", "prepare", "run_supervised", "status", "up"]
@@ -53,7 +54,7 @@ def up(
     from hulian.assembly.logging import configure_logging
 
     configure_logging("supervisor")
-    from hulian.assembly.node import first_start, stages
+    from hulian.assembly.node import first_start, make_teller, stages
 
     if demo:
         from hulian.cli.demo import check_ports
@@ -61,9 +62,9 @@ def up(
         check_ports(configuration, plant)
     preparation = first_start(configuration, config)
     data, chosen = Path(configuration.node.data), stages(configuration, config, preparation)
-    welcome = preparation.welcome(configuration)
+    welcome, teller = preparation.welcome(configuration), make_teller(configuration, preparation)
     if not demo:
-        return run_supervised(data, chosen, welcome)
+        return run_supervised(data, chosen, welcome, teller=teller)
     from hulian.cli.demo import connect_plant, demo_stage
 
     return run_supervised(
@@ -71,6 +72,7 @@ def up(
         (*chosen, demo_stage(configuration, config, plant)),
         welcome,
         afterwards=partial(connect_plant, configuration, config, plant),
+        teller=teller,
     )
 
 
@@ -93,6 +95,7 @@ def run_supervised(
     welcome: Sequence[str],
     *,
     afterwards: Callable[[], object] | None = None,
+    teller: Teller | None = None,
 ) -> int:
     """Runs the stages with progress on the terminal until Ctrl-C or SIGTERM; 0 for a clean end."""
     from hulian.platform.infrastructure.supervisor import Supervisor, lock_directory
@@ -120,7 +123,11 @@ def run_supervised(
                 if afterwards is not None:
                     group.start_soon(anyio.to_thread.run_sync, afterwards)
 
-            await Supervisor(data, node_stages, progress).run(started)
+            if teller is None:
+                await Supervisor(data, node_stages, progress).run(started)
+            else:
+                group.start_soon(teller.run)
+                await Supervisor(data, node_stages, progress, teller.tell).run(started)
 
     print("Hulian starts", flush=True)
     anyio.run(run)

@@ -19,6 +19,7 @@ import anyio
 import msgspec
 import psutil
 
+from hulian.kernel.event import Event, Severity
 from hulian.platform.infrastructure.errors import (
     AlreadyRunningError,
     ComponentFailedError,
@@ -125,10 +126,18 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 class Supervisor:
     """Runs the processes of a node, stage by stage."""
 
-    def __init__(self, data: Path, stages: Sequence[Stage], progress: Callable[[ComponentStatus], None]) -> None:
+    def __init__(
+        self,
+        data: Path,
+        stages: Sequence[Stage],
+        progress: Callable[[ComponentStatus], None],
+        emit: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        """``progress`` hears each change of a component's state, ``emit`` what belongs into the events of the node."""
         self._data = data
         self._stages = stages
         self._progress = progress
+        self._emit = emit
         self._status: dict[str, ComponentStatus] = {}
         self._processes: dict[str, ManagedProcess] = {}
         self._measured: dict[int, psutil.Process] = {}
@@ -186,6 +195,7 @@ class Supervisor:
                 pause = 0.2
             self._status[spec.name].restarts += 1
             self._set(spec.name, ComponentState.RESTARTING, reason)
+            self._tell(spec.name, f"{spec.name} {reason}; it is started again", active=True)
             await anyio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, LONGEST_PAUSE)
             try:
@@ -195,8 +205,25 @@ class Supervisor:
                 continue
             if await process.wait_ready():
                 self._set(spec.name, ComponentState.RUNNING)
+                self._tell(spec.name, f"{spec.name} runs again", active=False)
             else:
                 await process.stop()
+
+    def _tell(self, name: str, message: str, *, active: bool) -> None:
+        hint = f"nothing acknowledged is lost; its last words are in {self._processes[name].log}" if active else ""
+        self._emit(
+            Event(
+                time=time.time_ns(),
+                code="HL-INFRA-0101",
+                severity=Severity.ERROR if active else Severity.INFO,
+                component="supervisor",
+                subject=name,
+                message=message,
+                hint=hint,
+                active=active,
+                details={"restarts": self._status[name].restarts},
+            )
+        )
 
     async def _stop(self) -> None:
         for stage in reversed(self._stages):
