@@ -109,7 +109,11 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
             admitted = True
 
     return (
-        Stage(processes=(ProcessSpec(name="spine", command=preparation.spine_command, probe=spine_ready),)),
+        Stage(
+            processes=(
+                ProcessSpec(name="spine", command=preparation.spine_command, probe=spine_ready, anew_after_full_disk=True),
+            )
+        ),
         Stage(processes=(component("historian"), component("edge"), component("api"))),
     )
 

@@ -28,7 +28,8 @@ _PR_SET_PDEATHSIG: Final = 1
 class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A process: its command, and how one learns that it serves.
 
-    ``probe`` is awaited until it returns; without one the process itself says so with `tell_ready`.
+    ``probe`` is awaited until it returns; without one the process itself says so with `tell_ready`. ``anew_after_full_disk``:
+    it does not recover from a full disk by itself, and is started anew when there is room and it still complains.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     probe: Callable[[], Awaitable[None]] | None = None
     start_seconds: float = 60.0
     stop_seconds: float = 15.0
+    anew_after_full_disk: bool = False
 
 
 def tell_ready() -> None:

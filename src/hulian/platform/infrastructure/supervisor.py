@@ -20,6 +20,7 @@ import msgspec
 import psutil
 
 from hulian.kernel.event import Event, Severity
+from hulian.platform.infrastructure.disk import DiskWatch, Refusals
 from hulian.platform.infrastructure.errors import (
     AlreadyRunningError,
     ComponentFailedError,
@@ -33,6 +34,7 @@ __all__ = ["ComponentState", "ComponentStatus", "Stage", "Supervisor", "check_po
 LONGEST_PAUSE: Final = 30.0
 SETTLED: Final = 20.0
 REPORT_SECONDS: Final = 2.0
+DISK_SECONDS: Final = 2.0
 
 
 class ComponentState(StrEnum):
@@ -159,6 +161,7 @@ class Supervisor:
                             starting.start_soon(self._first_start, spec)
                     for spec in stage.processes:
                         group.start_soon(self._keep, spec)
+                group.start_soon(self._watch_disk)
                 started()
         finally:
             with anyio.CancelScope(shield=True):
@@ -208,6 +211,38 @@ class Supervisor:
                 self._tell(spec.name, f"{spec.name} runs again", active=False)
             else:
                 await process.stop()
+
+    async def _watch_disk(self) -> None:
+        disk, told = DiskWatch(self._data), False
+        heard = {name: Refusals(process.log) for name, process in self._processes.items() if process.spec.anew_after_full_disk}
+        while True:
+            await anyio.sleep(DISK_SECONDS)
+            free = disk.look()
+            if disk.full is not told:
+                told = disk.full
+                self._tell_disk(free, full=told)
+            if disk.full:
+                continue
+            for name, refusals in heard.items():
+                if refusals.heard():
+                    await self._processes[name].stop()  # _keep starts it again
+
+    def _tell_disk(self, free: int, *, full: bool) -> None:
+        left = f"{free / 2**20:.0f} MB are left on the disk of the data directory"
+        self._emit(
+            Event(
+                time=time.time_ns(),
+                code="HL-INFRA-0102",
+                severity=Severity.CRITICAL if full else Severity.INFO,
+                component="supervisor",
+                subject="disk",
+                message=f"the disk is full: {left}" if full else f"there is room again: {left}",
+                hint=f"free space where {self._data} is; nothing is acknowledged until then, and all goes on by itself"
+                if full
+                else "",
+                active=full,
+            )
+        )
 
     def _tell(self, name: str, message: str, *, active: bool) -> None:
         hint = f"nothing acknowledged is lost; its last words are in {self._processes[name].log}" if active else ""
