@@ -17,7 +17,7 @@ import time
 import paho.mqtt.client as mqtt
 import pytest
 from garbage_device import garbage_device
-from modbus_device import modbus_device
+from modbus_device import modbus_process
 from nats_node import free_port
 from opcua_device import secure_opcua_device
 from plant import CountingDevice, check, connect_devices, until
@@ -52,7 +52,7 @@ class Plant:
         self.tank.close()
 
     def start_tank(self) -> None:
-        self.tank_process = self.tank.enter_context(modbus_device(self.tank_port)).process_id
+        _, self.tank_process = self.tank.enter_context(modbus_process(self.tank_port))
 
     @contextlib.contextmanager
     def without_tank(self):

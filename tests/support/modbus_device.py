@@ -24,22 +24,22 @@ asyncio.run(main())
 """
 
 
-class Address(str):
-    """Where the device is, and which process it is."""
-
-    process_id: int
-
-
 @contextlib.contextmanager
-def modbus_device(port: int):
+def modbus_process(port: int):
+    """Gives the device's address and the process id of the device."""
     process = subprocess.Popen([sys.executable, "-c", CODE, str(port)], stdout=subprocess.PIPE, text=True)
     try:
         address = process.stdout.readline().strip()
         assert address, "the Modbus device did not start"
-        found = Address(address)
-        found.process_id = process.pid
-        yield found
+        yield address, process.pid
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@contextlib.contextmanager
+def modbus_device(port: int):
+    """Gives the device's address."""
+    with modbus_process(port) as (address, _):
+        yield address

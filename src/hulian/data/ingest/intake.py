@@ -8,6 +8,7 @@ token, the stream fills, and in the end the senders keep their data.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -61,7 +62,7 @@ def event(code: str, severity: Severity, subject: str, message: str, **more: Any
     )
 
 
-class Intake:
+class Intake(ABC):
     """The loop over one stream. A subclass says how messages are read and how a block is stored."""
 
     stream: str
@@ -254,21 +255,21 @@ class Intake:
         self.expired += gone
         return gone
 
+    @abstractmethod
     def read(self, messages: Sequence[Delivery]) -> Any:
         """What the messages hold; runs in a worker thread, ahead of the block's turn."""
-        raise NotImplementedError
 
+    @abstractmethod
     def plan(self, block: Block) -> Any:
         """What is to be inserted; runs in a worker thread, when the block before is stored."""
-        raise NotImplementedError
 
+    @abstractmethod
     def insert(self, plan: Any, token: str) -> None:
         """Inserts under ``token``; may be called again."""
-        raise NotImplementedError
 
+    @abstractmethod
     def entry(self, plan: Any, gone: int) -> Entry:
         """What is committed with the block; ``gone`` messages before it left the stream unread. Called once a block."""
-        raise NotImplementedError
 
     def settle(self, plan: Any) -> None:
         """The block is stored."""
