@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.plain_store import PlainStore
+from benchmarks._plain_store import PlainStore
 
 SERIES = 1000
 BLOCK = 500_000

@@ -25,7 +25,7 @@ import anyio
 import numpy as np
 import psutil
 
-from benchmarks.plain_store import PlainStore
+from benchmarks._plain_store import PlainStore
 from hulian.data.historian.configuration import HistorianConfiguration
 from hulian.data.historian.contract import Aggregate, LastValues, RawWindow
 from hulian.data.historian.embedded import EmbeddedHistorian
