@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -41,6 +42,8 @@ _BUCKETS: Final = pa.schema(
         *((name, pa.binary(16)) for name in ("lead", "tail", "lowest", "highest")),
     ]
 )
+_AS_STORED: Final = "series, at, samples, good, usable, lead, tail, lowest, highest"
+_MERGED: Final = "series, at, sum(samples), sum(good), sum(usable), min(lead), max(tail), min(lowest), max(highest)"
 _SIGN: Final = np.uint64(1 << 63)
 
 _Line = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint32]]
@@ -125,24 +128,51 @@ def _from_raw(asking: Asking, storage: StorageClass, request: Downsample, name: 
 
 
 def _from_rollup(asking: Asking, storage: StorageClass, request: Downsample, name: int, level: str) -> tuple[_Line, int]:
-    """First, lowest, highest and last sample of each bucket, and how many samples there are."""
-    start = request.start - request.start % WIDTHS[level]
-    source = rollup_source(asking, storage, level, [name], start, request.end)
-    statement = (
-        "SELECT series, at, sum(samples), sum(good), sum(usable), min(lead), max(tail), min(lowest), max(highest)"
-        f" FROM {source} GROUP BY series, at ORDER BY series, at"
-    )
-    table = asking.table(statement, _BUCKETS).combine_chunks()
+    """First, lowest, highest and last sample of each bucket, and how many samples there are.
+
+    Rows of one bucket are merged here and not by the store, and what lies behind the last whole bucket is read from the
+    level below: planning one statement that does both costs the store more than all of the reading.
+    """
+    width = WIDTHS[level]
+    start, whole = request.start - request.start % width, request.end - request.end % width
+    overlaps = asking.overlaps.within([name], start // HOUR, (request.end - 1) // HOUR)
+    simple = all(overlap.settled for overlap in overlaps.values())
+    source = rollup_source(asking, storage, level, [name], start, whole if simple else request.end)
+    statement = f"SELECT {_MERGED if not simple else _AS_STORED} FROM {source} "
+    table = asking.table(statement + ("ORDER BY at" if simple else "GROUP BY series, at ORDER BY at"), _BUCKETS)
+    line, count = _line(table.combine_chunks(), request)
+    if simple and whole < request.end:
+        rest = msgspec.structs.replace(request, start=max(whole, request.start))
+        if level == "hour":
+            more, samples = _from_rollup(asking, storage, rest, name, "minute")
+        else:
+            more = _from_raw(asking, storage, rest, name, asking.deadline.limits.rows) or _NOTHING
+            samples = len(more[0])
+        line = (np.append(line[0], more[0]), np.append(line[1], more[1]), np.append(line[2], more[2]))
+        count += samples
+    return line, count
+
+
+def _line(table: pa.Table, request: Downsample) -> tuple[_Line, int]:
+    """Roll-up rows in the order of their buckets as samples, and how many samples they count."""
     if not table.num_rows:
         return _NOTHING, 0
     bucket = table.column("time").to_numpy()
-    usable = table.column("usable").to_numpy()
     keys = {}
     for key in ("lead", "tail", "lowest", "highest"):
         data = table.column(key).chunk(0).buffers()[1]
         keys[key] = np.frombuffer(data, np.uint64, 2 * len(bucket)).reshape(-1, 2)
-    whole = table.column("good").to_numpy() == table.column("samples").to_numpy()
-    status = np.where(usable == 0, BAD, np.where(whole, 0, 0x4000_0000)).astype(np.uint32)
+    number, good, usable = (table.column(name).to_numpy() for name in ("samples", "good", "usable"))
+    new = np.append(True, bucket[1:] != bucket[:-1])
+    if not bool(new.all()):
+        starts = np.flatnonzero(new)
+        number, good, usable = (np.add.reduceat(counts, starts) for counts in (number, good, usable))
+        for key, pairs in keys.items():
+            order = np.lexsort((pairs[:, 0], pairs[:, 1], bucket))
+            chosen = starts if key in ("lead", "lowest") else np.append(starts[1:], len(bucket)) - 1
+            keys[key] = pairs[order[chosen]]
+        bucket = bucket[starts]
+    status = np.where(usable == 0, BAD, np.where(good == number, 0, 0x4000_0000)).astype(np.uint32)
     some = usable > 0
     times = [
         bucket[some] + keys["lead"][some, 1].astype(np.int64),
@@ -163,7 +193,7 @@ def _from_rollup(asking: Asking, storage: StorageClass, request: Downsample, nam
     order = np.argsort(time, kind="stable")
     time, value, code = time[order], value[order], code[order]
     kept = np.append(time[1:] != time[:-1], True) & (time >= request.start) & (time < request.end)
-    return (time[kept], value[kept], code[kept]), int(table.column("samples").to_numpy().sum())
+    return (time[kept], value[kept], code[kept]), int(number.sum())
 
 
 def _unordered(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:

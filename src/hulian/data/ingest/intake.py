@@ -271,7 +271,7 @@ class Intake(ABC):
     def entry(self, plan: Any, gone: int) -> Entry:
         """What is committed with the block; ``gone`` messages before it left the stream unread. Called once a block."""
 
-    def settle(self, plan: Any) -> None:
+    def settle(self, plan: Any) -> None:  # noqa: B027 - nothing to do unless a subclass has accounts to show
         """The block is stored."""
 
 
