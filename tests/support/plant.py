@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 import time
 
@@ -19,7 +20,7 @@ class CountingDevice:
         self.acknowledged: set[int] = set()
         self.published = first - 1
         self._numbers: dict[int, int] = {}
-        self._lock = threading.Lock()
+        self._answers: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._rate = rate
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="counting-device", clean_session=False)
@@ -33,8 +34,8 @@ class CountingDevice:
         self._thread.start()
 
     def _on_publish(self, client, userdata, mid, reason, properties):
-        with self._lock:
-            self.acknowledged.add(self._numbers.pop(mid))
+        # The client calls this under a lock of its own that publish() takes too: nothing here may wait.
+        self._answers.put(mid)
 
     def _run(self) -> None:
         stamp = 0
@@ -42,11 +43,14 @@ class CountingDevice:
             number = self.published + 1
             # Distinct times, so that a row that is there twice cannot hide behind another.
             stamp = max(stamp + 1, int(time.time() * 1000))
-            body = json.dumps({"ts": stamp, "value": number})
-            with self._lock:
-                info = self._client.publish("plant/line-7", body, qos=1)
-                self._numbers[info.mid] = number
+            info = self._client.publish("plant/line-7", json.dumps({"ts": stamp, "value": number}), qos=1)
+            self._numbers[info.mid] = number
             self.published = number
+            self._take_answers()
+
+    def _take_answers(self) -> None:
+        while not self._answers.empty():
+            self.acknowledged.add(self._numbers.pop(self._answers.get()))
 
     def stop(self) -> None:
         self._stop.set()
@@ -54,6 +58,7 @@ class CountingDevice:
         deadline = time.monotonic() + 60
         while self._numbers and time.monotonic() < deadline:
             time.sleep(0.1)
+            self._take_answers()
         self._client.disconnect()
         self._client.loop_stop()
         assert not self._numbers, "the platform did not acknowledge what it was sent"
