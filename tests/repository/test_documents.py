@@ -27,6 +27,23 @@ def test_generated_references_are_fresh(tmp_path):
         assert (ROOT / "docs" / "reference" / page.name).read_text() == page.read_text(), f"{page.name}: run 'make docs'"
 
 
+def test_every_event_code_is_declared_once_and_used():
+    """Codes stand in the rooms' ``events.py``, from which the reference is made, and nothing is declared that nobody tells."""
+    sources = {path: path.read_text() for path in (ROOT / "src" / "hulian").rglob("*.py")}
+    declared = [
+        (kind, name, code)
+        for path, text in sources.items()
+        if path.name == "events.py"
+        for kind in re.findall(r"^class (\w+)\(EventCode\)", text, re.MULTILINE)
+        for name, code in re.findall(r"^    ([A-Z_]+) = \(?\s*\"(HL-[A-Z]+-\d{4})\"", text, re.MULTILINE)
+    ]
+    codes = [code for _, _, code in declared]
+    assert len(codes) == len(set(codes)) >= 20
+    elsewhere = "\n".join(text for path, text in sources.items() if path.name != "events.py")
+    assert [code for code in codes if f'"{code}"' in elsewhere] == []
+    assert [f"{kind}.{name}" for kind, name, _ in declared if f"{kind}.{name}" not in elsewhere] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text()):

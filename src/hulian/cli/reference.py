@@ -1,4 +1,7 @@
-"""The generated references: commands, configuration, error codes. ``make docs`` writes them; a test holds them fresh."""
+"""The generated references: commands, configuration, codes of errors and events.
+
+``make docs`` writes them; a test holds them fresh.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hulian.kernel.errors import HulianError
+from hulian.kernel.event import EventCode
 
 __all__ = ["pages", "reference"]
 
@@ -30,6 +34,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "cli.md", _without_trailing_space(app.generate_docs(heading_level=1)) + "\n"
     yield "configuration.md", _configuration()
     yield "errors.md", _errors()
+    yield "events.md", _events()
 
 
 def _without_trailing_space(text: str) -> str:
@@ -59,11 +64,7 @@ def _configuration() -> str:
 
 
 def _errors() -> str:
-    import hulian
-
-    for module in pkgutil.walk_packages(hulian.__path__, "hulian."):
-        if module.name.endswith(".errors"):
-            importlib.import_module(module.name)
+    _import_all("errors")
     lines = [
         "# Errors",
         "",
@@ -79,6 +80,31 @@ def _errors() -> str:
         meaning = (kind.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
         lines.append(f"| `{code}` | {' '.join(meaning.split())} | {kind.default_hint.replace('|', chr(92) + '|')} |")
     return "\n".join(lines) + "\n"
+
+
+def _events() -> str:
+    _import_all("events")
+    lines = [
+        "# Events",
+        "",
+        "Codes are permanent. An event names what it concerns and says what to do next; a condition is told twice, when it",
+        "begins and when it is over. An event that an error began carries the code of [that error](errors.md).",
+        "",
+        "| code | meaning |",
+        "|---|---|",
+    ]
+    found = sorted((member.value, member.meaning) for kind in EventCode.__subclasses__() for member in kind)
+    lines += [f"| `{code}` | {meaning} |" for code, meaning in found]
+    return "\n".join(lines) + "\n"
+
+
+def _import_all(name: str) -> None:
+    """Every room's module of this name, so that its classes are known."""
+    import hulian
+
+    for module in pkgutil.walk_packages(hulian.__path__, "hulian."):
+        if module.name.endswith(f".{name}"):
+            importlib.import_module(module.name)
 
 
 def _descendants(kind: type[HulianError]) -> Iterator[type[HulianError]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
-__all__ = ["Event", "Severity"]
+__all__ = ["Event", "EventCode", "Severity"]
 
 
 class Severity(StrEnum):
@@ -17,6 +17,24 @@ class Severity(StrEnum):
     WARNING = "warning"
     ERROR = "error"
     CRITICAL = "critical"
+
+
+class EventCode(StrEnum):
+    """The permanent codes of a room's events, each with its meaning: a room's ``events.py`` holds one subclass.
+
+    >>> class MillEvent(EventCode):
+    ...     STALLED = "HL-MILL-0101", "The mill does not turn."
+    >>> MillEvent.STALLED, MillEvent.STALLED.meaning
+    (<MillEvent.STALLED: 'HL-MILL-0101'>, 'The mill does not turn.')
+    """
+
+    meaning: str
+
+    def __new__(cls, code: str, meaning: str) -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -21,7 +21,7 @@ from hulian.data.historian.contract import Aggregate, Annotate, Annotations, Cor
 from hulian.data.historian.embedded import EmbeddedHistorian
 from hulian.data.historian.embedded_engine import EmbeddedEngine
 from hulian.data.historian.errors import BackupError, ClosedError, StoreFullError, StoreLockedError, StoreVersionError
-from hulian.data.historian.retention import EXPIRED, OVERSIZE
+from hulian.data.historian.events import HistorianEvent
 from hulian.data.historian.store import INTERNAL
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.sample import Columns
@@ -285,7 +285,9 @@ def test_retention_by_age_drops_whole_parts_and_keeps_roll_ups(tmp_path: Path) -
         at = now - days * DAY + np.arange(3) * SECOND
         historian.insert([Columns.doubles([1, 1, 1], at, [1.0, 2.0, 3.0])], f"days-{days}")
     events = list(historian.enforce_retention())
-    assert [(event.code, event.subject, event.details["rows"]) for event in events] == [(EXPIRED, "raw_double", 6)]
+    assert [(event.code, event.subject, event.details["rows"]) for event in events] == [
+        (HistorianEvent.EXPIRED, "raw_double", 6)
+    ]
     assert list(historian.enforce_retention()) == []
     assert ask(historian, RawWindow(series=[1], start=0, end=now)).num_rows == 3
     start = (now - 101 * DAY) // DAY * DAY
@@ -303,7 +305,7 @@ def test_retention_by_size_drops_the_oldest_first_and_never_the_newest(tmp_path:
         historian.insert([columns], f"week-{number}")
     before = sum(size.bytes for size in historian.sizes().values())
     events = list(historian.enforce_retention())
-    assert [event.code for event in events] == [OVERSIZE]
+    assert [event.code for event in events] == [HistorianEvent.OVERSIZE]
     sizes = historian.sizes()
     assert sum(size.bytes for size in sizes.values()) < before
     left = ask(historian, RawWindow(series=[1], start=0, end=2**62)).column("time").combine_chunks().view(pa.int64()).to_numpy()

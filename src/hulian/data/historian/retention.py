@@ -14,16 +14,11 @@ from hulian.data.historian.configuration import Retention
 from hulian.data.historian.contract import Limits, Size
 from hulian.data.historian.engine import Engine
 from hulian.data.historian.errors import StoreError
+from hulian.data.historian.events import HistorianEvent
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["EXPIRED", "OVERSIZE", "enforce", "sizes"]
-
-EXPIRED: Final = "HL-HISTORIAN-0101"
-"""The code of the event that names what went because it was too old."""
-
-OVERSIZE: Final = "HL-HISTORIAN-0102"
-"""The code of the event that names what went because there was too much."""
+__all__ = ["enforce", "sizes"]
 
 _DAY: Final = 86_400_000_000_000
 
@@ -74,7 +69,7 @@ def enforce(engine: Engine, retention: Retention, limits: Limits, now: int) -> I
             before = now - int(days * _DAY)
             gone = [part for part in _parts(engine, table, limits) if part.newest < before]
             if gone:
-                yield from _drop(engine, gone, EXPIRED, now, f"older than {days:g} days")
+                yield from _drop(engine, gone, HistorianEvent.EXPIRED, now, f"older than {days:g} days")
     if retention.maximum_bytes > 0:
         yield from _shrink(engine, retention.maximum_bytes, limits, now)
 
@@ -95,7 +90,7 @@ def _shrink(engine: Engine, maximum: int, limits: Limits, now: int) -> Iterator[
         taken -= part.bytes
         gone.setdefault(part.table, []).append(part)
     for parts in gone.values():
-        yield from _drop(engine, parts, OVERSIZE, now, f"more than {maximum} bytes on disk")
+        yield from _drop(engine, parts, HistorianEvent.OVERSIZE, now, f"more than {maximum} bytes on disk")
 
 
 def _parts(engine: Engine, table: str, limits: Limits) -> list[_Part]:
@@ -131,7 +126,7 @@ def _drop(engine: Engine, parts: list[_Part], code: str, now: int, why: str) -> 
     yield Event(
         time=now,
         code=code,
-        severity=Severity.INFO if code == EXPIRED else Severity.WARNING,
+        severity=Severity.INFO if code == HistorianEvent.EXPIRED else Severity.WARNING,
         component="historian",
         subject=table,
         message=f"{rows} rows left {table}: {why}",

@@ -20,6 +20,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from hulian.data.historian.contract import Historian
 from hulian.data.ingest.configuration import IngestConfiguration
+from hulian.data.ingest.events import IngestEvent
 from hulian.data.ingest.ledger import Decision, Ledger, Life
 from hulian.data.ingest.store import DeadLetter, IngestStore, Intent, Position
 from hulian.kernel.errors import HulianError, IdentifierError
@@ -150,7 +151,7 @@ class Intake(ABC):
             known = Position(known.generation + 1, found.created, start, None)
             await to_thread.run_sync(self._store.begin, self.stream, known.generation, found.created, start)
             note = event(
-                "HL-INGEST-0104",
+                IngestEvent.STREAM_REPLACED,
                 Severity.WARNING,
                 self.stream,
                 f"the stream {self.stream} {what}; it is read again from message {start + 1}",
@@ -231,12 +232,14 @@ class Intake(ABC):
                 await anyio.sleep(wait)
         if tries:
             self.trouble = ""
-            note = event("HL-INGEST-0106", Severity.INFO, self.stream, "the historian takes samples again", active=False)
+            note = event(
+                IngestEvent.HISTORIAN_REFUSES, Severity.INFO, self.stream, "the historian takes samples again", active=False
+            )
             await to_thread.run_sync(self._store.keep, (), [note])
 
     def _tell_trouble(self, error: HulianError) -> None:
         note = event(
-            "HL-INGEST-0106",
+            IngestEvent.HISTORIAN_REFUSES,
             Severity.ERROR,
             self.stream,
             f"the historian takes no samples: {error}",
@@ -360,7 +363,7 @@ class SampleIntake(Intake):
         if gone:
             events.append(
                 event(
-                    "HL-INGEST-0105",
+                    IngestEvent.EXPIRED,
                     Severity.ERROR,
                     self.stream,
                     f"{gone} messages left the stream before they were stored",
@@ -369,7 +372,7 @@ class SampleIntake(Intake):
             )
         events += [
             event(
-                "HL-INGEST-0103",
+                IngestEvent.NEW_EPOCH,
                 Severity.WARNING,
                 life.source,
                 f"{life.source} began epoch {life.epoch}: its journal was lost or replaced",
@@ -381,11 +384,11 @@ class SampleIntake(Intake):
         for source in sorted({source for source, _ in decision.closed}):
             if not self._ledger.announced_holes(source):
                 events.append(
-                    event("HL-INGEST-0101", Severity.INFO, source, f"the missing samples of {source} have come", active=False)
+                    event(IngestEvent.GAP, Severity.INFO, source, f"the missing samples of {source} have come", active=False)
                 )
         events += [
             event(
-                "HL-INGEST-0107",
+                IngestEvent.MISCOUNTED,
                 Severity.WARNING,
                 source,
                 f"{source} counts its samples wrongly: a batch does not begin where the one before ended",
@@ -413,7 +416,7 @@ class SampleIntake(Intake):
             self._ledger.undecodable[source] = self._ledger.undecodable.get(source, 0) + len(letters)
             events.append(
                 event(
-                    "HL-INGEST-0102",
+                    IngestEvent.UNDECODABLE,
                     Severity.ERROR,
                     source,
                     f"{len(letters)} messages of {source} are no sample batches: {letters[0].reason}",

@@ -17,6 +17,7 @@ from anyio.abc import TaskStatus
 from hulian.data.historian.contract import Historian
 from hulian.data.ingest.configuration import IngestConfiguration
 from hulian.data.ingest.errors import AskError, LedgerError
+from hulian.data.ingest.events import IngestEvent
 from hulian.data.ingest.intake import EventIntake, SampleIntake, event
 from hulian.data.ingest.ledger import Hole, Ledger, Life
 from hulian.data.ingest.queries import QueryServer
@@ -272,7 +273,7 @@ class HistorianService:
 def _missing(life: Life, hole: Hole) -> Event:
     samples = hole.end - hole.offset
     return event(
-        "HL-INGEST-0101",
+        IngestEvent.GAP,
         Severity.ERROR,
         life.source,
         f"{samples} samples of {life.source} are missing (batches {hole.first} to {hole.last})",

@@ -1,19 +1,15 @@
 """Errors of the edge.
 
-    EdgeError                    HL-EDGE-0000
-    ├── JournalError             HL-EDGE-0001   the journal on disk cannot be used
-    ├── UnknownProtocolError     HL-EDGE-0002
-    ├── UnknownConnectorError    HL-EDGE-0003
-    ├── UnknownPointError        HL-EDGE-0004
-    ├── NotWritableError         HL-EDGE-0005
-    ├── RequestError             HL-EDGE-0006   a control request that cannot be understood
-    ├── ConnectorDownError       HL-EDGE-0007   a write to a connector that is not running
-    ├── SlowDeviceError          HL-EDGE-0008   a browse or write that took too long
-    └── ExpiredCommandError      HL-EDGE-0009   a command that came too late
-
-Events carry codes of the same room: HL-EDGE-0101 a connector failed, 0102 the journal dropped samples, 0103 the journal cannot
-be written, 0104 a device's clock is ahead, 0105 this node's clock jumped, 0106 the spine does not take samples,
-0107 a connector's settings can never work.
+EdgeError                    HL-EDGE-0000
+├── JournalError             HL-EDGE-0001   the journal on disk cannot be used
+├── UnknownProtocolError     HL-EDGE-0002
+├── UnknownConnectorError    HL-EDGE-0003
+├── UnknownPointError        HL-EDGE-0004
+├── NotWritableError         HL-EDGE-0005
+├── RequestError             HL-EDGE-0006   a control request that cannot be understood
+├── ConnectorDownError       HL-EDGE-0007   a write to a connector that is not running
+├── SlowDeviceError          HL-EDGE-0008   a browse or write that took too long
+└── ExpiredCommandError      HL-EDGE-0009   a command that came too late
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from hulian.network.exchange.protocols.contract import (
 from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.contract import ConnectorPlan, Uplink
 from hulian.platform.edge.errors import ConnectorDownError, NotWritableError, UnknownPointError
+from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.journal import Journal
 from hulian.platform.edge.protocols import protocol_named
 from hulian.platform.edge.sender import Sender
@@ -84,7 +85,7 @@ class ConnectorRunner:
         try:
             self.journal.open()
         except HulianError as error:
-            self._tell("HL-EDGE-0103", Severity.CRITICAL, str(error), error.hint, active=True)
+            self._tell(EdgeEvent.JOURNAL_UNWRITABLE, Severity.CRITICAL, str(error), error.hint, active=True)
             self._set(ConnectorStatus(state=ConnectorState.STOPPED, error_code=error.code, error=str(error), hint=error.hint))
             await anyio.sleep_forever()
         sender = Sender(self.plan.name, self.journal, self._uplink, self._settings.window, self._emit)
@@ -128,14 +129,14 @@ class ConnectorRunner:
                 )
                 self._connector = protocol.connector(self.plan.url, configuration, self.plan.bindings, self._environment)
                 await self._connector.run(sink)
-                message, code, hint = "the connector ended by itself", "HL-EDGE-0101", ""
+                message, hint = "the connector ended by itself", ""
             except HulianError as error:
                 self._refuse(error.code, error.message, error.hint)
                 self._connector = None
                 await anyio.sleep_forever()
                 return
             except Exception as error:  # noqa: BLE001 - a connector's defect must not reach its neighbours
-                message, code, hint = f"{type(error).__name__}: {error}", "HL-EDGE-0101", "this is a defect: report the log"
+                message, hint = f"{type(error).__name__}: {error}", "this is a defect: report the log"
                 _log.error("connector failed", connector=self.plan.name, exc_info=error)
             finally:
                 self._connector = None
@@ -144,11 +145,11 @@ class ConnectorRunner:
                 pause = 1.0
             wait = pause * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, LONGEST_PAUSE)
-            self._tell(code, Severity.ERROR, message, hint, active=None)
+            self._tell(EdgeEvent.CONNECTOR_FAILED, Severity.ERROR, message, hint, active=None)
             self._set(
                 ConnectorStatus(
                     state=ConnectorState.WAITING,
-                    error_code=code,
+                    error_code=EdgeEvent.CONNECTOR_FAILED,
                     error=message,
                     hint=hint,
                     retry_at=time.time_ns() + int(wait * 1e9),
@@ -198,7 +199,7 @@ class ConnectorRunner:
 
     def _refuse(self, code: str, message: str, hint: str) -> None:
         """Shows a configuration that can never work; a changed one starts the connector anew."""
-        self._tell("HL-EDGE-0107", Severity.ERROR, f"{code}: {message}", hint, active=True)
+        self._tell(EdgeEvent.CONNECTOR_REFUSED, Severity.ERROR, f"{code}: {message}", hint, active=True)
         self._set(ConnectorStatus(state=ConnectorState.REFUSED, error_code=code, error=message, hint=hint))
 
     def state_changed(self) -> bool:

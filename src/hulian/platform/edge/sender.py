@@ -10,6 +10,7 @@ import anyio
 
 from hulian.kernel.event import Event, Severity
 from hulian.platform.edge.contract import Uplink
+from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.journal import Journal
 
 __all__ = ["Sender"]
@@ -127,7 +128,7 @@ class Sender:
     def _event(self, *, active: bool, message: str) -> Event:
         return Event(
             time=time.time_ns(),
-            code="HL-EDGE-0106",
+            code=EdgeEvent.SPINE_REFUSES,
             severity=Severity.WARNING if active else Severity.INFO,
             component="edge",
             subject=self.source,

@@ -22,6 +22,7 @@ from hulian.network.exchange.protocols.contract import Browsed, Credentials, Env
 from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.contract import ConnectorPlan, Inputs, PlantSource, Uplink
 from hulian.platform.edge.errors import ExpiredCommandError, RequestError, SlowDeviceError, UnknownConnectorError
+from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.protocols import protocol_named, protocol_of_url
 from hulian.platform.edge.runner import ConnectorRunner
 
@@ -204,7 +205,7 @@ class EdgeService:
                 self._emit(
                     Event(
                         time=time.time_ns(),
-                        code="HL-EDGE-0105",
+                        code=EdgeEvent.NODE_CLOCK_JUMPED,
                         severity=Severity.WARNING,
                         component="edge",
                         subject="clock",

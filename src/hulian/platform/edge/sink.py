@@ -17,6 +17,7 @@ from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import ConnectorState, ConnectorStatus
 from hulian.platform.edge.config import EdgeConfiguration
+from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.journal import Encode, Journal
 
 __all__ = ["JournalSink"]
@@ -128,7 +129,7 @@ class JournalSink:
     def _clock_event(self, now: int, *, active: bool, ahead: float) -> Event:
         return Event(
             time=now,
-            code="HL-EDGE-0104",
+            code=EdgeEvent.DEVICE_CLOCK_AHEAD,
             severity=Severity.WARNING if active else Severity.INFO,
             component="edge",
             subject=self.source,
@@ -189,7 +190,7 @@ class JournalSink:
         self._emit(
             Event(
                 time=time.time_ns(),
-                code="HL-EDGE-0103",
+                code=EdgeEvent.JOURNAL_UNWRITABLE,
                 severity=Severity.CRITICAL if full else Severity.INFO,
                 component="edge",
                 subject=self.source,
@@ -207,7 +208,7 @@ class JournalSink:
             self._emit(
                 Event(
                     time=time.time_ns(),
-                    code="HL-EDGE-0102",
+                    code=EdgeEvent.JOURNAL_FULL,
                     severity=Severity.ERROR,
                     component="edge",
                     subject=self.source,

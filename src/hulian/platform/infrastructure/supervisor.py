@@ -27,6 +27,7 @@ from hulian.platform.infrastructure.errors import (
     DataDirectoryError,
     PortInUseError,
 )
+from hulian.platform.infrastructure.events import InfrastructureEvent
 from hulian.platform.infrastructure.process import UNFIXABLE, ManagedProcess, ProcessSpec
 
 __all__ = ["ComponentState", "ComponentStatus", "Stage", "Supervisor", "check_port", "lock_directory", "read_components"]
@@ -232,7 +233,7 @@ class Supervisor:
         self._emit(
             Event(
                 time=time.time_ns(),
-                code="HL-INFRA-0102",
+                code=InfrastructureEvent.DISK_FULL,
                 severity=Severity.CRITICAL if full else Severity.INFO,
                 component="supervisor",
                 subject="disk",
@@ -249,7 +250,7 @@ class Supervisor:
         self._emit(
             Event(
                 time=time.time_ns(),
-                code="HL-INFRA-0101",
+                code=InfrastructureEvent.COMPONENT_ENDED,
                 severity=Severity.ERROR if active else Severity.INFO,
                 component="supervisor",
                 subject=name,

@@ -12,7 +12,8 @@ from hulian.kernel.quality import Quality, is_bad, is_good
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, Credentials
 from hulian.network.exchange.protocols.opcua import OpcuaConfiguration, protocol
-from hulian.network.exchange.protocols.opcua.errors import EventCode, NotWritableError, OfflineError, UnfitError, WriteError
+from hulian.network.exchange.protocols.opcua.errors import NotWritableError, OfflineError, UnfitError, WriteError
+from hulian.network.exchange.protocols.opcua.events import OpcuaEvent
 from hulian.network.exchange.protocols.opcua.simulator import Simulator
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
@@ -48,7 +49,7 @@ async def test_a_server_that_hangs_with_its_sockets_open(sink: Any, environment:
             finally:
                 simulator.resume()
             await every_good(sink, simulator)
-            assert [event.active for event in sink.events if event.code == EventCode.LINK_LOST][-2:] == [True, False]
+            assert [event.active for event in sink.events if event.code == OpcuaEvent.LINK_LOST][-2:] == [True, False]
 
 
 async def test_sessions_dropped_by_the_server(sink: Any, environment: Any, running: Any) -> None:
@@ -158,14 +159,14 @@ async def test_nodes_that_vanish_and_return(sink: Any, environment: Any, running
             await sink.until(lambda: sink.last(lost.series)[2] == Quality.BAD_NODE_ID_UNKNOWN, "the node is gone")
             assert sink.statuses[-1].state == ConnectorState.DEGRADED
             assert sink.statuses[-1].bad_points == 1
-            event = next(event for event in sink.events if event.code == EventCode.BAD_BINDINGS)
+            event = next(event for event in sink.events if event.code == OpcuaEvent.BAD_BINDINGS)
             assert lost.address in event.message
             await simulator.add(lost.address, 5.0)
             await sink.until(lambda: good(sink, lost.series) and sink.last(lost.series)[1] == 5.0, "the node is back")
             await simulator.set(lost.address, 6.0)
             await sink.until(lambda: sink.last(lost.series)[1] == 6.0, "and followed again")
             await sink.until(lambda: sink.statuses[-1].state == ConnectorState.CONNECTED, "connected without reserve")
-            assert any(event.code == EventCode.BAD_BINDINGS and event.active is False for event in sink.events)
+            assert any(event.code == OpcuaEvent.BAD_BINDINGS and event.active is False for event in sink.events)
 
 
 async def test_an_unknown_certificate_waits_for_a_person(sink: Any, environment: Any, running: Any, trust: Any) -> None:
@@ -261,7 +262,7 @@ async def test_another_type_than_configured_is_bad_and_told_once(sink: Any, envi
                 await simulator.set("ns=2;s=Text", value)
                 await sink.until(lambda value=value: sink.last(simulator.bindings[TEXT].series)[1] == value, value)
         assert {row[1:] for row in sink.of(99)} == {(None, Quality.BAD_TYPE_MISMATCH)}
-        assert len([event for event in sink.events if event.code == EventCode.TYPE_MISMATCH]) == 1
+        assert len([event for event in sink.events if event.code == OpcuaEvent.TYPE_MISMATCH]) == 1
         assert sink.last(98)[1] == 7.0, "whole numbers fit doubles"
 
 

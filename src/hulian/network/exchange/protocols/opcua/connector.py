@@ -22,7 +22,6 @@ from hulian.network.exchange.protocols.opcua.conditions import Conditions
 from hulian.network.exchange.protocols.opcua.config import BindingOptions, OpcuaConfiguration
 from hulian.network.exchange.protocols.opcua.errors import (
     AddressError,
-    EventCode,
     LoginError,
     NodeError,
     NotWritableError,
@@ -36,6 +35,7 @@ from hulian.network.exchange.protocols.opcua.errors import (
     UnapprovedError,
     UnreachableError,
 )
+from hulian.network.exchange.protocols.opcua.events import OpcuaEvent
 from hulian.network.exchange.protocols.opcua.polling import Poller
 from hulian.network.exchange.protocols.opcua.session import Session
 from hulian.network.exchange.protocols.opcua.subscription import Item, Subscriptions, read_limits
@@ -299,7 +299,7 @@ class OpcuaConnector:
             named = {self._table.bindings[place].address: _kind_name(kind) for place, kind in taken.mismatched[:_NAMED]}
             self._conditions.tell(
                 sink,
-                EventCode.TYPE_MISMATCH,
+                OpcuaEvent.TYPE_MISMATCH,
                 Severity.ERROR,
                 f"{len(taken.mismatched)} points send another type than configured: "
                 + ", ".join(f"{name} sends {kind}" for name, kind in named.items()),
@@ -312,7 +312,7 @@ class OpcuaConnector:
             addresses = [self._table.bindings[place].address for place in taken.overflowed[:_NAMED]]
             self._conditions.begin(
                 sink,
-                EventCode.QUEUE_OVERFLOW,
+                OpcuaEvent.QUEUE_OVERFLOW,
                 Severity.WARNING,
                 f"the server's queue overflowed and lost samples of {len(taken.overflowed)} points: {', '.join(addresses)}",
                 "raise queue_size or lower publishing_interval; a slow server may not bear this sampling_interval",
@@ -322,7 +322,7 @@ class OpcuaConnector:
         self._counters["lost_messages"] += number
         self._conditions.tell(
             sink,
-            EventCode.NOTIFICATIONS_LOST,
+            OpcuaEvent.NOTIFICATIONS_LOST,
             Severity.ERROR,
             f"{number} messages of the server never came and it no longer has them",
             "look for an overloaded server or network; the samples in them are lost",
@@ -333,13 +333,13 @@ class OpcuaConnector:
         if abs(offset) > self._configuration.clock_tolerance * 1e9:
             self._conditions.begin(
                 sink,
-                EventCode.CLOCK_APART,
+                OpcuaEvent.CLOCK_APART,
                 Severity.WARNING,
                 f"the server's clock is {abs(offset) / 1e9:.0f} s {'ahead of' if offset > 0 else 'behind'} ours",
                 "synchronise both clocks (NTP, PTP); samples keep the server's time",
             )
         else:
-            self._conditions.end(sink, EventCode.CLOCK_APART, "the server's clock agrees with ours again")
+            self._conditions.end(sink, OpcuaEvent.CLOCK_APART, "the server's clock agrees with ours again")
 
     def _refuse(self, sink: Sink, refused: dict[int, int]) -> None:
         """Marks bindings that cannot be served bad, and names them in one event."""
@@ -357,7 +357,7 @@ class OpcuaConnector:
         named = {self._table.bindings[place].address: self._faults[place][1] for place in list(refused)[:_NAMED]}
         self._conditions.begin(
             sink,
-            EventCode.BAD_BINDINGS,
+            OpcuaEvent.BAD_BINDINGS,
             Severity.ERROR,
             f"{len(refused)} of {len(self._table)} points cannot be read: "
             + "; ".join(f"{name}: {reason}" for name, reason in list(named.items())[:5]),
@@ -372,7 +372,7 @@ class OpcuaConnector:
             self._faults.pop(place, None)
             self._table.refused[place] = False
         if places and not self._faults:
-            self._conditions.end(sink, EventCode.BAD_BINDINGS, "every point can be read again")
+            self._conditions.end(sink, OpcuaEvent.BAD_BINDINGS, "every point can be read again")
 
     # -- states -----------------------------------------------------------------------------------------------------
 
@@ -390,15 +390,19 @@ class OpcuaConnector:
         how = security.describe(session.endpoint)
         for code in [code for code in self._conditions.open if code not in _NOT_THE_LINK]:
             self._conditions.end(sink, code, f"connected again ({how})")
-        if not (self._faults or EventCode.BAD_BINDINGS not in self._conditions):
-            self._conditions.end(sink, EventCode.BAD_BINDINGS, "every point can be read again")
+        if not (self._faults or OpcuaEvent.BAD_BINDINGS not in self._conditions):
+            self._conditions.end(sink, OpcuaEvent.BAD_BINDINGS, "every point can be read again")
         if session.warning:
             self._conditions.begin(
-                sink, EventCode.CERTIFICATE_EXPIRES, Severity.WARNING, session.warning, "renew the server's certificate in time"
+                sink,
+                OpcuaEvent.CERTIFICATE_EXPIRES,
+                Severity.WARNING,
+                session.warning,
+                "renew the server's certificate in time",
             )
         if polling and self._configuration.mode != "poll":
             self._conditions.begin(
-                sink, EventCode.POLLING, Severity.INFO, "the server has no subscriptions; its values are polled",
+                sink, OpcuaEvent.POLLING, Severity.INFO, "the server has no subscriptions; its values are polled",
                 f"set mode = \"poll\" to say so; poll_interval is {self._configuration.poll_interval:g} s",
             )  # fmt: skip
         self._show(sink)
@@ -418,7 +422,7 @@ class OpcuaConnector:
             self._state(ConnectorState.REFUSED)
         else:
             self._state(ConnectorState.WAITING)
-        code = EventCode.LINK_LOST if isinstance(error, _AWAY) else error.code
+        code = OpcuaEvent.LINK_LOST if isinstance(error, _AWAY) else error.code
         severity = Severity.WARNING if isinstance(error, UnapprovedError) else Severity.ERROR
         self._conditions.begin(sink, code, severity, str(error), error.hint)
         self._show(sink)
@@ -450,7 +454,7 @@ class OpcuaConnector:
                     sink.samples(columns)
             if self._overflow_at and time.time_ns() - self._overflow_at > _QUIET:
                 self._overflow_at = 0
-                self._conditions.end(sink, EventCode.QUEUE_OVERFLOW, "the server's queue no longer overflows")
+                self._conditions.end(sink, OpcuaEvent.QUEUE_OVERFLOW, "the server's queue no longer overflows")
             if beat % 4 == 0:
                 self._show(sink)
 
@@ -480,8 +484,8 @@ class OpcuaConnector:
 _NOT_THE_LINK: Final = frozenset(
     str(code)
     for code in (
-        EventCode.BAD_BINDINGS, EventCode.CLOCK_APART, EventCode.QUEUE_OVERFLOW, EventCode.CERTIFICATE_EXPIRES,
-        EventCode.POLLING,
+        OpcuaEvent.BAD_BINDINGS, OpcuaEvent.CLOCK_APART, OpcuaEvent.QUEUE_OVERFLOW, OpcuaEvent.CERTIFICATE_EXPIRES,
+        OpcuaEvent.POLLING,
     )
 )  # fmt: skip
 

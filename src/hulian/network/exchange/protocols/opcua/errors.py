@@ -24,19 +24,16 @@
         ├── OfflineError                 HL-OPCUA-0043   not connected now
         └── NotWritableError             HL-OPCUA-0044   the configuration does not allow writing there
 
-Events of this room carry the code of the error that began them, or one of `EventCode`.
+Events of this room carry the code of the error that began them, or one of `OpcuaEvent`.
 """
 
 from __future__ import annotations
-
-from enum import StrEnum
 
 from hulian.kernel.errors import HulianError
 
 __all__ = [
     "AddressError",
     "CertificateChangedError",
-    "EventCode",
     "ExpiredError",
     "ForeignError",
     "LoginError",
@@ -58,21 +55,6 @@ __all__ = [
     "WireError",
     "WriteError",
 ]
-
-
-class EventCode(StrEnum):
-    """What this room tells a person besides its errors."""
-
-    LINK_LOST = "HL-OPCUA-0100"
-    BAD_BINDINGS = "HL-OPCUA-0101"
-    TYPE_MISMATCH = "HL-OPCUA-0102"
-    QUEUE_OVERFLOW = "HL-OPCUA-0103"
-    CLOCK_APART = "HL-OPCUA-0104"
-    NOTIFICATIONS_LOST = "HL-OPCUA-0105"
-    POLLING = "HL-OPCUA-0106"
-    CERTIFICATE_EXPIRES = "HL-OPCUA-0107"
-    UNENCRYPTED = "HL-OPCUA-0108"
-    UNKNOWN_HANDLE = "HL-OPCUA-0109"
 
 
 class OpcuaError(HulianError):

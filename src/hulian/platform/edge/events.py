@@ -1,0 +1,22 @@
+"""What the edge tells."""
+
+from __future__ import annotations
+
+from hulian.kernel.event import EventCode
+
+__all__ = ["EdgeEvent"]
+
+
+class EdgeEvent(EventCode):
+    """Codes and meanings; see `EventCode`."""
+
+    CONNECTOR_FAILED = "HL-EDGE-0101", "A connector ended by itself or by a defect; it is started again after a pause."
+    JOURNAL_FULL = "HL-EDGE-0102", "The journal on disk is full: samples were dropped by its policy, counted."
+    JOURNAL_UNWRITABLE = "HL-EDGE-0103", "The journal on disk cannot be written; samples wait in memory, within a bound."
+    DEVICE_CLOCK_AHEAD = (
+        "HL-EDGE-0104",
+        "The clock of a device is ahead; its samples carry the time of receipt until it is right.",
+    )
+    NODE_CLOCK_JUMPED = "HL-EDGE-0105", "The clock of this node jumped."
+    SPINE_REFUSES = "HL-EDGE-0106", "The spine takes no samples; they wait in the journal on disk."
+    CONNECTOR_REFUSED = "HL-EDGE-0107", "The settings of a connector can never work; it waits for others."
