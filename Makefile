@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSOLE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 # Without bytecode on disk every process of a node would compile all its libraries again at each start.
 unexport PYTHONDONTWRITEBYTECODE
+# How long each decoder is fuzzed by 'make soak'.
+FUZZ_SECONDS ?= 600
 export HULIAN_SAMPLES ?= $(abspath ../shared/samples)
 
 .PHONY: run test check bench soak wheel docs lock clean help peers
@@ -31,7 +33,7 @@ bench: $(VENV)/.ready-test peers ## measure; writes benchmarks/results/latest.js
 	$(BIN)/python -m benchmarks $(BENCH)
 
 soak: $(VENV)/.ready-test peers ## the long repetitions and fuzzing
-	HULIAN_FUZZ=50 $(BIN)/python -m pytest -m soak --timeout 7200 $(PYTEST_ARGUMENTS)
+	HULIAN_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -m "soak or fuzz" --timeout 7200 $(PYTEST_ARGUMENTS)
 
 docs: $(VENV)/.ready-test ## write the generated references anew
 	$(BIN)/hulian reference docs/reference

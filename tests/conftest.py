@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from fuzzing import again_and_again
 
 ROOT = Path(__file__).resolve().parent.parent
 hypothesis.settings.register_profile("busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -27,6 +28,13 @@ def pytest_collection_modifyitems(config, items):
                 if not (samples_folder() / name).exists():
                     _missing_samples.add(name)
                     item.add_marker(pytest.mark.skip(reason=f"no sample {name} under $HULIAN_SAMPLES"))
+
+
+def pytest_itemcollected(item):
+    """What is marked ``fuzz`` goes on for ``HULIAN_FUZZ_SECONDS``, with other examples each time."""
+    seconds = float(os.environ.get("HULIAN_FUZZ_SECONDS", "0"))
+    if seconds and item.get_closest_marker("fuzz"):
+        item.obj = again_and_again(item.obj, seconds)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -88,6 +88,7 @@ def test_garbage_asks_for_nothing(raw):
     assert asks_rebirth(raw) in (True, False)
 
 
+@pytest.mark.fuzz
 @patient
 @given(st.integers(0, 60), st.binary(min_size=1, max_size=4))
 def test_damaged_command_does_no_harm(position, damage):

@@ -55,6 +55,7 @@ def test_random_bytes_are_refused(raw, marked):
         unpack_ask(b"HQ" + raw if marked else raw)
 
 
+@pytest.mark.fuzz
 @given(st.data())
 def test_damaged_questions_are_refused_or_read(data):
     raw = bytearray(pack_ask(AskInsert(token="t"), [Columns.doubles([1, 2], [3, 4], [5.0, 6.0])]))

@@ -32,6 +32,7 @@ def test_what_is_packed_comes_out(payloads):
     assert unpack(pack(payloads)) == payloads
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=80))
 def test_damaged_bundles_are_refused_or_read_within_their_bytes(body):
     try:

@@ -126,12 +126,14 @@ def test_messages_of_several_shapes_are_joined_in_the_order_in_which_they_came(m
     assert all(same(Columns.concatenate(wanted[columns.storage]), columns) for columns in found)
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=400))
 def test_random_bytes_are_refused_not_fatal(raw: bytes) -> None:
     with pytest.raises(CodecError):
         decode(raw)
 
 
+@pytest.mark.fuzz
 @settings(max_examples=400)
 @given(batches(), st.booleans(), st.data())
 def test_damaged_batches_are_refused_or_read_whole(batch: SampleBatch, arrow: bool, data: st.DataObject) -> None:

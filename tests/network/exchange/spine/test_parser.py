@@ -24,6 +24,7 @@ def _frames(messages: list[tuple[bytes, bytes, bytes]]) -> bytes:
     return out
 
 
+@pytest.mark.fuzz
 @given(
     st.lists(
         st.tuples(

@@ -127,6 +127,7 @@ async def test_nobody_there():
     assert caught.value.hint
 
 
+@pytest.mark.fuzz
 @given(st.lists(st.binary(max_size=60), max_size=4), st.randoms(use_true_random=False))
 @settings(max_examples=40)
 async def test_whatever_comes_is_an_answer_or_a_named_error(pieces, chance: random.Random):

@@ -73,6 +73,7 @@ def test_pymodbus_cuts_the_same_frame(frame):
     assert (used, unit, transaction, pdu) == (len(raw), frame.unit, frame.transaction, frame.pdu)
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=600))
 @settings(max_examples=500)
 def test_any_stream_is_frames_or_garbage_and_never_grows(raw):
@@ -91,6 +92,7 @@ def test_impossible_headers(header):
         FrameReader().feed(header)
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=260), st.sampled_from(list(Table)), st.integers(1, 125))
 @settings(max_examples=500)
 def test_any_answer_is_a_payload_or_a_named_error(pdu, table, count):

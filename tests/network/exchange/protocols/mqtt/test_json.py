@@ -160,6 +160,7 @@ MAPPINGS = st.builds(
 )
 
 
+@pytest.mark.fuzz
 @given(JSON | st.binary(max_size=40), MAPPINGS, st.sampled_from(list(StorageClass)))
 @settings(max_examples=500)
 def test_no_payload_harms_its_neighbour(payload, mapping, storage):

@@ -345,6 +345,7 @@ def test_a_metric_that_no_birth_names_is_bad():
     assert plant.open() == set()
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=200), st.sampled_from(["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"]))
 @settings(max_examples=300)
 def test_any_bytes_change_nothing_for_others(raw, kind):
@@ -356,6 +357,7 @@ def test_any_bytes_change_nothing_for_others(raw, kind):
     assert plant.samples()[-1] == ("t", 30.0, 0)
 
 
+@pytest.mark.fuzz
 @given(st.data())
 @settings(max_examples=150)
 def test_a_damaged_payload_never_ends_the_session(data):

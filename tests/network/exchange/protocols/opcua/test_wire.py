@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,9 +28,6 @@ from hulian.network.exchange.protocols.opcua.values import (
     to_json,
 )
 from hulian.network.exchange.protocols.opcua.wire import decode_publish, decode_read, decode_republish, nanoseconds
-
-MORE = int(os.environ.get("HULIAN_FUZZ", "1"))
-"""How many times more examples; 'make soak' sets it."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -184,7 +180,8 @@ def alike(left: Any, right: Any) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-@settings(max_examples=100 * MORE, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.fuzz
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages())
 def test_decodes_what_asyncua_decodes(message: tuple[list[tuple[int, ua.DataValue]], bytes]) -> None:
     _, body = message
@@ -213,7 +210,7 @@ def test_decodes_what_asyncua_decodes(message: tuple[list[tuple[int, ua.DataValu
         remaining.pop(match)
 
 
-@settings(max_examples=30 * MORE, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), data_values(few_kinds)), min_size=1, max_size=80))
 def test_samples_of_one_type_keep_their_order(items: list[tuple[int, ua.DataValue]]) -> None:
     blocks = decode_publish(publish_bytes(items)).notification.blocks
@@ -224,7 +221,7 @@ def test_samples_of_one_type_keep_their_order(items: list[tuple[int, ua.DataValu
         assert block.handle.tolist() == expected
 
 
-@settings(max_examples=30 * MORE, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(data_values(), max_size=30))
 def test_read_responses_carry_their_place(values: list[ua.DataValue]) -> None:
     response = ua.ReadResponse()
@@ -270,7 +267,7 @@ def raw_samples(draw: Any) -> tuple[list[tuple[int, int, Any, int, int]], bytes]
     return rows, body
 
 
-@settings(max_examples=60 * MORE, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(raw_samples())
 def test_every_mask_is_read_as_the_standard_writes_it(samples: tuple[list[tuple[int, int, Any, int, int]], bytes]) -> None:
     rows, items = samples
@@ -325,7 +322,8 @@ def test_keep_alives_faults_and_changes_of_state() -> None:
     assert decode_republish(struct_to_binary(again)).sequence == 12
 
 
-@settings(max_examples=100 * MORE, deadline=None)
+@settings(max_examples=100, deadline=None)
+@pytest.mark.fuzz
 @given(st.binary(max_size=300))
 @example(b"\x01\x00\x3d\x03")
 def test_garbage_is_refused_and_nothing_else(garbage: bytes) -> None:
@@ -335,7 +333,8 @@ def test_garbage_is_refused_and_nothing_else(garbage: bytes) -> None:
         assert caught.value.hint
 
 
-@settings(max_examples=100 * MORE, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.fuzz
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(messages(), st.data())
 def test_damaged_messages_never_raise_anything_else(
     message: tuple[list[tuple[int, ua.DataValue]], bytes], data: st.DataObject
