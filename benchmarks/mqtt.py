@@ -16,14 +16,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from free_ports import free_port
+
 CONNECTIONS = 20
 MESSAGES = 2_500
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def load(

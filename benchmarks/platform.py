@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import statistics
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 import httpx
 import paho.mqtt.client as mqtt
 import psutil
+from free_ports import free_port
 from modbus_device import modbus_device
 from running import RunningPlatform
 
@@ -22,12 +22,6 @@ from hulian.sdk.stream import EventReader
 
 VALUES = 100
 MESSAGES_PER_S = 100
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def row(name: str, value: float, unit: str, conditions: str) -> dict:

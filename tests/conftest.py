@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import hypothesis
 import pytest
+from free_ports import free_port
 from fuzzing import again_and_again
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,13 +51,6 @@ def samples_folder() -> Path:
 def samples() -> Path:
     """The folder of the larger sample files; a test that uses one carries the marker ``samples``."""
     return samples_folder()
-
-
-def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

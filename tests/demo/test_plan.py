@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ import anyio
 import msgspec
 import pytest
 from anyio.from_thread import start_blocking_portal
+from free_ports import free_port
 
 from hulian.demo import DemoConfiguration, DemoPlant, plan
 from hulian.demo.configuration import ModbusServer, MqttDevice, OpcuaServer
@@ -24,12 +24,6 @@ from hulian.network.exchange.protocols.opcua import protocol as opcua
 
 pytestmark = pytest.mark.anyio
 PROTOCOLS = {"opcua": opcua, "modbus": modbus, "mqtt": mqtt}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def everything():

@@ -13,6 +13,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from free_ports import free_port
 from pymodbus.client import AsyncModbusTcpClient
 
 from hulian.demo import DemoConfiguration, DemoPlant
@@ -25,12 +26,6 @@ from hulian.demo.registers import REGISTERS, Area, RegisterType
 from hulian.demo.signals import REACTOR, SEPARATOR, STRIPPER
 
 pytestmark = pytest.mark.anyio
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from paho.mqtt import client as mqtt
@@ -24,12 +25,6 @@ from hulian.network.exchange.protocols.mqtt.protobuf import Payload
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 USER, PASSWORD = "analysers", "measure-well"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 values = st.one_of(

@@ -16,9 +16,9 @@ import time
 
 import paho.mqtt.client as mqtt
 import pytest
+from free_ports import free_port
 from garbage_device import garbage_device
 from modbus_device import modbus_process
-from nats_node import free_port
 from opcua_device import secure_opcua_device
 from plant import CountingDevice, check, connect_devices, until
 from running import RunningPlatform

@@ -8,10 +8,10 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from plant import until
 from running import RunningPlatform, opcua_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +64,16 @@ def test_commands_in_documents_exist():
                     assert len(commands) > 1 or commands[0] is not app, f"{document.name}: {line}"
 
 
+def state_of(platform, connector):
+    with platform.sdk() as sdk:
+        return next(item.status["state"] for item in sdk.connectors() if item.name == connector)
+
+
+def stored(platform, source):
+    with platform.sdk() as sdk:
+        return next((row.stored for row in sdk.ledger().rows if row.source == source), 0)
+
+
 def test_the_tutorial_runs(tmp_path, ports):
     """Each step as it is written, but on ports that are free here."""
     machine_port = ports()
@@ -89,13 +99,13 @@ def test_the_tutorial_runs(tmp_path, ports):
                     stack.enter_context(platform)
                 case "stop", "machine":
                     machines.close()
-                    time.sleep(4)
+                    until(lambda: state_of(platform, "press") != "connected", 30, "the stopped machine was not noticed")
                 case "run", _:
                     text = step["text"].replace("127.0.0.1:4850", f"127.0.0.1:{machine_port}")
                     text = text.replace("http://127.0.0.1:8080", platform.url)
                     command = ["bash", "-euc", text] if step["language"] == "sh" else [sys.executable, "-c", text]
                     if step["language"] == "python":
-                        time.sleep(2)
+                        until(lambda: stored(platform, "press"), 30, "nothing was stored")
                     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
                     assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
                     outputs.append(done.stdout)

@@ -7,7 +7,6 @@ a small double: it answers control requests and publishes what a test tells it t
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import httpx
 import msgspec
 import numpy as np
 import pytest
+from free_ports import free_port
 from spines import SpineServer
 
 from hulian.data.catalogue import Catalogue, ConnectorRecord
@@ -259,12 +259,6 @@ def eventually(condition, seconds: float = 15.0, what: str = "the condition"):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true")
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import bcrypt
 import msgspec
+from free_ports import free_port
 
 from hulian.assembly.accounts import convert
 from hulian.network.exchange.spine.connection import Spine
@@ -22,12 +22,6 @@ from hulian.trust import spine_accounts
 
 ORGANISATION = "Werk 1"
 DEVICE_PASSWORD = "a device's password"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class NatsNode:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import socket
 import subprocess
 import threading
 
@@ -13,6 +12,7 @@ import bcrypt
 import nats
 import paho.mqtt.client as mqtt
 import pytest
+from free_ports import free_port
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,12 +28,6 @@ from hulian.trust import (
     inbox_prefix,
 )
 from hulian.trust.devices import subjects_of
-
-
-def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class TestCredentials:
@@ -161,7 +155,7 @@ def spine(trust, tmp_path):
     password = trust.devices.add(
         "press", publish=["plant/press/#"], subscribe=["plant/press/set", "shared/#"], by="ada"
     ).password
-    settings = server.SpineConfiguration(port=port(), mqtt_port=port())
+    settings = server.SpineConfiguration(port=free_port(), mqtt_port=free_port())
     command = server.prepare(settings, [convert(user) for user in trust.spine.users()], tmp_path / "spine", devices=True)
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

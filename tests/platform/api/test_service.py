@@ -11,7 +11,7 @@ import anyio
 import httpx
 import msgspec
 import pytest
-from api_stack import free_port
+from free_ports import free_port
 
 from hulian.platform.api import service as module
 from hulian.platform.api.errors import CertificateError, PortError
