@@ -132,14 +132,14 @@ def test_addresses_that_cannot_be_a_registry(target):
 def test_a_failing_migration_leaves_the_old_version_whole(tmp_path, monkeypatch):
     scripts = tmp_path / "100% scripts"
     shutil.copytree(migration.SCRIPTS, scripts)
-    (scripts / "versions" / "v0003_bad.py").write_text(
-        "from alembic import op\nrevision = '0003'\ndown_revision = '0002'\n"
+    (scripts / "versions" / "v9999_bad.py").write_text(
+        f"from alembic import op\nrevision = '9999'\ndown_revision = '{migration.HEAD}'\n"
         "def upgrade():\n    op.execute('CREATE TABLE half (a INTEGER)')\n    op.execute('CREATE TABLE half (a INTEGER)')\n"
     )
     Registry.open(tmp_path / "registry.db").close()
     with monkeypatch.context() as patch:
         patch.setattr(migration, "SCRIPTS", scripts)
-        patch.setattr(migration.upgrade, "__defaults__", ("0003",))
+        patch.setattr(migration.upgrade, "__defaults__", ("9999",))
         with pytest.raises(RegistryError, match="half"):
             Registry.open(tmp_path / "registry.db")
     registry = Registry.open(tmp_path / "registry.db")

@@ -46,6 +46,8 @@ TABLE = {
     "certificates.decide": (E, A),
     "credentials.read": (E, A),
     "credentials.write": (E, A),
+    "edges.read": (E, A),
+    "edges.write": (E, A),
     "settings.read": (E, A),
     "users.read": (A,),
     "users.write": (A,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,19 @@ async def connect_spine(configuration: Configuration, component: str, *, seconds
 
 
 def spine_settings(configuration: Configuration) -> server.SpineConfiguration:
-    """The spine's table with what the node's table decides."""
-    return msgspec.structs.replace(configuration.spine, durability=configuration.node.durability.value)
+    """The spine's table with what the node's table decides, and certificates for edge nodes where none are given."""
+    settings = msgspec.structs.replace(configuration.spine, durability=configuration.node.durability.value)
+    if not settings.leaf_port or settings.leaf_tls is not None:
+        return settings
+    authority = open_authority(configuration)
+    made = authority.server_certificate([socket.gethostname(), *_names(settings)], "leaf")
+    tls = server.Tls(certificate=str(made.certificate), key=str(made.key), authority=str(authority.root_file()))
+    return msgspec.structs.replace(settings, leaf_tls=tls)
+
+
+def _names(settings: server.SpineConfiguration) -> list[str]:
+    listening = settings.leaf_host
+    return [*settings.leaf_names, *([] if listening in ("", "0.0.0.0", "::") else [listening])]  # noqa: S104 - compared
 
 
 def _command_line_token(trust: Trust, data: Path) -> None:

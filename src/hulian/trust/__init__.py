@@ -9,12 +9,16 @@ from __future__ import annotations
 from hulian.trust.audit import Audit, AuditRecord, Verification
 from hulian.trust.authority import Authority
 from hulian.trust.certificates import CertificateAuthority, ServerCertificate
+from hulian.trust.deployment import Signer, open_envelope
 from hulian.trust.devices import Device, Devices, IssuedDevice
+from hulian.trust.edges import Edge, Edges, EdgeState, Invitation, IssuedInvitation
 from hulian.trust.errors import (
     AccountError,
     CertificateError,
     CsrfError,
     DeniedError,
+    EnrolmentError,
+    EnvelopeError,
     KeyStoreError,
     LastAdministratorError,
     LoginRefusedError,
@@ -40,7 +44,7 @@ from hulian.trust.principals import (
 )
 from hulian.trust.secrets import NodeKey, SecretStore
 from hulian.trust.sessions import Login, Sessions, SessionSettings
-from hulian.trust.spine_accounts import Component, SpineAccounts, SpineUser, inbox_prefix
+from hulian.trust.spine_accounts import Component, SpineAccounts, SpineUser, edge_account, inbox_prefix
 from hulian.trust.store import Trust, TrustSettings
 from hulian.trust.tokens import IssuedToken, Token, Tokens
 from hulian.trust.users import User, Users
@@ -61,7 +65,14 @@ __all__ = [
     "DeniedError",
     "Device",
     "Devices",
+    "Edge",
+    "EdgeState",
+    "Edges",
+    "EnrolmentError",
+    "EnvelopeError",
+    "Invitation",
     "IssuedDevice",
+    "IssuedInvitation",
     "IssuedToken",
     "KeyStoreError",
     "LastAdministratorError",
@@ -82,6 +93,7 @@ __all__ = [
     "ServerCertificate",
     "SessionSettings",
     "Sessions",
+    "Signer",
     "SpineAccounts",
     "SpineUser",
     "TakenNameError",
@@ -96,5 +108,7 @@ __all__ = [
     "Users",
     "Verification",
     "WeakPasswordError",
+    "edge_account",
     "inbox_prefix",
+    "open_envelope",
 ]

@@ -22,6 +22,7 @@ __all__ = ["CertificateAuthority", "ServerCertificate"]
 
 _ROOT_DAYS: Final = 3650
 _SERVER_DAYS: Final = 397  # the longest that phones and browsers accept
+_CLIENT_DAYS: Final = 3650  # an edge node may be alone for long; revocation ends it at once
 _RENEW_DAYS: Final = 30
 _BACKDATED: Final = datetime.timedelta(hours=1)
 
@@ -50,6 +51,14 @@ class CertificateAuthority:
         """The root's certificate, as computers import it."""
         return self._root()[0].public_bytes(serialization.Encoding.PEM)
 
+    def root_file(self) -> Path:
+        """The root's certificate alone as a file (PEM), for programs that take a path."""
+        path = self._directory / "root.crt"
+        content = self.root_pem()
+        if private_files.read(path) != content:
+            private_files.replace(path, content, mode=0o644)
+        return path
+
     def root_der(self) -> bytes:
         """The root's certificate, as phones import it (``.crt``, ``application/x-x509-ca-cert``)."""
         return self._root()[0].public_bytes(serialization.Encoding.DER)
@@ -58,14 +67,15 @@ class CertificateAuthority:
         """SHA-256 of the root, to compare on the phone's screen: ``AB:CD:…``."""
         return self._root()[0].fingerprint(hashes.SHA256()).hex(":").upper()
 
-    def server_certificate(self, names: Sequence[str]) -> ServerCertificate:
+    def server_certificate(self, names: Sequence[str], listener: str = "server") -> ServerCertificate:
         """The certificate for ``names`` (host names and IP addresses); ``localhost`` and the loopbacks are always in it.
+        Each ``listener`` has its own.
 
         Made where there is none; made anew where a name is missing, the root is another, or fewer than 30 days are left:
         call it at every start and once a day. Raises `CertificateError` for a name that cannot stand in a certificate.
         """
         wanted = _names([*names, "localhost", "127.0.0.1", "::1"])
-        chain, key_path = self._directory / "server.pem", self._directory / "server.key"
+        chain, key_path = self._directory / f"{listener}.pem", self._directory / f"{listener}.key"
         with private_files.locked(self._directory):
             root, root_key = self._root_locked()
             found = _read_chain(chain)
@@ -73,6 +83,29 @@ class CertificateAuthority:
                 found = self._issue(root, root_key, wanted, chain, key_path)
         shown = tuple(str(getattr(name, "value", name)) for name in wanted)
         return ServerCertificate(certificate=chain, key=key_path, names=shown, expires=_nanoseconds(found.not_valid_after_utc))
+
+    def client_certificate(self, request: str, name: str) -> tuple[str, int]:
+        """A certificate (PEM, the root behind it) that says who ``name`` is, for the key of a certificate request that the
+        caller has checked, and when it ends (UTC ns)."""
+        root, root_key = self._root()
+        now = self._clock()
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])]))
+            .issuer_name(root.subject)
+            .public_key(x509.load_pem_x509_csr(request.encode()).public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _BACKDATED)
+            .not_valid_after(min(now + datetime.timedelta(days=_CLIENT_DAYS), root.not_valid_after_utc))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
+            .sign(root_key, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        chain = certificate.public_bytes(pem) + root.public_bytes(pem)
+        return chain.decode(), _nanoseconds(certificate.not_valid_after_utc)
 
     def _root(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         with private_files.locked(self._directory):

@@ -12,8 +12,10 @@ TrustError                      HL-TRUST-0000
 │   ├── TakenNameError          HL-TRUST-0012
 │   ├── WeakPasswordError       HL-TRUST-0013
 │   ├── LastAdministratorError  HL-TRUST-0014
-│   └── TopicFilterError        HL-TRUST-0015
+│   ├── TopicFilterError        HL-TRUST-0015
+│   └── EnrolmentError          HL-TRUST-0016   an invitation or enrolment that opens nothing
 ├── CertificateError            HL-TRUST-0020   a certificate that cannot be read, made or found
+├── EnvelopeError               HL-TRUST-0021   an order that is damaged, or not from where orders come
 └── KeyStoreError               HL-TRUST-0030   secrets or keys that cannot be read or written
 """
 
@@ -26,6 +28,8 @@ __all__ = [
     "CertificateError",
     "CsrfError",
     "DeniedError",
+    "EnrolmentError",
+    "EnvelopeError",
     "KeyStoreError",
     "LastAdministratorError",
     "LoginRefusedError",
@@ -141,3 +145,17 @@ class KeyStoreError(TrustError):
 
     code = "HL-TRUST-0030"
     default_hint = "check the rights of the folders 'secrets' and 'pki' in the data directory"
+
+
+class EnrolmentError(AccountError):
+    """An invitation or enrolment that opens nothing. Never says whether there was one."""
+
+    code = "HL-TRUST-0016"
+    default_hint = "ask for a new invitation: 'hulian edge invite'"
+
+
+class EnvelopeError(TrustError):
+    """An order that is damaged, meant for another, or not from the centre this node enrolled at."""
+
+    code = "HL-TRUST-0021"
+    default_hint = "the node goes on with what it has; if the centre was set up anew, enrol again"

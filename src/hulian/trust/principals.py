@@ -57,6 +57,8 @@ class Action(StrEnum):
     CERTIFICATES_DECIDE = "certificates.decide"
     CREDENTIALS_READ = "credentials.read"
     CREDENTIALS_WRITE = "credentials.write"
+    EDGES_READ = "edges.read"
+    EDGES_WRITE = "edges.write"
     SETTINGS_READ = "settings.read"
     USERS_READ = "users.read"
     USERS_WRITE = "users.write"
@@ -89,6 +91,8 @@ ACTION_SCOPES: Final[dict[Action, Scope]] = {
     Action.CERTIFICATES_DECIDE: Scope.CONFIGURE,
     Action.CREDENTIALS_READ: Scope.CONFIGURE,
     Action.CREDENTIALS_WRITE: Scope.CONFIGURE,
+    Action.EDGES_READ: Scope.CONFIGURE,
+    Action.EDGES_WRITE: Scope.CONFIGURE,
     Action.SETTINGS_READ: Scope.CONFIGURE,
     Action.USERS_READ: Scope.ADMINISTER,
     Action.USERS_WRITE: Scope.ADMINISTER,

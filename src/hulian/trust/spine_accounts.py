@@ -15,7 +15,7 @@ from hulian.kernel.identifier import escape
 from hulian.trust import private_files
 from hulian.trust.errors import KeyStoreError
 
-__all__ = ["Component", "SpineAccounts", "SpineUser", "inbox_prefix"]
+__all__ = ["Component", "SpineAccounts", "SpineUser", "edge_account", "inbox_prefix"]
 
 _ROUNDS: Final = 5
 
@@ -34,9 +34,9 @@ class Component(StrEnum):
 class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
     """One credential and what it may do; all else is refused. ``password_hash`` is bcrypt.
 
-    ``deny_subscribe`` cuts out of a wide ``subscribe``. ``device`` users come in through the MQTT listener only, all others
-    never. ``responses`` lets a component answer the requests that reach it. ``system`` users belong to the server's own
-    account.
+    ``deny_subscribe`` cuts out of a wide ``subscribe``. ``device`` users come in through the MQTT listener only, ``leaf``
+    users through the listener for edge nodes only, all others through neither. ``responses`` lets a component answer the
+    requests that reach it. ``system`` users belong to the server's own account.
     """
 
     name: str
@@ -45,6 +45,7 @@ class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
     subscribe: tuple[str, ...] = ()
     deny_subscribe: tuple[str, ...] = ()
     device: bool = False
+    leaf: bool = False
     responses: bool = False
     system: bool = False
 
@@ -137,7 +138,7 @@ _TABLE: Final[dict[Component, _Permissions]] = {
             "hl.{org}.query.>",
             *_LOOK,
         ),
-        subscribe=("hl.{org}.samples.>", "hl.{org}.events.>", "hl.{org}.status.>", "hl.{org}.control.api"),
+        subscribe=("hl.{org}.samples.>", "hl.{org}.events.>", "hl.{org}.status.>", "hl.{org}.control.api", "hl.{org}.plans.*"),
     ),
     Component.CLI: _Permissions(
         publish=("hl.{org}.control.>", "hl.{org}.query.>", *_LOOK),
@@ -154,20 +155,52 @@ class SpineAccounts:
     Everything the edge may publish to devices is what some device may hear, so that it, too, is given from one place.
     """
 
-    def __init__(self, directory: Path, organisation: str, devices: Callable[[], Sequence[SpineUser]] = tuple) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        organisation: str,
+        devices: Callable[[], Sequence[SpineUser]] = tuple,
+        edges: Callable[[], Sequence[SpineUser]] = tuple,
+    ) -> None:
         self._directory = private_files.private_directory(directory)
         self._organisation = escape(organisation)
         self._devices = devices
+        self._edges = edges
 
     def password(self, component: Component | str) -> str:
         """What ``component`` shows the spine."""
         return self._credential(Component(component)).password
 
     def users(self) -> list[SpineUser]:
-        """Everybody the spine admits: components and enabled devices. The hashes change only with a password."""
+        """Everybody the spine admits: components, enabled devices, approved edge nodes."""
         devices = list(self._devices())
         heard = dict.fromkeys(subject for device in devices for subject in device.subscribe if not subject.startswith("$"))
-        return [*(self._user(component, tuple(heard)) for component in Component), *devices]
+        return [*(self._user(component, tuple(heard)) for component in Component), *devices, *self._edges()]
+
+    def edge_node_users(self, name: str) -> list[SpineUser]:
+        """Everybody whom the spine of the edge node ``name`` admits: its own components, and no device yet.
+
+        The edge's account has the node's name in it, because its inbox must be one of its own at the centre too.
+        """
+        edge = self._user(Component.EDGE, ())
+        plain, own = f"{inbox_prefix(Component.EDGE)}.>", f"{inbox_prefix(edge_account(name))}.>"
+        root = f"hl.{self._organisation}"
+        edge = msgspec.structs.replace(
+            edge,
+            name=edge_account(name),
+            publish=(
+                *edge.publish,
+                f"{root}.status.edges.{escape(name)}",
+                f"{root}.plans.{escape(name)}",
+                f"{inbox_prefix('api')}.>",
+            ),
+            subscribe=(
+                *(subject for subject in edge.subscribe if subject != plain),
+                own,
+                f"{root}.control.edge.{escape(name)}",
+            ),
+        )
+        return [edge, *(self._user(component, ()) for component in (Component.SUPERVISOR, Component.MONITOR))]
 
     def _user(self, component: Component, heard: tuple[str, ...]) -> SpineUser:
         table = _TABLE[component]
@@ -201,3 +234,8 @@ class SpineAccounts:
 def inbox_prefix(component: Component | str) -> str:
     """Where answers to ``component`` arrive; no other can listen there."""
     return f"_INBOX.{escape(str(component))}"
+
+
+def edge_account(name: str) -> str:
+    """The user name of an edge node on the spine; no component and no device can be called so."""
+    return f"edge~{name}"

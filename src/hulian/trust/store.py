@@ -11,7 +11,9 @@ from hulian.registry import Registry
 from hulian.trust.audit import Audit
 from hulian.trust.authority import Authority
 from hulian.trust.certificates import CertificateAuthority
+from hulian.trust.deployment import Signer
 from hulian.trust.devices import Devices
+from hulian.trust.edges import Edges
 from hulian.trust.passwords import Passwords, PasswordSettings
 from hulian.trust.peers import Peers
 from hulian.trust.secrets import NodeKey, SecretStore
@@ -55,7 +57,9 @@ class Trust:
         self.secrets = SecretStore(directory / "secrets", key)
         self.ca = CertificateAuthority(directory / "pki" / "authority", organisation)
         self.peers = Peers(directory / "pki" / "peers", self.audit)
-        self.spine = SpineAccounts(directory / "secrets", organisation, self.devices.spine_users)
+        self.edges = Edges(registry, self.audit, throttle, self.ca, organisation)
+        self.orders = Signer(directory / "pki" / "orders")
+        self.spine = SpineAccounts(directory / "secrets", organisation, self.devices.spine_users, self.edges.spine_users)
 
     @classmethod
     def open(cls, registry: Registry, directory: Path, organisation: str, *, settings: TrustSettings | None = None) -> Trust:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from hulian.registry.tables import Ordered, metadata
 
-__all__ = ["attempt", "audit", "device", "session", "token", "user"]
+__all__ = ["attempt", "audit", "device", "edge", "invitation", "session", "token", "user"]
 
 user = sa.Table(
     "trust_user",
@@ -63,6 +63,34 @@ device = sa.Table(
     sa.Column("subscribe", sa.JSON, nullable=False),
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("created", sa.BigInteger, nullable=False),
+)
+
+invitation = sa.Table(
+    "trust_invitation",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("label", sa.String, nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("expires", sa.BigInteger, nullable=False),
+)
+
+edge = sa.Table(
+    "trust_edge",
+    metadata,
+    sa.Column("name", Ordered(), primary_key=True),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("fingerprint", sa.String, nullable=False),
+    sa.Column("public_key", sa.String, nullable=False),
+    sa.Column("request", sa.String, nullable=False),
+    sa.Column("certificate", sa.String, nullable=False),
+    sa.Column("password_hash", sa.String, nullable=False),
+    sa.Column("claim", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("sources", sa.JSON, nullable=False),
+    sa.Column("source", sa.String, nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("decided", sa.BigInteger, nullable=False),
+    sa.Column("decided_by", sa.String, nullable=False),
+    sa.Column("expires", sa.BigInteger, nullable=False),
 )
 
 audit = sa.Table(

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from hulian.registry.tables import Ordered, Unsigned64, metadata
 
-__all__ = ["connector", "point", "series", "span", "state"]
+__all__ = ["connector", "plan", "point", "series", "span", "state"]
 
 state = sa.Table(
     "catalogue_state",
@@ -24,9 +24,19 @@ connector = sa.Table(
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("credentials", sa.JSON, nullable=False),
     sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("edge", sa.String, nullable=False, server_default=""),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("created", sa.BigInteger, nullable=False),
     sa.Column("changed", sa.BigInteger, nullable=False),
+)
+
+plan = sa.Table(
+    "catalogue_plan",
+    metadata,
+    sa.Column("edge", Ordered(), primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("made", sa.BigInteger, nullable=False),
 )
 
 series = sa.Table(

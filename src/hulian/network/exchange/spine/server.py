@@ -18,6 +18,7 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
@@ -25,7 +26,18 @@ from msgspec import Meta
 from hulian.network.exchange.spine.connection import MAXIMUM_PAYLOAD, Spine
 from hulian.network.exchange.spine.errors import SpineConfigurationError, SpineError, SpineUnavailableError
 
-__all__ = ["SpineConfiguration", "SpineUser", "Tls", "admit", "prepare", "reload", "render", "wait_ready"]
+__all__ = [
+    "LeafRemote",
+    "SpineConfiguration",
+    "SpineUser",
+    "Tls",
+    "admit",
+    "cut_leaves",
+    "prepare",
+    "reload",
+    "render",
+    "wait_ready",
+]
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -36,8 +48,9 @@ class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
     """One credential and what it may do. ``password_hash`` is bcrypt; subjects are allow-lists, all else is refused.
     ``deny_subscribe`` cuts out of a wide ``subscribe``.
 
-    ``device`` users come in through the MQTT listener only, all others never. ``responses`` lets a component answer
-    requests that reach it, without a right to publish to inboxes. ``system`` users belong to the server's own account.
+    ``device`` users come in through the MQTT listener only, ``leaf`` users (edge nodes) through the leaf listener only, all
+    others through neither. ``responses`` lets a component answer requests that reach it, without a right to publish to
+    inboxes. ``system`` users belong to the server's own account.
     """
 
     name: str
@@ -46,6 +59,7 @@ class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
     subscribe: Sequence[str] = ()
     deny_subscribe: Sequence[str] = ()
     device: bool = False
+    leaf: bool = False
     responses: bool = False
     system: bool = False
 
@@ -61,6 +75,22 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     authority: Annotated[str, Meta(description="certificates that clients must be signed by; empty: none asked")] = ""
 
 
+class LeafRemote(msgspec.Struct, frozen=True, kw_only=True):
+    """The centre, as the spine of an edge node reaches it: both show certificates, and the node its password as well.
+
+    ``domain`` keeps the streams of the node apart from those of the centre.
+    """
+
+    urls: Sequence[str]
+    user: str
+    password: str
+    tls: Tls
+    domain: str
+
+    def __repr__(self) -> str:
+        return f"LeafRemote({list(self.urls)!r}, user={self.user!r})"
+
+
 class SpineConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The spine: nats-server with JetStream, its MQTT listener and leaf listener."""
 
@@ -68,8 +98,16 @@ class SpineConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     port: Annotated[Port, Meta(description="port of the spine")] = 4222
     mqtt_host: Annotated[str, Meta(description="address of the MQTT listener")] = "127.0.0.1"
     mqtt_port: Annotated[Port, Meta(description="port of the MQTT listener; 0: off")] = 1883
-    leaf_host: Annotated[str, Meta(description="address of the listener for leaf nodes")] = "127.0.0.1"
-    leaf_port: Annotated[Port, Meta(description="port for leaf nodes, usually 7422; 0: off")] = 0
+    leaf_host: Annotated[str, Meta(description="address of the listener for edge nodes")] = "127.0.0.1"
+    leaf_port: Annotated[Port, Meta(description="port for edge nodes, usually 7422; 0: off")] = 0
+    leaf_names: Annotated[
+        tuple[str, ...],
+        Meta(description="names and addresses by which edge nodes reach the centre, besides its own"),
+    ] = ()
+    leaf_tls: Annotated[
+        Tls | None,
+        Meta(description="TLS for edge nodes; made by the platform's own authority where not given"),
+    ] = None
     monitor_port: Annotated[Port, Meta(description="nats-server's own monitoring over HTTP, loopback only; 0: off")] = 0
     durability: Annotated[
         Literal["process", "power"],
@@ -88,7 +126,7 @@ class SpineConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     store_bytes: Annotated[int, Meta(ge=16 * _MEBIBYTE, description="bound of all streams together on disk")] = 8192 * _MEBIBYTE
     max_connections: Annotated[int, Meta(ge=8, description="most connections at a time, devices included")] = 4096
     max_payload: Annotated[int, Meta(ge=65536, le=MAXIMUM_PAYLOAD, description="largest message in bytes")] = MAXIMUM_PAYLOAD
-    tls: Annotated[Tls | None, Meta(description="TLS for the spine and leaf nodes; none on loopback")] = None
+    tls: Annotated[Tls | None, Meta(description="TLS for the spine; none on loopback")] = None
     mqtt_tls: Annotated[Tls | None, Meta(description="TLS for the MQTT listener")] = None
 
     @property
@@ -108,9 +146,19 @@ def executable() -> str:
     return found
 
 
-def render(configuration: SpineConfiguration, users: Sequence[SpineUser], directory: Path, *, devices: bool = True) -> str:
-    """The text of ``nats.conf``. Deterministic; raises `SpineConfigurationError` for users or files that cannot work."""
-    if not any(not user.device and not user.system for user in users):
+def render(
+    configuration: SpineConfiguration,
+    users: Sequence[SpineUser],
+    directory: Path,
+    *,
+    devices: bool = True,
+    remote: LeafRemote | None = None,
+) -> str:
+    """The text of ``nats.conf``, for an edge node with ``remote``.
+
+    Deterministic; raises `SpineConfigurationError` for users or files that cannot work.
+    """
+    if not any(not (user.device or user.leaf or user.system) for user in users):
         raise SpineConfigurationError("the spine has no component user: it would serve nobody")
     seen: set[str] = set()
     for user in users:
@@ -121,7 +169,7 @@ def render(configuration: SpineConfiguration, users: Sequence[SpineUser], direct
         seen.add(user.name)
     members = [user for user in users if not user.system and (devices or not user.device)]
     document: dict[str, Any] = {
-        "server_name": "hulian",
+        "server_name": remote.domain if remote else "hulian",
         "listen": _address(configuration.host, configuration.port),
         "pid_file": str(directory / "nats.pid"),
         "max_payload": configuration.max_payload,
@@ -139,6 +187,7 @@ def render(configuration: SpineConfiguration, users: Sequence[SpineUser], direct
             "max_memory_store": 64 * _MEBIBYTE,
             "max_file_store": configuration.store_bytes,
             "sync_interval": "always" if configuration.durability == "power" else "2m",
+            **({"domain": remote.domain} if remote else {}),
         },
         "accounts": {
             "HULIAN": {"jetstream": "enabled", "users": [_user(user) for user in members]},
@@ -158,11 +207,30 @@ def render(configuration: SpineConfiguration, users: Sequence[SpineUser], direct
         }
         if configuration.mqtt_tls:
             document["mqtt"]["tls"] = _tls(configuration.mqtt_tls, "spine.mqtt_tls")
-    if configuration.leaf_port:
-        document["leafnodes"] = {"listen": _address(configuration.leaf_host, configuration.leaf_port)}
-        if configuration.tls:
-            document["leafnodes"]["tls"] = _tls(configuration.tls, "spine.tls")
+    if leafnodes := _leafnodes(configuration, remote):
+        document["leafnodes"] = leafnodes
     return "# Written by Hulian at each start; changes are lost.\n" + _text(document) + "\n"
+
+
+def _leafnodes(configuration: SpineConfiguration, remote: LeafRemote | None) -> dict[str, Any]:
+    """The listener for edge nodes, which lets nobody in without a certificate; or the way to the centre."""
+    if remote:
+        credential = f"{quote(remote.user, safe='')}:{quote(remote.password, safe='')}"
+        urls = [f"tls://{credential}@{url}" for url in remote.urls]
+        return {
+            "reconnect": 2,
+            "remotes": [{"urls": urls, "account": "HULIAN", "tls": _tls(remote.tls, "remote.tls", asks=False)}],
+        }
+    if not configuration.leaf_port:
+        return {}
+    if configuration.leaf_tls is None or not configuration.leaf_tls.authority:
+        raise SpineConfigurationError(
+            "edge nodes are served with TLS and their certificates are checked, or not at all", place="spine.leaf_tls"
+        )
+    return {
+        "listen": _address(configuration.leaf_host, configuration.leaf_port),
+        "tls": _tls(configuration.leaf_tls, "spine.leaf_tls"),
+    }
 
 
 def _user(user: SpineUser) -> dict[str, Any]:
@@ -180,17 +248,17 @@ def _user(user: SpineUser) -> dict[str, Any]:
         "user": user.name,
         "password": user.password_hash,
         "permissions": permissions,
-        "allowed_connection_types": ["MQTT"] if user.device else ["STANDARD", "LEAFNODE"],
+        "allowed_connection_types": ["MQTT"] if user.device else ["LEAFNODE"] if user.leaf else ["STANDARD"],
     }
 
 
-def _tls(tls: Tls, key: str) -> dict[str, Any]:
+def _tls(tls: Tls, key: str, *, asks: bool = True) -> dict[str, Any]:
     for name, path in (("certificate", tls.certificate), ("key", tls.key), ("authority", tls.authority)):
         if path and not Path(path).is_file():
             raise SpineConfigurationError(f"there is no file '{path}'", place=f"{key}.{name}")
     document: dict[str, Any] = {"cert_file": tls.certificate, "key_file": tls.key, "min_version": "1.2"}
     if tls.authority:
-        document |= {"ca_file": tls.authority, "verify": True}
+        document |= {"ca_file": tls.authority} | ({"verify": True} if asks else {})
     return document
 
 
@@ -226,7 +294,12 @@ def kept_devices(directory: Path) -> bool:
 
 
 def prepare(
-    configuration: SpineConfiguration, users: Sequence[SpineUser], directory: Path, *, devices: bool | None = None
+    configuration: SpineConfiguration,
+    users: Sequence[SpineUser],
+    directory: Path,
+    *,
+    devices: bool | None = None,
+    remote: LeafRemote | None = None,
 ) -> list[str]:
     """Writes ``nats.conf`` below ``directory`` and gives the command line that serves it.
 
@@ -237,15 +310,23 @@ def prepare(
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         (directory / "jetstream").mkdir(exist_ok=True, mode=0o700)
-        write(configuration, users, directory, devices=kept_devices(directory) if devices is None else devices)
+        admitted = kept_devices(directory) if devices is None else devices
+        write(configuration, users, directory, devices=admitted, remote=remote)
     except OSError as error:
         raise SpineConfigurationError(f"cannot write the spine's files: {error.strerror}", place=str(directory)) from error
     return [executable(), "--config", str(directory / "nats.conf")]
 
 
-def write(configuration: SpineConfiguration, users: Sequence[SpineUser], directory: Path, *, devices: bool) -> None:
+def write(
+    configuration: SpineConfiguration,
+    users: Sequence[SpineUser],
+    directory: Path,
+    *,
+    devices: bool,
+    remote: LeafRemote | None = None,
+) -> None:
     """Replaces ``nats.conf`` in one step, readable by its owner only."""
-    text = render(configuration, users, directory.absolute(), devices=devices)
+    text = render(configuration, users, directory.absolute(), devices=devices, remote=remote)
     fresh = directory / "nats.conf.new"
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -272,6 +353,20 @@ def admit(configuration: SpineConfiguration, users: Sequence[SpineUser], directo
         raise SpineError("the MQTT stream is not declared yet", hint="declare the streams before devices are admitted")
     write(configuration, users, directory.absolute(), devices=True)
     reload(directory)
+
+
+async def cut_leaves(url: str, user: str, password: str) -> int:
+    """Ends the connections of all edge nodes; those that are still admitted come back by themselves within seconds.
+
+    Call it after `reload`: the server applies new accounts to devices and components at once, but to leaf connections only
+    when they connect. ``user`` is one of the server's own account. Gives how many were ended. Raises `SpineError`.
+    """
+    async with await Spine.connect(url, user, password, user, timeout=5) as spine:
+        listed = json.loads((await spine.request("$SYS.REQ.SERVER.PING.LEAFZ", b"{}", timeout=5)).payload)
+        leaves = listed.get("data", {}).get("leafs") or []
+        for leaf in leaves:
+            await spine.request(f"$SYS.REQ.SERVER.{listed['server']['id']}.KICK", json.dumps({"cid": leaf["id"]}).encode())
+        return len(leaves)
 
 
 async def wait_ready(url: str, user: str, password: str, *, timeout: float = 15.0) -> None:
