@@ -15,14 +15,18 @@ __all__ = ["CataloguePlant"]
 
 
 class CataloguePlant:
-    """`hulian.platform.edge.contract.PlantSource` over the catalogue; references to secrets are resolved here."""
+    """`hulian.platform.edge.contract.PlantSource` over the catalogue; references to secrets are resolved here.
 
-    def __init__(self, catalogue: Catalogue, trust: Trust) -> None:
+    ``edge`` chooses the connectors of one edge node; empty: those that the platform itself runs.
+    """
+
+    def __init__(self, catalogue: Catalogue, trust: Trust, edge: str = "") -> None:
         self._catalogue = catalogue
         self._trust = trust
+        self._edge = edge
 
     def plans(self) -> Sequence[ConnectorPlan]:
-        return [self._plan(record) for record in self._catalogue.connectors()]
+        return [self._plan(record) for record in self._catalogue.connectors() if record.edge == self._edge]
 
     def _plan(self, record: ConnectorRecord) -> ConnectorPlan:
         credentials, problem = Credentials(), None

@@ -38,6 +38,7 @@ class ConnectorEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     settings: dict[str, Any] = {}
     credentials: dict[str, str] = {}
     enabled: bool = True
+    edge: str = ""
 
 
 class PointEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -26,7 +26,8 @@ __all__ = [
 class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One connection to one device. ``credentials`` holds ``user`` and, by reference only, ``password``.
 
-    ``settings`` are the protocol's own; ``version`` grows with each change and guards the next one.
+    ``edge`` names the edge node that it runs on, empty for the platform itself. ``settings`` are the protocol's own;
+    ``version`` grows with each change and guards the next one.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}
     credentials: dict[str, str] = {}
     enabled: bool = True
+    edge: str = ""
     version: int = 1
     created: int = 0
     changed: int = 0

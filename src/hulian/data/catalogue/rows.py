@@ -99,6 +99,7 @@ def connector_of(row: Row[Any]) -> ConnectorRecord:
         settings=row.settings,
         credentials=row.credentials,
         enabled=row.enabled,
+        edge=row.edge,
         version=row.version,
         created=row.created,
         changed=row.changed,

@@ -143,9 +143,10 @@ class Catalogue:
         settings: dict[str, Any] | None = None,
         credentials: dict[str, str] | None = None,
         enabled: bool | None = None,
+        edge: str | None = None,
     ) -> ConnectorRecord:
         """Changes what is given. Raises `UnknownConnectorError`; `VersionError` where it is no longer at ``version``."""
-        given = {"url": url, "settings": settings, "credentials": credentials, "enabled": enabled}
+        given = {"url": url, "settings": settings, "credentials": credentials, "enabled": enabled, "edge": edge}
         changes = {key: value for key, value in given.items() if value is not None}
         with self.writing() as (connection, written):
             record = _connector(connection, name)
@@ -160,7 +161,7 @@ class Catalogue:
     def replace_connector(self, connection: Connection, record: ConnectorRecord) -> None:
         """Writes all of ``record`` but its times in the transaction of ``connection``; the version grows."""
         _check_connector(record)
-        values = {key: getattr(record, key) for key in ("protocol", "url", "settings", "credentials", "enabled")}
+        values = {key: getattr(record, key) for key in ("protocol", "url", "settings", "credentials", "enabled", "edge")}
         connection.execute(
             tables.connector.update()
             .where(tables.connector.c.name == record.name)
@@ -183,6 +184,20 @@ class Catalogue:
                 written.points.update(names)
             connection.execute(tables.connector.delete().where(tables.connector.c.name == name))
             written.connectors.add(name)
+
+    def plan_version(self, edge: str, digest: bytes) -> int:
+        """The version of what the edge node ``edge`` is to run: one more whenever its ``digest`` is another."""
+        plan = tables.plan
+        with self._registry.write() as connection:
+            found = connection.execute(sa.select(plan).where(plan.c.edge == edge)).first()
+            values = {"digest": digest, "made": time.time_ns(), "version": found.version + 1 if found else 1}
+            if found is None:
+                connection.execute(plan.insert().values(edge=edge, **values))
+            elif found.digest != digest:
+                connection.execute(plan.update().where(plan.c.edge == edge).values(**values))
+            else:
+                return int(found.version)
+            return int(values["version"])
 
     def credentials(self, name: str, stored: Callable[[str], str | None] | None = None) -> Credentials:
         """The connector's user and password, read from where their references lead. Raises `SecretError`."""

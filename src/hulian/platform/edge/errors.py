@@ -9,7 +9,8 @@ EdgeError                    HL-EDGE-0000
 ├── RequestError             HL-EDGE-0006   a control request that cannot be understood
 ├── ConnectorDownError       HL-EDGE-0007   a write to a connector that is not running
 ├── SlowDeviceError          HL-EDGE-0008   a browse or write that took too long
-└── ExpiredCommandError      HL-EDGE-0009   a command that came too late
+├── ExpiredCommandError      HL-EDGE-0009   a command that came too late
+└── PlanError                HL-EDGE-0010   an order of the centre that cannot be understood or kept
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "ExpiredCommandError",
     "JournalError",
     "NotWritableError",
+    "PlanError",
     "RequestError",
     "SlowDeviceError",
     "UnknownConnectorError",
@@ -95,3 +97,9 @@ class ExpiredCommandError(EdgeError):
 
     code = "HL-EDGE-0009"
     default_hint = "look at the plant, then send the command again"
+
+
+class PlanError(EdgeError):
+    """An order of the centre that cannot be understood or kept."""
+
+    code = "HL-EDGE-0010"

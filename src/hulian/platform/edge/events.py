@@ -19,4 +19,8 @@ class EdgeEvent(EventCode):
     )
     NODE_CLOCK_JUMPED = "HL-EDGE-0105", "The clock of this node jumped."
     SPINE_REFUSES = "HL-EDGE-0106", "The spine takes no samples; they wait in the journal on disk."
+    ORDER_TAKEN_BACK = (
+        "HL-EDGE-0108",
+        "An edge node took an order of the centre back: it did not come up.",
+    )
     CONNECTOR_REFUSED = "HL-EDGE-0107", "The settings of a connector can never work; it waits for others."

@@ -202,6 +202,11 @@ class ConnectorRunner:
         self._tell(EdgeEvent.CONNECTOR_REFUSED, Severity.ERROR, f"{code}: {message}", hint, active=True)
         self._set(ConnectorStatus(state=ConnectorState.REFUSED, error_code=code, error=message, hint=hint))
 
+    @property
+    def state(self) -> ConnectorState:
+        """Where the connection stands."""
+        return self._sink.current.state if self._sink is not None else ConnectorState.STARTING
+
     def state_changed(self) -> bool:
         """Whether state or error differ from when this was last asked."""
         if self._sink is None:

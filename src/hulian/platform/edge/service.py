@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +19,12 @@ from anyio.abc import TaskGroup, TaskStatus
 from hulian.kernel.configuration import convert
 from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event, Severity
-from hulian.network.exchange.protocols.contract import Browsed, Credentials, Environment, PeerTrust
+from hulian.network.exchange.protocols.contract import Browsed, ConnectorState, Credentials, Environment, PeerTrust
 from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.contract import ConnectorPlan, Inputs, PlantSource, Uplink
 from hulian.platform.edge.errors import ExpiredCommandError, RequestError, SlowDeviceError, UnknownConnectorError
 from hulian.platform.edge.events import EdgeEvent
+from hulian.platform.edge.follower import Follower
 from hulian.platform.edge.protocols import protocol_named, protocol_of_url
 from hulian.platform.edge.runner import ConnectorRunner
 
@@ -46,7 +48,8 @@ class _Running(msgspec.Struct):
 class EdgeService:
     """Runs connectors as `PlantSource` lists them, each in a scope of its own.
 
-    ``inputs`` gives a connector what its protocol needs from beside this room.
+    ``inputs`` gives a connector what its protocol needs from beside this room; ``follower`` is there on an edge node, whose
+    plant is ordered by a centre.
     """
 
     name = "edge"
@@ -62,6 +65,7 @@ class EdgeService:
         *,
         power: bool = False,
         inputs: Inputs | None = None,
+        follower: Follower | None = None,
     ) -> None:
         self._organisation = organisation
         self._directory = directory
@@ -71,6 +75,7 @@ class EdgeService:
         self._trust = trust
         self._power = power
         self._inputs = inputs
+        self._follower = follower
         self._running: dict[str, _Running] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS_HELD)
         self._event_waiting = anyio.Event()
@@ -86,6 +91,9 @@ class EdgeService:
             group.start_soon(self._watch_clock)
             await self._reload(group)
             group.start_soon(self._serve, group)
+            if self._follower is not None:
+                self._follower.emit = self._emit
+                group.start_soon(self._follower.run, partial(self._reload, group), self._states)
             task_status.started()
 
     # ------------------------------------------------------------ configuration
@@ -108,6 +116,9 @@ class EdgeService:
                 if running is None and plan is not None:
                     await self._prepare(plan)
                     self._start(group, plan)
+
+    def _states(self) -> Mapping[str, ConnectorState]:
+        return {name: running.runner.state for name, running in self._running.items()}
 
     async def _prepare(self, plan: ConnectorPlan) -> None:
         """A connector whose input cannot be prepared starts all the same: it tries again by itself and says why."""
@@ -239,6 +250,9 @@ class EdgeService:
         except msgspec.DecodeError as error:
             raise RequestError(f"not a control request: {error}") from error
         match request.get("do"):
+            case "reload" if self._follower is not None:
+                self._follower.poke()
+                return {"ok": True}
             case "reload":
                 await self._reload(group, request.get("connector"))
                 return {"ok": True}
