@@ -265,11 +265,7 @@ def test_a_full_stream(tmp_path, ports, times):
                 assert "full" in shown
                 plant.neighbours_go_on()
                 # A loaded machine may make one poll late, which is told and over with the next.
-                until(
-                    lambda: plant.state("tank") == "connected",
-                    30,
-                    f"the neighbour is touched: {plant.status('tank')['status']}",
-                )
+                until(lambda: plant.state("tank") == "connected", 30, "the neighbour is touched")
             finally:
                 os.kill(historian, signal.SIGCONT)
             plant.event("HL-EDGE-0106", "wide", since, active=True)
