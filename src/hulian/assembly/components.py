@@ -6,7 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 import anyio.to_thread
@@ -17,7 +17,13 @@ from hulian.assembly.logging import configure_logging
 from hulian.kernel.lifecycle import Component
 from hulian.platform.infrastructure.process import tell_ready
 
+if TYPE_CHECKING:
+    from hulian.assembly.edge_node import EdgeNode
+
 __all__ = ["run_component"]
+
+_RELOADED: Final = 0.3
+"""Seconds that nats-server has read its accounts in after it was asked to; it does not say when."""
 
 
 def run_component(name: str, configuration: Configuration, configuration_file: Path | None) -> int:
@@ -96,7 +102,44 @@ def open_historian(configuration: Configuration) -> Any:
     return EmbeddedHistorian(Path(configuration.node.data) / "historian", settings)
 
 
+async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: EdgeNode) -> Component:
+    """The edge of a node whose orders come from a centre."""
+    from hulian.assembly.edge_node import OrderedTrust, store_of
+    from hulian.assembly.preparation import open_registry, open_trust
+    from hulian.assembly.uplink import SpineUplink
+    from hulian.network.exchange.spine.connection import Spine
+    from hulian.network.exchange.spine.publisher import Publisher
+    from hulian.platform.edge.follower import Follower
+    from hulian.platform.edge.service import EdgeService
+    from hulian.trust import edge_account
+    from hulian.trust.spine_accounts import SpineAccounts
+
+    data = Path(configuration.node.data)
+    registry = await anyio.to_thread.run_sync(open_registry, configuration)
+    stack.callback(registry.close)
+    trust = await anyio.to_thread.run_sync(open_trust, configuration, registry)
+    store = await anyio.to_thread.run_sync(store_of, configuration, node)
+    account, password = edge_account(node.name), SpineAccounts(data / "secrets", node.organisation).password("edge")
+    spine = await Spine.connect(configuration.spine.url, account, password, "edge", timeout=30.0)
+    await stack.enter_async_context(spine)
+    publisher = await stack.enter_async_context(Publisher(spine))
+    uplink = SpineUplink(spine, publisher, node.organisation, node.name)
+    peers = OrderedTrust(lambda: store.order.trusted, trust.peers.own)
+    follower = Follower(
+        node.name, store, uplink.order, uplink.node_status, probation=configuration.edge.trial_s, pending=peers.pending
+    )
+    power = configuration.node.durability.value == "power"
+    return EdgeService(
+        node.organisation, data / "edge", configuration.edge, store, uplink, peers, power=power, follower=follower
+    )
+
+
 async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Component:
+    from hulian.assembly.edge_node import node_of
+
+    node = node_of(configuration)
+    if node is not None:
+        return await _edge_node(configuration, stack, node)
     from hulian.assembly.inputs import ListenerInputs
     from hulian.assembly.plant import CataloguePlant
     from hulian.assembly.preparation import connect_spine, open_registry, open_trust
@@ -126,6 +169,7 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
 
 async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component:
     from hulian.assembly.accounts import spine_users
+    from hulian.assembly.edge_orders import EdgeOrders
     from hulian.assembly.preparation import connect_spine, open_registry, open_trust, spine_settings
     from hulian.data.catalogue import Catalogue
     from hulian.data.ingest.client import QueryClient
@@ -144,6 +188,18 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     async def accounts_changed() -> None:
         await anyio.to_thread.run_sync(lambda: server.admit(spine_settings(configuration), spine_users(trust), data / "spine"))
 
+    async def readmit(cut: bool) -> None:
+        await accounts_changed()
+        if cut:
+            password = trust.spine.password("monitor")
+            await anyio.sleep(_RELOADED)
+            await server.cut_leaves(configuration.spine.url, "monitor", password)
+
+    catalogue = Catalogue(registry, organisation)
+    edges = EdgeOrders(spine, trust, catalogue, organisation, readmit)
+    beside = await stack.enter_async_context(anyio.create_task_group())
+    stack.callback(beside.cancel_scope.cancel)
+    beside.start_soon(edges.serve)
     static = Path(api.__file__).parent / "static"
 
     async def stream_figures() -> list[streams.StreamFigures]:
@@ -155,7 +211,9 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
             prefix=configuration.node.prefix,
             scratch=data / "tmp",
             trust=trust,
-            catalogue=Catalogue(registry, organisation),
+            catalogue=catalogue,
+            edges=edges,
+            leaf_port=configuration.spine.leaf_port,
             spine=spine,
             queries=QueryClient(spine, organisation),
             decode=bundle.columns_of,

@@ -25,6 +25,8 @@ from hulian.platform.infrastructure.supervisor import Stage, check_port, lock_di
 __all__ = ["Preparation", "first_start", "make_teller", "stages"]
 
 
+EDGE_NODE: Final = "edge-node.json"
+"""The file that makes a data directory that of an edge node; see `hulian.assembly.edge_node`."""
 SUPERVISOR: Final = "supervisor"
 """The supervisor's name on the spine."""
 
@@ -37,6 +39,8 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     spine_command: list[str]
     spine_password: str
     devices_admitted: bool
+    edge: str = ""
+    centre: str = ""
     mqtt_inputs: dict[str, list[str]] = {}
 
     def __repr__(self) -> str:
@@ -44,6 +48,8 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
 
     def welcome(self, configuration: Configuration) -> list[str]:
         """What a person reads when the node runs: the address, and at the first start the credentials."""
+        if self.edge:
+            return ["", f"  The edge node {self.edge} runs; its centre is {self.centre}", "", "  Ctrl-C ends everything.", ""]
         text = ["", f"  Hulian runs:  {api_url(configuration)}"]
         if self.password:
             text += [
@@ -69,10 +75,13 @@ def first_start(configuration: Configuration, configuration_file: Path | None) -
     """
     lock = lock_directory(Path(configuration.node.data))
     try:
-        check_port(configuration.api.host, configuration.api.port, what="the API", key="api.port")
-        spine = configuration.spine
+        spine, node = configuration.spine, Path(configuration.node.data) / EDGE_NODE
         check_port(spine.host, spine.port, what="the spine", key="spine.port")
-        if spine.mqtt_port:
+        if not node.exists():
+            check_port(configuration.api.host, configuration.api.port, what="the API", key="api.port")
+        if spine.leaf_port and not node.exists():
+            check_port(spine.leaf_host, spine.leaf_port, what="the listener for edge nodes", key="spine.leaf_port")
+        if spine.mqtt_port and not node.exists():
             check_port(spine.mqtt_host, spine.mqtt_port, what="the MQTT listener", key="spine.mqtt_port")
         answer = _run(command("prepare", configuration_file=configuration_file), configuration)
     finally:
@@ -94,6 +103,8 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
     def component(name: str) -> ProcessSpec:
         return ProcessSpec(name=name, command=command("up", name, configuration_file=configuration_file))
 
+    if preparation.edge:
+        return _edge_stages(configuration, preparation, component("edge"))
     admitted = preparation.devices_admitted
 
     async def spine_ready() -> None:
@@ -116,6 +127,14 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
         ),
         Stage(processes=(component("historian"), component("edge"), component("api"))),
     )
+
+
+def _edge_stages(configuration: Configuration, preparation: Preparation, edge: ProcessSpec) -> Sequence[Stage]:
+    async def spine_ready() -> None:
+        await wait_ready(configuration.spine.url, SUPERVISOR, preparation.spine_password)
+
+    spine = ProcessSpec(name="spine", command=preparation.spine_command, probe=spine_ready, anew_after_full_disk=True)
+    return (Stage(processes=(spine,)), Stage(processes=(edge,)))
 
 
 def make_teller(configuration: Configuration, preparation: Preparation) -> Teller:

@@ -11,6 +11,7 @@ import msgspec
 
 from hulian.assembly.accounts import spine_users
 from hulian.assembly.configuration import Configuration
+from hulian.assembly.edge_node import node_of, prepare_node
 from hulian.assembly.inputs import topics_of
 from hulian.assembly.local import TOKEN_FILE
 from hulian.data.catalogue import Catalogue
@@ -39,6 +40,9 @@ def open_trust(configuration: Configuration, registry: Registry) -> Trust:
 
 def prepare(configuration: Configuration) -> dict[str, Any]:
     """Makes everything ready; safe to call at every start. Gives the administrator's password at the first."""
+    node = node_of(configuration)
+    if node is not None:
+        return prepare_node(configuration, node)
     data = Path(configuration.node.data)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     (data / "tmp").mkdir(exist_ok=True, mode=0o700)

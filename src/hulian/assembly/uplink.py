@@ -20,9 +20,10 @@ __all__ = ["SpineUplink"]
 
 
 class SpineUplink:
-    """`hulian.platform.edge.contract.Uplink` over one spine connection and one publisher."""
+    """`hulian.platform.edge.contract.Uplink` over one spine connection and one publisher; ``edge`` names an edge node."""
 
-    def __init__(self, spine: Spine, publisher: Publisher, organisation: str) -> None:
+    def __init__(self, spine: Spine, publisher: Publisher, organisation: str, edge: str = "") -> None:
+        self._edge = edge
         self._spine = spine
         self._publisher = publisher
         self._bundler = Bundler(publisher)
@@ -49,8 +50,17 @@ class SpineUplink:
     async def status(self, name: str, payload: bytes) -> None:
         await self._spine.publish(self._subjects.status("edge", name), payload)
 
+    async def node_status(self, payload: bytes) -> None:
+        """What the edge node says of itself."""
+        await self._spine.publish(self._subjects.status("edges", self._edge), payload)
+
+    async def order(self, payload: bytes) -> bytes:
+        """Asks the centre for newer orders; empty where there are none. Raises `SpineError`."""
+        return (await self._spine.request(self._subjects.plans(self._edge), payload, timeout=10)).payload
+
     async def requests(self, component: str) -> AsyncIterator[tuple[bytes, Callable[[bytes], Awaitable[None]]]]:
-        async for message in self._spine.messages(self._subjects.control(component)):
+        control = self._subjects.edge_control(self._edge) if self._edge else self._subjects.control(component)
+        async for message in self._spine.messages(control):
             yield message.payload, self._answer(message)
 
     def _answer(self, message: Message) -> Callable[[bytes], Awaitable[None]]:

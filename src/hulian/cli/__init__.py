@@ -64,6 +64,11 @@ for _name in ("dump", "apply"):
     _catalogue.command(f"hulian.cli.catalogue:catalogue_{_name}", name=_name)
 app.command(_catalogue)
 
+_edge = App(name="edge", help="Edge nodes: invite, join, list, approve, revoke, remove.", group=_NODE)
+for _name in ("invite", "join", "list", "approve", "revoke", "remove"):
+    _edge.command(f"hulian.cli.edges:edge_{_name}", name=_name)
+app.command(_edge)
+
 _certificate = App(name="certificate", help="Certificates of devices: list, approve, reject.", group=_SECURITY)
 for _name in ("list", "approve", "reject"):
     _certificate.command(f"hulian.cli.security:certificate_{_name}", name=_name)

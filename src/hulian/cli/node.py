@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import anyio
 from cyclopts import Parameter
 
+from hulian.cli.errors import CommandError
 from hulian.cli.local import ConfigFile, Json, read_configuration
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def up(
     """Start the platform, and keep it running until Ctrl-C.
 
     At the first start it makes the data directory, the certificates and the administrator, and prints the password once.
+    In the data directory of an edge node ('hulian edge join') it starts that node.
 
     Examples:
 
@@ -45,9 +48,13 @@ def up(
         hulian up --demo
         hulian up --config plant.toml
         hulian up historian --config plant.toml
+        hulian up edge
     """
     configuration = read_configuration(config)
-    if component != "all":
+    from hulian.assembly.node import EDGE_NODE
+
+    enrolled = (Path(configuration.node.data) / EDGE_NODE).exists()
+    if component != "all" and not (component == "edge" and enrolled and "HULIAN_NOTIFY" not in os.environ):
         from hulian.assembly.components import run_component
 
         return run_component(component, configuration, config)
@@ -56,6 +63,8 @@ def up(
     configure_logging("supervisor")
     from hulian.assembly.node import first_start, make_teller, stages
 
+    if demo and enrolled:
+        raise CommandError("an edge node has no demo plant", hint="start it at the centre: 'hulian up --demo'")
     if demo:
         from hulian.cli.demo import check_ports
 
@@ -63,6 +72,8 @@ def up(
     preparation = first_start(configuration, config)
     data, chosen = Path(configuration.node.data), stages(configuration, config, preparation)
     welcome, teller = preparation.welcome(configuration), make_teller(configuration, preparation)
+    if enrolled:
+        return run_supervised(data, chosen, welcome)
     if not demo:
         return run_supervised(data, chosen, welcome, teller=teller)
     from hulian.cli.demo import connect_plant, demo_stage

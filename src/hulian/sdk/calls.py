@@ -259,8 +259,10 @@ def browse(
     under: str | None = None,
     depth: int = 1,
     connector: str | None = None,
+    edge: str | None = None,
 ) -> Flow[records.Browsing]:
-    """What a device shows, ``depth`` levels below ``under`` (0: all). The platform's edge looks, not this computer."""
+    """What a device shows, ``depth`` levels below ``under`` (0: all). The platform's edge looks, or the edge node ``edge``, not
+    this computer."""
     body = _given(
         url=url,
         protocol=protocol,
@@ -268,6 +270,7 @@ def browse(
         credentials=_given(user=user, password=password) or None,
         under=under,
         connector=connector,
+        edge=edge,
     )
     return read((yield Request("POST", "/browse", body={**body, "depth": depth}, seconds=_SLOW)), records.Browsing)
 
@@ -297,8 +300,12 @@ def create_connector(
     password: str | None = None,
     points: Iterable[Mapping[str, Any]] = (),
     enabled: bool = True,
+    edge: str | None = None,
 ) -> Flow[records.Connector]:
-    """Connects a device: the connector starts at once. The password is kept encrypted and never shown again."""
+    """Connects a device: the connector starts at once, on the edge node ``edge`` or on the platform itself.
+
+    The password is kept encrypted and never shown again.
+    """
     body = _given(
         name=name,
         url=url,
@@ -307,6 +314,7 @@ def create_connector(
         credentials=_given(user=user, password=password) or None,
         points=[dict(item) for item in points],
         enabled=enabled,
+        edge=edge,
     )
     return read((yield Request("POST", "/connectors", body=body, seconds=_SLOW)), records.Connector)
 
@@ -330,6 +338,39 @@ def command(point: str, value: Any, *, identity: str | None = None) -> Flow[reco
     """Writes to a point that the configuration marks writable; returns when the device has confirmed it."""
     body = {"point": point, "value": value, "confirm": True, **_given(identity=identity)}
     return read((yield Request("POST", "/commands", body=body)), records.Command)
+
+
+def edges() -> Flow[list[records.Edge]]:
+    """The edge nodes, and how each one stands."""
+    return _items((yield Request("GET", "/edges")), records.Edge)
+
+
+def invite_edge(label: str = "", *, hours: float = 24.0) -> Flow[records.Invitation]:
+    """A secret with which one edge node may ask to come in."""
+    body = {"label": label, "hours": hours}
+    return read((yield Request("POST", "/edges/invitations", body=body)), records.Invitation)
+
+
+def decide_edge(name: str, decision: str, *, fingerprint: str | None = None) -> Flow[records.Edge]:
+    """Lets an edge node in (``approve``) or shuts it out (``revoke``)."""
+    body = {"decision": decision, **_given(fingerprint=fingerprint)}
+    return read((yield Request("POST", f"/edges/{escape(name)}", body=body)), records.Edge)
+
+
+def remove_edge(name: str) -> Flow[None]:
+    """Shuts an edge node out and forgets it."""
+    yield Request("DELETE", f"/edges/{escape(name)}")
+
+
+def enrol(invitation: str, name: str, request: str, password_hash: str) -> Flow[dict[str, str]]:
+    """Asks to come in, as an edge node: a claim and the fingerprint of its key."""
+    body = {"invitation": invitation, "name": name, "request": request, "password_hash": password_hash}
+    return read((yield Request("POST", "/enrolments", body=body)), dict[str, str])
+
+
+def claim_enrolment(claim: str) -> Flow[records.Admission]:
+    """How an enrolment stands, as an edge node."""
+    return read((yield Request("POST", "/enrolments/claim", body={"claim": claim})), records.Admission)
 
 
 def certificates() -> Flow[list[records.Certificate]]:

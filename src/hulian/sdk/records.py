@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 __all__ = [
+    "Admission",
     "Annotation",
     "AuditRecord",
     "Browsing",
@@ -15,8 +16,10 @@ __all__ = [
     "Command",
     "Connector",
     "Device",
+    "Edge",
     "Event",
     "Health",
+    "Invitation",
     "Job",
     "Last",
     "Ledger",
@@ -119,11 +122,43 @@ class Connector(_Record, frozen=True, kw_only=True):
     protocol: str
     url: str
     enabled: bool
+    edge: str = ""
     version: int = 0
     points: int = 0
     settings: dict[str, Any] = {}
     credentials: dict[str, str] = {}
     status: dict[str, Any] | None = None
+
+
+class Edge(_Record, frozen=True, kw_only=True):
+    """A node beside the machines; ``status`` is empty while nothing is heard of it."""
+
+    name: str
+    state: str
+    fingerprint: str
+    source: str = ""
+    connectors: list[str] = []
+    decided_by: str = ""
+    status: dict[str, Any] | None = None
+
+
+class Invitation(_Record, frozen=True, kw_only=True):
+    """A secret that is shown once."""
+
+    secret: str
+    label: str = ""
+    expires_ms: float = 0.0
+
+
+class Admission(_Record, frozen=True, kw_only=True):
+    """How an enrolment stands, with what the node needs once it is approved."""
+
+    state: str
+    organisation: str = ""
+    certificate: str = ""
+    authority: str = ""
+    leaf_port: int = 0
+    orders: str = ""
 
 
 class ProtocolInfo(_Record, frozen=True, kw_only=True):

@@ -106,6 +106,7 @@ _TAGS: Final[dict[str, str]] = {
     "history": "What was: last values, windows, aggregates, export and import.",
     "live": "What is: Server-Sent Events.",
     "connectors": "Where it comes from: connections to devices.",
+    "edges": "Nodes beside the machines: invitation, approval, revocation.",
     "records": "What happened: ledger, events, annotations, audit.",
     "accounts": "Who may: users, tokens, device credentials, certificates.",
     "system": "How it is: health, metrics, jobs.",

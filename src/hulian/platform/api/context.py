@@ -62,9 +62,13 @@ class Context:
         batches = [batch async for batch in self.queries.query(request, limits or self.limits())]
         return pa.Table.from_batches(batches, batches[-1].schema) if batches else pa.table({})
 
-    async def ask(self, component: str, request: Mapping[str, Any], *, seconds: float = 5.0) -> Any:
-        """Asks a component over the spine. Its refusal is raised under its own code; silence as `UnavailableError`."""
-        subject = f"hl.{escape(self.house.organisation)}.control.{component}"
+    async def ask(self, component: str, request: Mapping[str, Any], *, edge: str = "", seconds: float = 5.0) -> Any:
+        """Asks a component over the spine, that of an edge node where ``edge`` is named.
+
+        Its refusal is raised under its own code; silence as `UnavailableError`.
+        """
+        where = f"{component}.{escape(edge)}" if edge else component
+        subject = f"hl.{escape(self.house.organisation)}.control.{where}"
         reply = await self.house.spine.request(subject, msgspec.json.encode(request), timeout=seconds)
         try:
             answer = msgspec.json.decode(reply.payload)
@@ -74,14 +78,24 @@ class Context:
             raise RelayedError(refusal)
         return answer
 
-    async def reload_edge(self, connector: str) -> bool:
-        """Tells the edge that a connector changed. An edge that is away reads the change when it comes back: False."""
-        try:
-            await self.ask("edge", {"do": "reload", "connector": connector})
-        except HulianError as error:
-            _log.warning("the edge was not told of a change", connector=connector, error=str(error))
-            return False
-        return True
+    async def reload_edge(self, connector: str, *edges: str) -> bool:
+        """Tells the edges that a connector changed: where it runs now, and ``edges``, where it ran before.
+
+        An edge that is away reads the change when it comes back: False.
+        """
+        told = True
+        for edge in dict.fromkeys([*edges, *await in_thread(lambda: self._edge_of(connector))]):
+            try:
+                if edge:
+                    await self.house.edges.changed(edge)
+                await self.ask("edge", {"do": "reload", "connector": connector}, edge=edge)
+            except HulianError as error:
+                _log.warning("the edge was not told of a change", connector=connector, edge=edge, error=str(error))
+                told = False
+        return told
+
+    def _edge_of(self, connector: str) -> list[str]:
+        return [record.edge for record in self.catalogue.connectors() if record.name == connector]
 
     async def audit(
         self, who: Visitor, action: str, resource: str, outcome: str = "done", details: Mapping[str, Any] | None = None

@@ -21,7 +21,7 @@ from hulian.network.exchange.spine.streams import StreamFigures
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.trust import Trust
 
-__all__ = ["ComponentReport", "Decode", "Dependencies", "Message", "Queries", "Refusal", "SpineLink", "Subscribed"]
+__all__ = ["ComponentReport", "Decode", "Dependencies", "EdgeNodes", "Message", "Queries", "Refusal", "SpineLink", "Subscribed"]
 
 Decode = Callable[[bytes], Sequence[Columns]]
 """A sample message to what its batches hold; raises a `HulianError` for what is none."""
@@ -90,6 +90,19 @@ class ComponentReport(Protocol):
     detail: str
 
 
+class EdgeNodes(Protocol):
+    """What happens at the centre when the edge nodes, or what they are to run, change."""
+
+    async def changed(self, edge: str, *, state: bool = False) -> None:
+        """Another set of connectors, or (with ``state``) another decision: accounts and orders follow."""
+        ...
+
+
+class _NoEdgeNodes:
+    async def changed(self, edge: str, *, state: bool = False) -> None:
+        return None
+
+
 async def _no_streams() -> Sequence[StreamFigures]:
     return ()
 
@@ -101,11 +114,11 @@ async def _nothing() -> None:
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
     """Everything the application is built from. ``prefix`` begins the names that are proposed for new things.
-
-    ``accounts_changed`` is awaited after an MQTT credential was made or taken away: it renders the spine's accounts anew
-    and makes the server read them. ``components`` and ``streams`` are asked when somebody looks at the health; the first
-    blocks shortly. ``console`` is the folder of the built console, ``scratch`` one for files that are being
-    imported (None: the system's).
+    ``accounts_changed`` is awaited after an MQTT credential was made or taken away: it renders the spine's accounts anew and
+    makes the server read them. ``edges`` does the same for edge nodes and their orders, and ``leaf_port`` is where they reach
+    the spine, 0 where they are not served. ``components`` and ``streams`` are asked when somebody looks at the health; the
+    first blocks shortly. ``console`` is the folder of the built console, ``scratch`` one for files that are being imported
+    (None: the system's).
     """
 
     organisation: str
@@ -117,6 +130,8 @@ class Dependencies:
     decode: Decode
     configuration: ApiConfiguration = field(default_factory=ApiConfiguration)
     accounts_changed: Callable[[], Awaitable[None]] = _nothing
+    edges: EdgeNodes = field(default_factory=_NoEdgeNodes)
+    leaf_port: int = 0
     components: Callable[[], Sequence[ComponentReport]] = tuple
     streams: Callable[[], Awaitable[Sequence[StreamFigures]]] = _no_streams
     console: Path | None = None

@@ -20,7 +20,7 @@ from hulian.platform.edge.plans import PlanStore
 __all__ = ["Follower"]
 
 _log = structlog.get_logger(__name__)
-_ASK_EVERY: Final = 30.0
+_ASK_EVERY: Final = 10.0
 _TELL_EVERY: Final = 5.0
 _UP: Final = (ConnectorState.CONNECTED, ConnectorState.DEGRADED)
 
@@ -75,7 +75,7 @@ class Follower:
 
     async def _fetch(self) -> bytes:
         refused, reason = self._store.refused
-        request = {"version": self._store.version, "refused": refused, "reason": reason}
+        request = {"version": self._store.version, "refused": refused, "reason": reason, "pending": self._pending()}
         try:
             return await self._ask(msgspec.json.encode(request))
         except HulianError as error:
@@ -135,7 +135,6 @@ class Follower:
                 "refused": refused,
                 "reason": reason,
                 "connectors": len(states()),
-                "pending_certificates": self._pending(),
             }
             try:
                 await self._tell(msgspec.json.encode(status))

@@ -82,6 +82,14 @@ class Subjects:
     def control(self, component: str) -> str:
         return f"{self.root}.control.{escape(component)}"
 
+    def edge_control(self, edge: str) -> str:
+        """Where an edge node takes requests; that of the platform itself where ``edge`` is empty."""
+        return f"{self.control('edge')}.{escape(edge)}" if edge else self.control("edge")
+
+    def plans(self, edge: str) -> str:
+        """Where an edge node asks for its orders."""
+        return f"{self.root}.plans.{escape(edge)}"
+
     @property
     def query_historian(self) -> str:
         return f"{self.root}.query.historian"

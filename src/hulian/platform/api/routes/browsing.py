@@ -38,6 +38,7 @@ class BrowseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     settings: dict[str, Any] = {}
     credentials: CredentialsBody | None = None
     connector: str | None = None
+    edge: Annotated[str, Says(max_length=63, description="edge node that looks; empty: the platform itself")] = ""
     under: str | None = None
     depth: Annotated[int, Says(ge=0, le=100, description="levels; 0 for all")] = 1
 
@@ -102,7 +103,7 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
         asked["credentials"] = await in_thread(lambda: _resolved(context, data.credentials))
     await context.audit(visitor(request), Action.DEVICES_BROWSE, data.url, details={"did": "browsed"})
     try:
-        answer = await context.ask("edge", asked, seconds=_BROWSE_SECONDS + 5)
+        answer = await context.ask("edge", asked, edge=data.edge, seconds=_BROWSE_SECONDS + 5)
     except RelayedError as error:
         if error.code != _WAITS_FOR_APPROVAL:
             raise
@@ -162,8 +163,9 @@ async def command(
         "expires": time.time_ns() + int(_COMMAND_SECONDS * 1e9),
         "timeout": _COMMAND_SECONDS,
     }
+    edge = await in_thread(lambda: context.catalogue.connector(point.connector).edge) if point.connector else ""
     try:
-        await context.ask("edge", asked, seconds=_COMMAND_SECONDS + 2)
+        await context.ask("edge", asked, edge=edge, seconds=_COMMAND_SECONDS + 2)
     except RelayedError as error:
         failed = {**details, "error": error.code}
         await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", "failed", failed)

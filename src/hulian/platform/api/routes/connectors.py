@@ -68,6 +68,7 @@ class ConnectorBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     credentials: CredentialsBody = CredentialsBody()
     points: Annotated[list[ProposedPoint], Says(max_length=100_000)] = []
     enabled: bool = True
+    edge: Annotated[str, Says(max_length=63, description="edge node that it runs on; empty: the platform itself")] = ""
 
 
 class ConnectorChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +78,7 @@ class ConnectorChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     settings: dict[str, Any] | None = None
     credentials: CredentialsBody | None = None
     enabled: bool | None = None
+    edge: Annotated[str, Says(max_length=63)] | None = None
     points: Annotated[list[ProposedPoint], Says(max_length=100_000)] = []
     remove_points: list[str] = []
     version: int | None = None
@@ -89,6 +91,7 @@ class ConnectorView(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     url: str
     enabled: bool
+    edge: str
     version: int
     points: int
     settings: dict[str, Any]
@@ -123,6 +126,7 @@ def _view(context: Context, record: ConnectorRecord, points: int) -> ConnectorVi
         protocol=record.protocol,
         url=record.url,
         enabled=record.enabled,
+        edge=record.edge,
         version=record.version,
         points=points,
         settings=record.settings,
@@ -160,6 +164,11 @@ def _checked(protocol: str | None, url: str, settings: Mapping[str, Any]) -> str
     found = protocol_named(protocol) if protocol else protocol_of_url(url)
     convert(dict(settings), found.configuration, place="settings")
     return found.name
+
+
+def _known_edge(context: Context, name: str) -> str:
+    """``name``, once there is such an edge node. Raises `UnknownAccountError`."""
+    return context.trust.edges.get(name).name if name else ""
 
 
 def _kept(context: Context, name: str, given: CredentialsBody) -> dict[str, str]:
@@ -207,6 +216,7 @@ async def add_connector(
             settings=data.settings,
             credentials=_kept(context, data.name, data.credentials),
             enabled=data.enabled,
+            edge=_known_edge(context, data.edge),
         )
         context.catalogue.add_connector(record, [point.point(data.name) for point in data.points])
 
@@ -229,6 +239,7 @@ async def change_connector(
 ) -> ConnectorView:
     """The edge takes the change over at once."""
     known = _plain(name)
+    before = await in_thread(lambda: context.catalogue.connector(known).edge)
 
     def write() -> None:
         record = context.catalogue.connector(known)
@@ -241,6 +252,7 @@ async def change_connector(
             settings=data.settings,
             credentials=None if data.credentials is None else _kept(context, known, data.credentials),
             enabled=data.enabled,
+            edge=None if data.edge is None else _known_edge(context, data.edge),
         )
         if data.points:
             context.catalogue.upsert_points([point.point(known) for point in data.points])
@@ -252,7 +264,7 @@ async def change_connector(
     await context.audit(
         visitor(request), Action.CONNECTORS_WRITE, f"connector:{known}", details={"did": "changed", "fields": fields}
     )
-    await context.reload_edge(known)
+    await context.reload_edge(known, before)
     return await _one(context, known)
 
 
@@ -260,6 +272,7 @@ async def change_connector(
 async def remove_connector(request: Request[Any, Any, Any], context: NamedDependency[Context], name: FromPath[str]) -> None:
     """With its points; what they measured stays in the historian."""
     known = _plain(name)
+    before = await in_thread(lambda: context.catalogue.connector(known).edge)
 
     def write() -> None:
         context.catalogue.remove_connector(known)
@@ -267,7 +280,7 @@ async def remove_connector(request: Request[Any, Any, Any], context: NamedDepend
 
     await in_thread(write)
     await context.audit(visitor(request), Action.CONNECTORS_WRITE, f"connector:{known}", details={"did": "removed"})
-    await context.reload_edge(known)
+    await context.reload_edge(known, before)
 
 
 @post(
@@ -280,8 +293,8 @@ async def remove_connector(request: Request[Any, Any, Any], context: NamedDepend
 async def restart_connector(request: Request[Any, Any, Any], context: NamedDependency[Context], name: FromPath[str]) -> None:
     """Ends the connection and makes it again."""
     known = _plain(name)
-    await in_thread(lambda: context.catalogue.connector(known))
-    await context.ask("edge", {"do": "restart", "connector": known})
+    record = await in_thread(lambda: context.catalogue.connector(known))
+    await context.ask("edge", {"do": "restart", "connector": known}, edge=record.edge)
     await context.audit(visitor(request), Action.CONNECTORS_WRITE, f"connector:{known}", details={"did": "restarted"})
 
 

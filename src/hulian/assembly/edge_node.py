@@ -1,0 +1,186 @@
+"""A node beside the machines: how it enrols at a centre, and what it is made of afterwards.
+
+Everything lies in the data directory: ``edge-node.json`` says whose node it is, ``pki/node`` holds its key and
+certificates, ``edge`` the journals and orders. The key and the password are made here and never leave.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import bcrypt
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hulian.assembly.accounts import convert
+from hulian.assembly.configuration import Configuration
+from hulian.assembly.edge_orders import unpacked
+from hulian.network.exchange.spine import server
+from hulian.platform.edge.plans import PlanStore
+from hulian.trust import EnrolmentError, EnvelopeError, edge_account, open_envelope, private_files
+from hulian.trust.passwords import random_password
+from hulian.trust.spine_accounts import SpineAccounts
+
+__all__ = ["Applicant", "EdgeNode", "OrderedTrust", "node_of", "prepare_node", "store_of"]
+
+_FILE: Final = "edge-node.json"
+_MOST_PENDING: Final = 20
+_ROUNDS: Final = 5
+
+
+class EdgeNode(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose node this is. ``orders`` is the centre's public key for orders, in hexadecimal; ``leaf`` ``host:port``."""
+
+    name: str
+    organisation: str
+    centre: str
+    leaf: str
+    orders: str
+
+
+def node_of(configuration: Configuration) -> EdgeNode | None:
+    """The enrolment of this data directory; None for a platform of its own."""
+    content = private_files.read(Path(configuration.node.data) / _FILE)
+    return None if content is None else msgspec.json.decode(content, type=EdgeNode)
+
+
+class Applicant:
+    """An edge node on its way in: makes its key and password, and keeps what the centre gives it."""
+
+    def __init__(self, data: Path, name: str) -> None:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if private_files.read(data / _FILE) is not None:
+            raise EnrolmentError("this data directory belongs to an edge node already", hint="use another one", place=str(data))
+        if (data / "registry.db").exists():
+            raise EnrolmentError("this data directory belongs to a platform", hint="use another one", place=str(data))
+        self._data, self._name = data, name
+        self._pki = private_files.private_directory(data / "pki" / "node")
+        self._secrets = private_files.private_directory(data / "secrets")
+
+    def request(self) -> tuple[str, str]:
+        """A request for a certificate (PEM) and the hash of the password; the same ones when it is asked again."""
+        key = _key(self._pki)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, edge_account(self._name))])
+        made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+        password = private_files.create_once(self._secrets / "centre.password", random_password(32).encode())
+        return made.public_bytes(serialization.Encoding.PEM).decode(), bcrypt.hashpw(password, bcrypt.gensalt(_ROUNDS)).decode()
+
+    def admitted(self, centre: str, admission: Any) -> EdgeNode:
+        """Keeps what an approved enrolment gives, an `hulian.sdk.records.Admission`: from now on this is an edge node."""
+        host = urlsplit(centre).hostname or "127.0.0.1"
+        shown = f"[{host}]" if ":" in host else host
+        private_files.replace(self._pki / "certificate.pem", admission.certificate.encode())
+        private_files.replace(self._pki / "authority.pem", admission.authority.encode())
+        node = EdgeNode(
+            name=self._name,
+            organisation=admission.organisation,
+            centre=centre,
+            leaf=f"{shown}:{admission.leaf_port}",
+            orders=admission.orders,
+        )
+        private_files.replace(self._data / _FILE, msgspec.json.encode(node))
+        return node
+
+
+def trusted_authority(invitation: str, pem: bytes) -> bool:
+    """Whether ``pem`` is the authority that the invitation names."""
+    try:
+        digest = x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
+    except ValueError:
+        return False
+    return invitation.partition(".")[2] == digest
+
+
+def prepare_node(configuration: Configuration, node: EdgeNode) -> dict[str, Any]:
+    """Makes the node ready to start: its spine is a leaf of the centre's. Safe to call at every start."""
+    data = Path(configuration.node.data)
+    pki = data / "pki" / "node"
+    accounts = SpineAccounts(data / "secrets", node.organisation)
+    password = private_files.read(data / "secrets" / "centre.password")
+    if password is None:
+        raise EnrolmentError("the node's password is gone", place=str(data / "secrets"), hint="enrol again")
+    tls = server.Tls(certificate=str(pki / "certificate.pem"), key=str(pki / "key.pem"), authority=str(pki / "authority.pem"))
+    remote = server.LeafRemote(
+        urls=[node.leaf], user=edge_account(node.name), password=password.decode(), tls=tls, domain=f"edge-{node.name}"
+    )
+    users = [convert(user) for user in accounts.edge_node_users(node.name)]
+    settings = node_spine(configuration)
+    return {
+        "user": "",
+        "password": None,
+        "spine_command": server.prepare(settings, users, data / "spine", remote=remote),
+        "spine_password": accounts.password("supervisor"),
+        "devices_admitted": True,
+        "edge": node.name,
+        "centre": node.centre,
+    }
+
+
+def node_spine(configuration: Configuration) -> server.SpineConfiguration:
+    """The spine of an edge node: no listener for devices and none for further nodes."""
+    return msgspec.structs.replace(
+        configuration.spine, durability=configuration.node.durability.value, mqtt_port=0, leaf_port=0
+    )
+
+
+def store_of(configuration: Configuration, node: EdgeNode) -> PlanStore:
+    """The orders that this node keeps."""
+    key = _key(Path(configuration.node.data) / "pki" / "node")
+    signer = bytes.fromhex(node.orders)
+
+    def open_(sealed: bytes) -> tuple[int, bytes]:
+        version, document = open_envelope(sealed, edge=node.name, signer=signer, key=key)
+        try:
+            return version, unpacked(document)
+        except ValueError as error:
+            raise EnvelopeError(f"the order cannot be unpacked: {error}") from error
+
+    return PlanStore(Path(configuration.node.data) / "edge" / "orders", open_)
+
+
+class OrderedTrust:
+    """`hulian.network.exchange.protocols.contract.PeerTrust` of an edge node: a person at the centre decides.
+
+    What is unknown is shown to the centre with the next question for orders; at most 20 wait at a time.
+    """
+
+    def __init__(self, trusted: Callable[[], Iterable[str]], own: Callable[[str], tuple[bytes, bytes]]) -> None:
+        self._trusted = trusted
+        self.own = own
+        self._pending: dict[str, dict[str, Any]] = {}
+
+    def check(self, certificate: bytes, *, peer: str) -> bool:
+        """See `PeerTrust`."""
+        thumbprint = hashlib.sha256(certificate).hexdigest()
+        if thumbprint in self._trusted():
+            self._pending.pop(thumbprint, None)
+            return True
+        if len(self._pending) < _MOST_PENDING:
+            self._pending[thumbprint] = {"certificate": base64.b64encode(certificate).decode(), "peer": peer}
+        return False
+
+    def pending(self) -> list[dict[str, Any]]:
+        """What a person has to look at."""
+        return list(self._pending.values())
+
+
+def _key(directory: Path) -> ec.EllipticCurvePrivateKey:
+    path = private_files.private_directory(directory) / "key.pem"
+    content = private_files.read(path)
+    if content is None:
+        made = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        content = private_files.create_once(path, made)
+    key = serialization.load_pem_private_key(content, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise EnrolmentError("the node's key is of another kind", place=str(path), hint="enrol again in another directory")
+    return key

@@ -1,0 +1,206 @@
+"""An edge node beside the machines: invited, joined, approved; ordered from the centre; alone for a while; revoked."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from free_ports import free_port
+from modbus_device import modbus_device
+from plant import until
+from running import RunningPlatform
+
+pytestmark = pytest.mark.timeout(400)
+POINT = "99.118.8/press#level"
+NODE = {"address": "holding@0:uint16", "name": "level", "path": ["level"], "leaf": True, "storage": "integer"}
+
+
+class RunningEdge:
+    """``hulian edge join`` and ``hulian up`` in a directory of its own, as a person types them."""
+
+    def __init__(self, directory: Path, name: str = "press") -> None:
+        directory.mkdir()
+        self.name, self.directory = name, directory
+        self.config = directory / "hulian.toml"
+        self.config.write_text(f"[node]\ndata = '{directory / 'data'}'\n[spine]\nport = {free_port()}\n[edge]\ntrial_s = 8\n")
+        self.log = directory / "terminal.log"
+        self.process: subprocess.Popen | None = None
+
+    def _hulian(self, *arguments: str, **more) -> subprocess.Popen:
+        line = [sys.executable, "-m", "hulian", *arguments, "--config", str(self.config)]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True, **more)
+
+    def join(self, centre: str, invitation: str) -> subprocess.Popen:
+        return self._hulian("edge", "join", centre, "--name", self.name, "--invitation", invitation)
+
+    def fingerprint(self) -> str:
+        return until(lambda: re.search(r"fingerprint\s+(\S+)", self.log.read_text()), 30, "no fingerprint is shown")[1]
+
+    def start(self) -> None:
+        self.process = self._hulian("up")
+        until(lambda: f"edge node {self.name} runs" in self.log.read_text(), 60, "the node does not start")
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(30)
+
+    def __enter__(self) -> RunningEdge:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.stop()
+
+
+@pytest.fixture
+def centre(tmp_path, ports):
+    settings = f"leaf_port = {ports()}\n"
+    with RunningPlatform(tmp_path / "centre", ports, settings=settings) as running:
+        yield running
+
+
+def invited(centre: RunningPlatform) -> str:
+    with centre.sdk() as sdk:
+        return sdk.invite_edge("press hall").secret
+
+
+def joined(centre: RunningPlatform, edge: RunningEdge) -> None:
+    joining = edge.join(centre.url, invited(centre))
+    shown = edge.fingerprint()
+    with centre.sdk() as sdk:
+        (waiting,) = sdk.edges()
+        assert (waiting.name, waiting.state, waiting.fingerprint) == (edge.name, "waiting", shown)
+        sdk.decide_edge(edge.name, "approve", fingerprint=shown)
+    assert joining.wait(30) == 0, edge.log.read_text()
+
+
+def ordered(centre: RunningPlatform, url: str, name: str = "tank", point: str = POINT, **settings) -> None:
+    with centre.sdk() as sdk:
+        proposed = sdk.propose(name, [NODE], thing=point.partition("#")[0])
+        sdk.create_connector(name, url, protocol="modbus", settings={"interval": 0.2} | settings, points=proposed, edge="press")
+
+
+def state(centre: RunningPlatform, name: str) -> str:
+    with centre.sdk() as sdk:
+        found = {item.name: item for item in sdk.connectors()}[name]
+    assert found.edge == "press"
+    return (found.status or {}).get("state", "")
+
+
+def times(centre: RunningPlatform, point: str = POINT) -> list[int]:
+    with centre.sdk() as sdk:
+        return sdk.history(point, last="1d").to_arrow()["time"].cast("int64").to_pylist()
+
+
+def order(centre: RunningPlatform) -> dict:
+    with centre.sdk() as sdk:
+        (edge,) = sdk.edges()
+    return edge.status or {}
+
+
+def test_from_an_invitation_to_samples_and_back_after_a_time_alone(centre, tmp_path, ports):
+    with modbus_device(ports()) as url, RunningEdge(tmp_path / "edge") as edge:
+        joined(centre, edge)
+        edge.start()
+        ordered(centre, url)
+        until(lambda: state(centre, "tank") == "connected", 60, "the ordered connector does not run on the node")
+        until(lambda: len(times(centre)) > 5, 60, "no sample reaches the centre")
+
+        centre.stop()
+        time.sleep(5)
+        assert edge.process.poll() is None
+        centre.start()
+        back = time.time_ns()
+        until(lambda: times(centre)[-1] > back, 60, "the node does not come back")
+
+        def gap() -> bool:
+            found = sorted(times(centre))
+            return max(later - earlier for earlier, later in zip(found, found[1:], strict=False)) < 2_000_000_000
+
+        until(gap, 60, "what was measured while the centre was away does not come")
+        found = times(centre)
+        assert len(found) == len(set(found))
+        with centre.sdk() as sdk:
+            (row,) = [row for row in sdk.ledger().rows if row.source == "tank"]
+            assert row.missing == 0
+
+
+def test_a_killed_node_goes_on_by_itself_with_what_it_was_ordered(centre, tmp_path, ports):
+    with modbus_device(ports()) as url, RunningEdge(tmp_path / "edge") as edge:
+        joined(centre, edge)
+        edge.start()
+        ordered(centre, url)
+        until(lambda: len(times(centre)) > 5, 60, "no sample reaches the centre")
+        until(lambda: order(centre).get("on_trial") is False, 30, "the order is not confirmed")
+        os.killpg(edge.process.pid, signal.SIGKILL)
+        edge.process.wait()
+        centre.stop()
+        edge.log.write_text("")
+        edge.start()  # its centre is away: it runs what it was ordered last
+        journal = tmp_path / "edge" / "data" / "edge"
+        before = sum(path.stat().st_size for path in journal.rglob("*.journal"))
+        until(lambda: sum(path.stat().st_size for path in journal.rglob("*.journal")) > before, 30, "it does not measure alone")
+        centre.start()
+        back = time.time_ns()
+        until(lambda: times(centre)[-1] > back, 60, "the node does not come back")
+
+
+def test_an_order_that_does_not_come_up_is_taken_back(centre, tmp_path, ports):
+    with modbus_device(ports()) as url, RunningEdge(tmp_path / "edge") as edge:
+        joined(centre, edge)
+        edge.start()
+        ordered(centre, url)
+        until(lambda: state(centre, "tank") == "connected", 60, "the ordered connector does not run on the node")
+        until(lambda: order(centre).get("on_trial") is False, 30, "the first order is not confirmed")
+        good = order(centre)["version"]
+        with centre.sdk() as sdk:
+            sdk.change_connector("tank", url=f"modbus://127.0.0.1:{ports()}")
+        until(lambda: order(centre).get("refused", 0) > good, 60, "the bad order is not taken back")
+        assert order(centre)["version"] == good
+        assert "tank" in order(centre)["reason"]
+        until(lambda: state(centre, "tank") == "connected", 30, "the order before does not run again")
+        with centre.sdk() as sdk:
+            told = until(lambda: [e for e in sdk.events(limit=200) if e.code == "HL-EDGE-0108"], 20, "nobody says so")
+            assert told[0].hint
+            sdk.change_connector("tank", url=url, settings={"interval": 0.5})
+        until(lambda: order(centre).get("version", 0) > good + 1, 30, "a better order is not taken")
+
+
+def test_a_revoked_node_is_cut_off_and_an_approved_one_comes_back(centre, tmp_path, ports):
+    with modbus_device(ports()) as url, RunningEdge(tmp_path / "edge") as edge:
+        joined(centre, edge)
+        edge.start()
+        ordered(centre, url)
+        until(lambda: len(times(centre)) > 5, 60, "no sample reaches the centre")
+        with centre.sdk() as sdk:
+            sdk.decide_edge("press", "revoke")
+        time.sleep(3)
+        cut = times(centre)[-1]
+        time.sleep(3)
+        assert times(centre)[-1] == cut
+        with centre.sdk() as sdk:
+            sdk.decide_edge("press", "approve")
+        until(lambda: times(centre)[-1] > cut, 30, "the node does not come back")
+
+
+def test_mistakes_at_joining_are_explained(centre, tmp_path):
+    invitation = invited(centre)
+    edge = RunningEdge(tmp_path / "edge")
+    secret, _, fingerprint = invitation.partition(".")
+    for wrong, said in ((f"{secret}.{'0' * 64}", "not the centre"), (f"hle_guess.{fingerprint}", "HL-TRUST-0016")):
+        edge.log.write_text("")
+        assert edge.join(centre.url, wrong).wait(30) != 0
+        told = edge.log.read_text()
+        assert said in told
+        assert "→" in told
+        assert "Traceback" not in told
+    edge.log.write_text("")
+    assert edge.join("http://centre.example:8080", invitation).wait(30) != 0
+    assert "https" in edge.log.read_text()
