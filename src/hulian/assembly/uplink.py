@@ -45,7 +45,9 @@ class SpineUplink:
     async def event(self, event: Event) -> None:
         payload = msgspec.json.encode(event)
         identity = hashlib.blake2b(payload, digest_size=12).hexdigest()
-        await (await self._publisher.send(self._subjects.events(event.severity, event.component), payload, identity))
+        # An edge node may speak as the edge only; who it is about stands in the event.
+        subject = self._subjects.events(event.severity, "edge" if self._edge else event.component)
+        await (await self._publisher.send(subject, payload, identity))
 
     async def status(self, name: str, payload: bytes) -> None:
         await self._spine.publish(self._subjects.status("edge", name), payload)
