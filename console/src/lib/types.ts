@@ -134,6 +134,7 @@ export interface LedgerRow {
   stored: number;
   duplicated: number;
   missing: number;
+  dropped: number;
   pending: number;
   gaps: number;
   undecodable: number;

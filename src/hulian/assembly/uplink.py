@@ -15,6 +15,7 @@ from hulian.network.exchange.spine.bundle import Bundler
 from hulian.network.exchange.spine.connection import Message, Spine
 from hulian.network.exchange.spine.publisher import Published, Publisher
 from hulian.network.exchange.spine.streams import Subjects
+from hulian.platform.edge.segment import Drop
 
 __all__ = ["SpineUplink"]
 
@@ -27,6 +28,7 @@ class SpineUplink:
         self._spine = spine
         self._publisher = publisher
         self._bundler = Bundler(publisher)
+        self._organisation = organisation
         self._subjects = Subjects(organisation)
 
     @property
@@ -41,6 +43,11 @@ class SpineUplink:
 
     def encode(self, batch: SampleBatch) -> bytes:
         return codec.encode(batch)
+
+    def declare(self, source: str, epoch: int, drop: Drop) -> bytes:
+        return codec.encode_dropped(
+            codec.Dropped(self._organisation, source, epoch, drop.first, drop.last, drop.offset, drop.end, drop.time)
+        )
 
     async def event(self, event: Event) -> None:
         payload = msgspec.json.encode(event)

@@ -99,7 +99,9 @@ def live(points: Points, /, *, remote: Remote = DEFAULT_REMOTE, json: Json = Fal
 
 
 def ledger(*, remote: Remote = DEFAULT_REMOTE, json: Json = False) -> int:
-    """Show for each source what was sent, stored, duplicated, missing, pending. Exit status 1 where something is missing.
+    """Show for each source what was sent, stored, duplicated, missing, dropped, pending.
+
+    Exit status 1 where something is missing. Dropped is what a full journal dropped by its policy.
 
     Examples:
 
@@ -111,7 +113,7 @@ def ledger(*, remote: Remote = DEFAULT_REMOTE, json: Json = False) -> int:
     if json:
         emit(found)
     else:
-        columns = ["source", "state", "sent", "stored", "duplicated", "missing", "pending"]
+        columns = ["source", "state", "sent", "stored", "duplicated", "missing", "dropped", "pending"]
         rows = [{name: getattr(row, name) for name in columns} for row in found.rows]
         table(rows, columns, empty="No source has sent anything yet.")
     return 1 if found.totals.get("missing") else 0

@@ -214,7 +214,7 @@ class Browsing(_Record, frozen=True, kw_only=True):
 
 
 class LedgerRow(_Record, frozen=True, kw_only=True):
-    """What became of the samples of one source."""
+    """What became of the samples of one source: sent = stored + pending + dropped + missing."""
 
     source: str
     epoch: int = 0
@@ -222,6 +222,7 @@ class LedgerRow(_Record, frozen=True, kw_only=True):
     stored: int = 0
     duplicated: int = 0
     missing: int = 0
+    dropped: int = 0
     pending: int = 0
     state: str = ""
     last_sequence: int = 0

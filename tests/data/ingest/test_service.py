@@ -20,7 +20,7 @@ from hulian.kernel.event import Event, Severity
 from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.spine.bundle import pack
-from hulian.network.exchange.spine.codec import encode
+from hulian.network.exchange.spine.codec import Dropped, encode, encode_dropped
 from hulian.network.exchange.spine.errors import SpineUnavailableError
 from hulian.network.exchange.spine.publisher import Publisher
 from hulian.network.exchange.spine.streams import Subjects
@@ -54,6 +54,15 @@ class Plant:
                         return row
                 await asyncio.sleep(0.05)
 
+    async def answers(self):
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await self.client.ledger()
+                    break
+                except SpineUnavailableError:
+                    await asyncio.sleep(0.1)
+
     async def events(self, count, code, seconds=30.0):
         async with asyncio.timeout(seconds):
             while True:
@@ -72,13 +81,7 @@ async def plant(make_node, make_historian, anyio_backend):
     historian.start()
     async with await node.connect("edge") as edge, await node.connect("api") as api, Publisher(edge) as publisher:
         one = Plant(node, historian, edge, api, publisher)
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    await one.client.ledger()
-                    break
-                except SpineUnavailableError:
-                    await asyncio.sleep(0.1)
+        await one.answers()
         yield one
 
 
@@ -250,3 +253,28 @@ async def test_nobody_answers_is_an_error_at_once(make_node):
             with pytest.raises(HulianError) as caught:
                 await question
             assert caught.value.code == "HL-SPINE-0001"
+
+
+async def test_a_gap_that_the_edge_declares_as_dropped_is_closed_with_that_explanation(plant):
+    await plant.doubles(1, 0)
+    await plant.doubles(4, 30)
+    await plant.row(lambda row: row.missing == 20)
+    await plant.events(1, "HL-INGEST-0101")
+    declared = encode_dropped(Dropped(ORGANISATION, "pump", 1, 2, 3, 10, 30, time.time_ns()))
+    forged = encode_dropped(Dropped(ORGANISATION, "boiler", 1, 1, 9, 0, 90, time.time_ns()))
+    await (await plant.publisher.send(SUBJECTS.samples("pump"), forged))
+    await (await plant.publisher.send(SUBJECTS.samples("pump"), declared))
+    await plant.doubles(5, 40)
+    row = await plant.row(lambda row: row.stored == 30 and row.dropped)
+    assert (row.missing, row.dropped, row.gaps, row.sent, row.state) == (0, 20, 0, 50, "dropped")
+    assert row.undecodable == 1, "another source's declaration was believed"
+    assert not [row for row in await plant.client.ledger() if row.source == "boiler"]
+    _, closed = sorted(await plant.events(2, "HL-INGEST-0101"), key=lambda found: found["time"])
+    assert not closed["active"]
+    assert "20 were dropped" in closed["message"]
+    plant.historian.kill()
+    plant.historian.start()
+    await plant.answers()
+    await plant.doubles(2, 10)
+    row = await plant.row(lambda row: row.stored == 40)
+    assert (row.dropped, row.missing, row.sent) == (10, 0, 50), "a batch that came all the same is stored"

@@ -118,11 +118,101 @@ def test_a_full_journal_stays_within_its_bound_and_counts_what_it_dropped(tmp_pa
         assert journal.append([(7, text(b"z" * 1500))])
         assert journal.bytes <= bound
     records = everything(journal)
-    kept = sum(record.rows for record in records)
-    assert journal.dropped > 0
+    (drop,) = [record.drop for record in records if record.drop]
+    kept = sum(record.rows for record in records if not record.drop)
+    assert journal.dropped == drop.end - drop.offset > 0
     assert kept + journal.dropped == journal.offset == 14_000
-    assert (records[-1].sequence == 2000) == (policy is BufferPolicy.DROP_OLDEST)
-    assert (records[0].sequence == 1) == (policy is BufferPolicy.DROP_NEWEST)
+    assert (drop.offset, drop.end) == ((drop.first - 1) * 7, drop.last * 7)
+    if policy is BufferPolicy.DROP_OLDEST:
+        assert (records[0].drop, drop.first, records[-1].sequence) == (drop, 1, 2000)
+    else:
+        assert (records[-1].drop, drop.last, records[0].sequence) == (drop, 2000, 1)
+
+
+@pytest.mark.parametrize("policy", BufferPolicy)
+def test_what_was_dropped_is_known_after_kill_9(tmp_path, policy):
+    """Nothing is closed: what the next life finds is what the files hold."""
+    journal = make(tmp_path, bound=1 << 20, policy=policy)
+    for number in range(2000):
+        journal.append([(7, text(b"z" * 1500))], position=number)
+    again = make(tmp_path, bound=1 << 20, policy=policy)
+    assert (again.sequence, again.offset, again.position, again.bytes) == (2000, 14_000, 1999, journal.bytes)
+    assert everything(again) == everything(journal)
+    again.append([(3, text(b"on"))])
+    assert (again.sequence, again.offset) == (2001, 14_003)
+
+
+def test_an_end_between_a_longer_declaration_and_the_removal_of_the_shorter_one(tmp_path):
+    journal = make(tmp_path, bound=1 << 20)
+    while not journal.dropped:
+        journal.append([(1, text(b"z" * 1500))])
+    (first, *_) = sorted(tmp_path.glob("*.journal"))
+    kept = first.read_bytes()
+    before = journal.dropped
+    while journal.dropped == before:
+        journal.append([(1, text(b"z" * 1500))])
+    assert not first.exists()
+    first.write_bytes(kept)
+    again = make(tmp_path, bound=1 << 20)
+    assert everything(again) == everything(journal)
+    assert again.bytes == journal.bytes
+
+
+def test_what_stood_in_a_segment_before_its_declaration_is_cut(tmp_path):
+    """The end may come between the declaration and the cut behind it."""
+    journal = make(tmp_path, bound=1 << 20)
+    journal.append([(1, text(b"z" * 500)), (1, text(b"y" * 500))])
+    (path,) = tmp_path.glob("*.journal")
+    rest = path.read_bytes()
+    journal._add_segment()
+    assert journal._drop_oldest()
+    declared = path.read_bytes()
+    path.write_bytes(declared + rest[len(declared) :])
+    again = make(tmp_path, bound=1 << 20)
+    assert [(record.drop.first, record.drop.last) for record in everything(again)] == [(1, 2)]
+    assert path.read_bytes() == declared
+
+
+def test_a_declaration_that_grows_is_read_again(tmp_path):
+    journal = make(tmp_path, bound=1 << 20, policy=BufferPolicy.DROP_NEWEST)
+    while not journal.dropped:
+        journal.append([(1, text(b"z" * 1500))])
+    cursor = journal.cursor()
+    last = None
+    while True:
+        records, cursor = journal.read(cursor)
+        if not records:
+            break
+        last = records[-1]
+    assert last.drop.last == journal.sequence
+    journal.append([(4, text(b"z" * 1500))])
+    (record,), cursor = journal.read(cursor)
+    assert (record.drop.first, record.drop.last, record.drop.end) == (last.drop.first, journal.sequence, journal.offset)
+    assert journal.read(cursor)[0] == []
+    journal.acknowledge(last.drop.first - 1)
+    journal.append([(2, text(b"on"))])
+    assert [one.sequence for one in journal.read(cursor)[0]] == [journal.sequence]
+
+
+def test_samples_that_never_came_here_have_their_place(tmp_path):
+    journal = make(tmp_path)
+    journal.append([(3, text(b"a"))])
+    assert journal.lose(500)
+    assert journal.lose(20)
+    journal.append([(1, text(b"b"))])
+    records = everything(make(tmp_path))
+    assert [(record.sequence, record.rows) for record in records] == [(1, 3), (3, 520), (4, 1)]
+    assert records[-1].payload.endswith(b"/4/523/b")
+
+
+def test_the_number_of_files_is_bounded_where_declarations_alternate_with_batches(tmp_path):
+    journal = make(tmp_path, bound=1 << 20, policy=BufferPolicy.DROP_NEWEST)
+    for _ in range(3000):
+        journal.append([(1, text(b"s" * 100))])
+        journal.append([(1, text(b"z" * (1 << 20)))])
+    assert len(list(tmp_path.glob("*.journal"))) < 100
+    records = everything(journal)
+    assert sum(record.rows for record in records) == journal.offset == 6000
 
 
 def test_dropping_the_oldest_does_not_count_what_was_acknowledged(tmp_path):
@@ -132,7 +222,9 @@ def test_dropping_the_oldest_does_not_count_what_was_acknowledged(tmp_path):
     journal.acknowledge(40)
     for _ in range(2000):
         journal.append([(1, text(b"z" * 1500))])
-    assert len(everything(journal)) + journal.dropped + 40 == journal.offset
+    records = everything(journal)
+    assert records[0].drop.first == 41
+    assert sum(record.rows for record in records if not record.drop) + journal.dropped + 40 == journal.offset
 
 
 def test_a_foreign_file_is_an_error_with_its_place(tmp_path):

@@ -10,7 +10,7 @@ __all__ = ["IngestEvent"]
 class IngestEvent(EventCode):
     """Codes and meanings; see `EventCode`."""
 
-    GAP = "HL-INGEST-0101", "Samples of a source are missing; over when they have come."
+    GAP = "HL-INGEST-0101", "Samples of a source are missing; over when they have come, or the edge has declared them dropped."
     UNDECODABLE = "HL-INGEST-0102", "Messages of a source are no sample batches; they are kept as dead letters."
     NEW_EPOCH = "HL-INGEST-0103", "A source began to count anew: its journal was lost or replaced."
     STREAM_REPLACED = "HL-INGEST-0104", "A stream was made anew or lost its end; it is read again."

@@ -28,7 +28,7 @@ from hulian.kernel.event import Event, Severity
 from hulian.kernel.identifier import unescape
 from hulian.kernel.sample import Columns
 from hulian.network.exchange.spine.bundle import unpack
-from hulian.network.exchange.spine.codec import Bulk, Group, decode_many, join
+from hulian.network.exchange.spine.codec import Bulk, Dropped, Group, decode_many, join
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.consumer import BatchConsumer, Delivery
 from hulian.network.exchange.spine.errors import CodecError, SpineUnavailableError, StreamError
@@ -331,7 +331,7 @@ class SampleIntake(Intake):
         now = time.time_ns()
         reasons = {index: str(error) for index, error in bulk.errors}
         groups = self._own(bulk.groups, deliveries, reasons)
-        decision = self._ledger.decide(groups, now)
+        decision = self._ledger.decide(groups, now, self._declared(bulk.dropped, deliveries, reasons))
         columns = join(groups, decision.keep)
         dead = []
         for index, reason in sorted(reasons.items()):
@@ -351,6 +351,16 @@ class SampleIntake(Intake):
             else:
                 text = f"the batch names {group.organisation}/{group.source}, its subject another source"
                 reasons.update((index, text) for index in group.places.tolist())
+        return own
+
+    def _declared(self, dropped: Sequence[Dropped], messages: Sequence[Delivery], reasons: dict[int, str]) -> list[Dropped]:
+        """As `_own`, of declarations."""
+        own: list[Dropped] = []
+        for one in dropped:
+            if one.organisation == self._organisation and _source_of(messages[one.place][1]) == one.source:
+                own.append(one)
+            else:
+                reasons[one.place] = f"the declaration names {one.organisation}/{one.source}, its subject another source"
         return own
 
     def insert(self, plan: _SamplePlan, token: str) -> None:
@@ -381,11 +391,12 @@ class SampleIntake(Intake):
             )
             for life in decision.began
         ]
+        touched = {id(life): life for life in decision.touched}
         for source in sorted({source for source, _ in decision.closed}):
             if not self._ledger.announced_holes(source):
-                events.append(
-                    event(IngestEvent.GAP, Severity.INFO, source, f"the missing samples of {source} have come", active=False)
-                )
+                dropped, lives = self._ledger.explained(source)
+                touched |= {id(life): life for life in lives}
+                events.append(_closed(source, dropped))
         events += [
             event(
                 IngestEvent.MISCOUNTED,
@@ -399,21 +410,24 @@ class SampleIntake(Intake):
         if plan.dead:
             self._mourn(plan.dead, events)
         counters = [(name, value) for name, value in (("dead", len(plan.dead)), ("expired", gone)) if value]
-        return decision.touched, plan.dead, events, counters
+        return list(touched.values()), plan.dead, events, counters
 
     def settle(self, plan: _SamplePlan) -> None:
+        for letter in plan.dead:
+            source = _source_of(letter.subject.encode()) or letter.subject
+            self._ledger.undecodable[source] = self._ledger.undecodable.get(source, 0) + 1
         self._ledger.settle(plan.decision.touched)
+        self.dead += len(plan.dead)
         self.samples += plan.decision.samples
         self.duplicates += plan.decision.duplicates
 
     def _mourn(self, dead: Sequence[DeadLetter], events: list[Event]) -> None:
-        """Counts undecodable messages by source, and says so once a source and block."""
+        """Says once a source and block how many messages could not be read."""
         by_subject: dict[str, list[DeadLetter]] = {}
         for letter in dead:
             by_subject.setdefault(letter.subject, []).append(letter)
         for subject, letters in by_subject.items():
             source = _source_of(subject.encode()) or subject
-            self._ledger.undecodable[source] = self._ledger.undecodable.get(source, 0) + len(letters)
             events.append(
                 event(
                     IngestEvent.UNDECODABLE,
@@ -424,7 +438,21 @@ class SampleIntake(Intake):
                     details={"stream": self.stream, "sequence": letters[0].sequence, "bytes": letters[0].size},
                 )
             )
-        self.dead += len(dead)
+
+
+def _closed(source: str, dropped: int) -> Event:
+    """No sample of ``source`` is missing any more; ``dropped`` of those that were reported never come."""
+    if not dropped:
+        return event(IngestEvent.GAP, Severity.INFO, source, f"the missing samples of {source} have come", active=False)
+    return event(
+        IngestEvent.GAP,
+        Severity.INFO,
+        source,
+        f"no samples of {source} are missing: {dropped} were dropped at the edge by the policy of its full journal",
+        hint="bring the spine back sooner, or raise edge.buffer_mb; the ledger counts them as dropped",
+        active=False,
+        details={"dropped": dropped},
+    )
 
 
 def _source_of(subject: bytes) -> str:

@@ -2,35 +2,35 @@
 
 A source numbers its batches within an epoch from 1 without a hole, and says in each how many samples came before it
 (`BatchHeader`). So a repeated batch is recognised however late it comes, and a hole is counted in samples without having
-seen them. The ledger guesses nothing: ``sent = stored + missing + pending``, always.
+seen them. What a full journal dropped by its policy the edge declares (`Dropped`), and only that is called dropped; a batch
+of it that comes all the same is stored. The ledger guesses nothing: ``sent = stored + pending + dropped + missing``, always.
 """
 
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from hulian.network.exchange.spine.codec import Group
+from hulian.data.ingest.life import Decision, Hole, Life, declare, enter
+from hulian.network.exchange.spine.codec import Dropped, Group
 
 __all__ = ["Decision", "Hole", "Ledger", "LedgerRow", "Life"]
-
-Numbers = npt.NDArray[np.int64]
 
 
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
     """The account of one source, in samples. Times are UTC ns.
 
     ``sent`` what the source says it took from its device; ``stored`` what the historian holds of it; ``duplicated`` what
-    came again and was recognised; ``missing`` what was numbered and has not come (``gaps`` holes); ``pending`` what is
-    on its way: journalled at the edge, not stored yet. ``since`` the account's first entry, ``last_time`` when the edge
-    took the newest batch stored, ``last_sequence`` its number within ``epoch``. ``undecodable`` messages came under the
-    source's name and were no batch. ``state``: ``complete``, ``pending`` or ``gap``.
+    came again and was recognised; ``dropped`` what the edge declares that its full journal dropped; ``missing`` what was
+    numbered, has not come and is not declared (``gaps`` holes); ``pending`` what is on its way: journalled at the edge, not
+    stored yet. ``since`` the account's first entry, ``last_time`` when the edge took the newest batch stored,
+    ``last_sequence`` the newest number within ``epoch`` that is accounted for. ``undecodable`` messages came under the source's
+    name and were no batch. ``state``: ``gap`` where samples are missing, else ``pending``, else ``dropped`` where any ever
+    were, else ``complete``.
     """
 
     source: str
@@ -46,50 +46,7 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     gaps: int = 0
     undecodable: int = 0
-
-
-class Hole(msgspec.Struct):
-    """Batches ``first`` to ``last`` that have not come, samples ``offset`` to ``end`` of the epoch."""
-
-    first: int
-    last: int
-    offset: int
-    end: int
-    opened: int
-    announced: bool = False
-
-
-class Life(msgspec.Struct):
-    """One epoch of one source."""
-
-    source: str
-    epoch: int
-    next_sequence: int = 1
-    next_offset: int = 0
-    stored: int = 0
-    duplicated: int = 0
-    since: int = 0
-    last_time: int = 0
-    miscounts: int = 0
-    holes: list[Hole] = []
-
-    @property
-    def missing(self) -> int:
-        return sum(hole.end - hole.offset for hole in self.holes)
-
-
-class Decision(NamedTuple):
-    """What a block changed: which messages of each group are new, the lives touched, and what is worth telling."""
-
-    keep: list[npt.NDArray[np.bool_]]
-    touched: list[Life]
-    began: list[Life]
-    """Lives of a higher epoch than any before of a source that was known."""
-    closed: list[tuple[str, Hole]]
-    """Announced holes that are filled now."""
-    miscounted: list[str]
-    samples: int
-    duplicates: int
+    dropped: int = 0
 
 
 class _Account(NamedTuple):
@@ -101,6 +58,7 @@ class _Account(NamedTuple):
     stored: int = 0
     duplicated: int = 0
     missing: int = 0
+    dropped: int = 0
     gaps: int = 0
     since: int = 0
     last_time: int = 0
@@ -137,16 +95,23 @@ class Ledger:
                     sum(life.stored for life in found.values()),
                     sum(life.duplicated for life in found.values()),
                     sum(life.missing for life in found.values()),
-                    sum(len(life.holes) for life in found.values()),
+                    sum(life.dropped for life in found.values()),
+                    sum(life.gaps for life in found.values()),
                     min(life.since for life in found.values()),
                     max(life.last_time for life in found.values()),
                 )
 
-    def decide(self, groups: Sequence[Group], now: int) -> Decision:
+    def decide(self, groups: Sequence[Group], now: int, dropped: Sequence[Dropped] = ()) -> Decision:
         """Enters a block: decides for each message whether it is new, and counts. The same block on the same accounts gives
         the same decision."""
         with self._lock:
-            return self._decide(groups, now)
+            decision = self._decide(groups, now)
+            touched = {id(life): life for life in decision.touched}
+            for one in dropped:
+                life = self._life(one.source, one.epoch, now, decision)
+                declare(life, one, now, decision)
+                touched[id(life)] = life
+            return decision._replace(touched=list(touched.values()))
 
     def _decide(self, groups: Sequence[Group], now: int) -> Decision:
         decision = Decision([np.zeros(len(group.places), np.bool_) for group in groups], [], [], [], [], 0, 0)
@@ -166,7 +131,7 @@ class Ledger:
             for one in np.split(order, np.flatnonzero(np.diff(epoch[order])) + 1):
                 life = self._life(source, int(epoch[one[0]]), now, decision)
                 before = life.stored, life.duplicated
-                keep[one] = _enter(life, sequence[one], offset[one], count[one], now, decision)
+                keep[one] = enter(life, sequence[one], offset[one], count[one], now, decision)
                 samples += life.stored - before[0]
                 duplicates += life.duplicated - before[1]
                 life.last_time = max(life.last_time, int(received[one].max()))
@@ -200,13 +165,30 @@ class Ledger:
                 for lives in self._lives.values()
                 for life in lives.values()
                 for hole in life.holes
-                if not hole.announced and hole.opened <= before
+                if not (hole.announced or hole.dropped) and hole.opened <= before
             ]
 
     def announced_holes(self, source: str) -> int:
         """How many reported holes of ``source`` are still open."""
         with self._lock:
-            return sum(hole.announced for life in self._lives.get(source, {}).values() for hole in life.holes)
+            return sum(hole.announced and not hole.dropped for hole in self._holes(source))
+
+    def explained(self, source: str) -> tuple[int, list[Life]]:
+        """Samples of ``source`` that were reported as missing and turned out to be dropped, each told once; and the lives in
+        which this is noted now."""
+        with self._lock:
+            samples, lives = 0, []
+            for life in self._lives.get(source, {}).values():
+                told = [hole for hole in life.holes if hole.dropped and hole.announced]
+                for hole in told:
+                    samples += hole.end - hole.offset
+                    hole.announced = False
+                if told:
+                    lives.append(life)
+            return samples, lives
+
+    def _holes(self, source: str) -> Iterable[Hole]:
+        return (hole for life in self._lives.get(source, {}).values() for hole in life.holes)
 
     def rows(self) -> list[LedgerRow]:
         """One row a source, by name, of what is stored."""
@@ -223,7 +205,7 @@ class Ledger:
         return LedgerRow(
             source=source,
             epoch=account.epoch,
-            sent=account.stored + account.missing + pending,
+            sent=account.stored + account.missing + account.dropped + pending,
             stored=account.stored,
             duplicated=account.duplicated,
             missing=account.missing,
@@ -231,76 +213,8 @@ class Ledger:
             since=account.since,
             last_time=account.last_time,
             last_sequence=account.next_sequence - 1,
-            state="gap" if account.gaps else "pending" if pending else "complete",
+            state="gap" if account.gaps else "pending" if pending else "dropped" if account.dropped else "complete",
             gaps=account.gaps,
             undecodable=self.undecodable.get(source, 0),
+            dropped=account.dropped,
         )
-
-
-def _enter(
-    life: Life, sequence: Numbers, offset: Numbers, count: Numbers, now: int, decision: Decision
-) -> npt.NDArray[np.bool_]:
-    """Enters batches of one life, sorted by sequence; gives which of them are new."""
-    keep = np.ones(len(sequence), np.bool_)
-    keep[1:] = sequence[1:] != sequence[:-1]
-    if not keep.all():
-        life.duplicated += int(count[~keep].sum())
-        sequence, offset, count = sequence[keep], offset[keep], count[keep]
-    ends = offset + count
-    new = len(sequence)
-    if (
-        sequence[0] == life.next_sequence
-        and offset[0] == life.next_offset
-        and sequence[-1] - sequence[0] + 1 == new
-        and bool((offset[1:] == ends[:-1]).all())
-    ):
-        life.next_sequence = int(sequence[-1]) + 1
-        life.next_offset = int(ends[-1])
-        life.stored += int(count.sum())
-        return keep
-    fresh = np.zeros(new, np.bool_)
-    for place, (number, start, samples) in enumerate(zip(sequence.tolist(), offset.tolist(), count.tolist(), strict=True)):
-        fresh[place] = _enter_one(life, number, start, samples, now, decision)
-    keep[np.flatnonzero(keep)] = fresh
-    return keep
-
-
-def _enter_one(life: Life, sequence: int, offset: int, count: int, now: int, decision: Decision) -> bool:
-    if sequence < life.next_sequence:
-        if not _fill(life, sequence, offset, count, decision):
-            life.duplicated += count
-            return False
-        life.stored += count
-        return True
-    if sequence > life.next_sequence:
-        end = max(offset, life.next_offset)
-        life.holes.append(Hole(life.next_sequence, sequence - 1, life.next_offset, end, now))
-    if offset < life.next_offset or (sequence == life.next_sequence and offset != life.next_offset):
-        life.miscounts += 1
-        decision.miscounted.append(life.source)
-    life.next_sequence = sequence + 1
-    life.next_offset = max(offset, life.next_offset) + count
-    life.stored += count
-    return True
-
-
-def _fill(life: Life, sequence: int, offset: int, count: int, decision: Decision) -> bool:
-    """Takes ``sequence`` out of the hole that holds it; False where none does: it was stored before."""
-    place = bisect_right(life.holes, sequence, key=lambda hole: hole.first) - 1
-    if place < 0 or life.holes[place].last < sequence:
-        return False
-    hole = life.holes[place]
-    left_end = min(max(offset, hole.offset), hole.end)
-    right_offset = min(max(offset + count, left_end), hole.end)
-    if not hole.offset <= offset <= offset + count <= hole.end:
-        life.miscounts += 1
-        decision.miscounted.append(life.source)
-    parts = []
-    if hole.first < sequence:
-        parts.append(Hole(hole.first, sequence - 1, hole.offset, left_end, hole.opened, hole.announced))
-    if sequence < hole.last:
-        parts.append(Hole(sequence + 1, hole.last, right_offset, hole.end, hole.opened, hole.announced))
-    if not parts and hole.announced:
-        decision.closed.append((life.source, hole))
-    life.holes[place : place + 1] = parts
-    return True

@@ -277,7 +277,7 @@ def _missing(life: Life, hole: Hole) -> Event:
         Severity.ERROR,
         life.source,
         f"{samples} samples of {life.source} are missing (batches {hole.first} to {hole.last})",
-        hint="if the edge still has them they come by themselves; its journal says whether it dropped any",
+        hint="what the edge still has comes by itself; what its full journal dropped it declares, and then it is not missing",
         active=True,
         details={"epoch": life.epoch, "first": hole.first, "last": hole.last, "samples": samples},
     )

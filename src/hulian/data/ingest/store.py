@@ -23,7 +23,7 @@ from hulian.kernel.event import Event
 
 __all__ = ["DeadLetter", "IngestStore", "Intent", "Position"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEAD: Final = 4096
 
 _SCHEMA = """
@@ -31,16 +31,27 @@ CREATE TABLE position (stream TEXT PRIMARY KEY, generation INTEGER NOT NULL, cre
   intent_first INTEGER, intent_last INTEGER, intent_token TEXT) STRICT;
 CREATE TABLE life (source TEXT NOT NULL, epoch INTEGER NOT NULL, next_sequence INTEGER NOT NULL, next_offset INTEGER NOT NULL,
   stored INTEGER NOT NULL, duplicated INTEGER NOT NULL, since INTEGER NOT NULL, last_time INTEGER NOT NULL,
-  miscounts INTEGER NOT NULL, PRIMARY KEY (source, epoch)) STRICT, WITHOUT ROWID;
+  miscounts INTEGER NOT NULL, forgotten INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (source, epoch)) STRICT, WITHOUT ROWID;
 CREATE TABLE hole (source TEXT NOT NULL, epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
   "offset" INTEGER NOT NULL, "end" INTEGER NOT NULL, opened INTEGER NOT NULL, announced INTEGER NOT NULL,
-  PRIMARY KEY (source, epoch, first)) STRICT, WITHOUT ROWID;
+  dropped INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (source, epoch, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE dead (id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, sequence INTEGER NOT NULL, subject TEXT NOT NULL,
   reason TEXT NOT NULL, size INTEGER NOT NULL, head BLOB NOT NULL, time INTEGER NOT NULL) STRICT;
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL) STRICT;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
+_STEPS: Final = {
+    1: """
+ALTER TABLE life ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hole ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
+""",
+}
+"""What makes a file of each older version one of the next."""
+
+_HoleRow = tuple[int, int, int, int, int, bool, bool]
+_Kept = dict[tuple[str, int], dict[int, _HoleRow]]
+"""The holes on disk, by source and epoch and by their first batch."""
 
 
 class Intent(NamedTuple):
@@ -82,6 +93,7 @@ class IngestStore:
         self._path = path
         self._lock = threading.Lock()
         self._dead_letters = dead_letters
+        self._kept: _Kept = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
@@ -91,8 +103,9 @@ class IngestStore:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version > _VERSION:
                 raise LedgerVersionError(f"the ledger has version {version}, this program knows {_VERSION}", place=str(path))
-            if version == 0:
-                self._connection.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={_VERSION};COMMIT;")
+            steps = [_SCHEMA] if version == 0 else [_STEPS[number] for number in range(version, _VERSION)]
+            if steps:
+                self._connection.executescript(f"BEGIN;{''.join(steps)}PRAGMA user_version={_VERSION};COMMIT;")
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"the ledger cannot be opened: {error}", place=str(path)) from error
 
@@ -151,7 +164,7 @@ class IngestStore:
                 "UPDATE position SET position=?, intent_first=NULL, intent_last=NULL, intent_token=NULL WHERE stream=?",
                 (position, stream),
             )
-            self._keep(connection, lives)
+            kept = self._keep(connection, lives)
             if dead:
                 connection.executemany(
                     "INSERT INTO dead (stream, sequence, subject, reason, size, head, time) VALUES (?,?,?,?,?,?,?)",
@@ -164,12 +177,14 @@ class IngestStore:
                     (name, value),
                 )
             self._tell(connection, events)
+        self._kept |= kept
 
-    @staticmethod
-    def _keep(connection: sqlite3.Connection, lives: Iterable[Life]) -> None:
+    def _keep(self, connection: sqlite3.Connection, lives: Iterable[Life]) -> _Kept:
+        """Writes the accounts, of their holes what differs from the disk; gives the holes, to be taken over once it is safe."""
+        kept: _Kept = {}
         for life in lives:
             connection.execute(
-                "INSERT OR REPLACE INTO life VALUES (?,?,?,?,?,?,?,?,?)",
+                "INSERT OR REPLACE INTO life VALUES (?,?,?,?,?,?,?,?,?,?)",
                 (
                     life.source,
                     life.epoch,
@@ -180,16 +195,21 @@ class IngestStore:
                     life.since,
                     life.last_time,
                     life.miscounts,
+                    life.forgotten,
                 ),
             )
-            connection.execute("DELETE FROM hole WHERE source=? AND epoch=?", (life.source, life.epoch))
-            connection.executemany(
-                "INSERT INTO hole VALUES (?,?,?,?,?,?,?,?)",
-                [
-                    (life.source, life.epoch, hole.first, hole.last, hole.offset, hole.end, hole.opened, hole.announced)
-                    for hole in life.holes
-                ],
-            )
+            key = life.source, life.epoch
+            before = self._kept.get(key)
+            if before is None:
+                connection.execute("DELETE FROM hole WHERE source=? AND epoch=?", key)
+                before = {}
+            now: dict[int, _HoleRow] = {hole.first: msgspec.structs.astuple(hole) for hole in life.holes}
+            gone = [(*key, first) for first in before.keys() - now.keys()]
+            changed = [(*key, *row) for first, row in now.items() if before.get(first) != row]
+            connection.executemany("DELETE FROM hole WHERE source=? AND epoch=? AND first=?", gone)
+            connection.executemany("INSERT OR REPLACE INTO hole VALUES (?,?,?,?,?,?,?,?,?)", changed)
+            kept[key] = now
+        return kept
 
     @staticmethod
     def _tell(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
@@ -198,8 +218,9 @@ class IngestStore:
     def keep(self, lives: Iterable[Life], events: Sequence[Event]) -> None:
         """Accounts and events outside a block, e.g. a hole that was announced."""
         with self._transaction() as connection:
-            self._keep(connection, lives)
+            kept = self._keep(connection, lives)
             self._tell(connection, events)
+        self._kept |= kept
 
     def lives(self) -> list[Life]:
         """Every account."""
@@ -208,10 +229,10 @@ class IngestStore:
                 (row[0], row[1]): _life(row)
                 for row in connection.execute("SELECT * FROM life ORDER BY source, epoch").fetchall()
             }
-            for source, epoch, first, last, offset, end, opened, announced in connection.execute(
+            for source, epoch, first, last, offset, end, opened, announced, dropped in connection.execute(
                 "SELECT * FROM hole ORDER BY source, epoch, first"
             ).fetchall():
-                found[source, epoch].holes.append(Hole(first, last, offset, end, opened, bool(announced)))
+                found[source, epoch].holes.append(Hole(first, last, offset, end, opened, bool(announced), bool(dropped)))
         return list(found.values())
 
     def counters(self) -> dict[str, int]:
@@ -260,6 +281,6 @@ class IngestStore:
             self._connection.close()
 
 
-def _life(row: tuple[str, int, int, int, int, int, int, int, int]) -> Life:
-    source, epoch, next_sequence, next_offset, stored, duplicated, since, last_time, miscounts = row
-    return Life(source, epoch, next_sequence, next_offset, stored, duplicated, since, last_time, miscounts, [])
+def _life(row: tuple[str, int, int, int, int, int, int, int, int, int]) -> Life:
+    source, epoch, next_sequence, next_offset, stored, duplicated, since, last_time, miscounts, forgotten = row
+    return Life(source, epoch, next_sequence, next_offset, stored, duplicated, since, last_time, miscounts, [], forgotten)

@@ -9,6 +9,7 @@ import msgspec
 
 from hulian.kernel.sample import SampleBatch
 from hulian.network.exchange.protocols.contract import Binding, Credentials
+from hulian.platform.edge.segment import Drop
 
 __all__ = ["ConnectorPlan", "Inputs", "PlantSource", "Uplink"]
 
@@ -60,6 +61,10 @@ class Uplink(Protocol):
         ...
 
     def encode(self, batch: SampleBatch) -> bytes: ...
+
+    def declare(self, source: str, epoch: int, drop: Drop) -> bytes:
+        """The message that batches of ``source`` were dropped and never come; sent as a batch is."""
+        ...
 
     async def event(self, event: Any) -> None: ...
 

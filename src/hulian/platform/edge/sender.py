@@ -11,7 +11,7 @@ import anyio
 from hulian.kernel.event import Event, Severity
 from hulian.platform.edge.contract import Uplink
 from hulian.platform.edge.events import EdgeEvent
-from hulian.platform.edge.journal import Journal
+from hulian.platform.edge.journal import Journal, Record
 
 __all__ = ["Sender"]
 
@@ -34,6 +34,8 @@ class Sender:
         self._settled = anyio.Event()
         self._under_way = 0
         self._stored: set[int] = set()
+        self._declared: list[tuple[int, int]] = []
+        """Ranges of dropped batches that the spine has been told, and that do not follow on what is acknowledged yet."""
         self._failure: Exception | None = None
         self._told = False
         self._failing_since = 0.0
@@ -54,6 +56,7 @@ class Sender:
                 delay = min(delay * 2, 5.0)
                 self._failure = None
                 self._stored.clear()
+                self._declared.clear()
                 cursor = self._journal.cursor()
                 continue
             self._written = anyio.Event()
@@ -63,10 +66,10 @@ class Sender:
                     delay = self._recovered()
                 await self._written.wait()
                 continue
-            for sequence, _, payload in records:
+            for record in records:
                 if not await self._room():
                     break
-                self._send(sequence, payload)
+                self._send(record)
             await anyio.lowlevel.checkpoint()
             if self._failing_since and self._journal.pending < self._window:
                 delay = self._recovered()
@@ -78,28 +81,46 @@ class Sender:
             await self._settled.wait()
         return self._failure is None
 
-    def _send(self, sequence: int, payload: bytes) -> None:
+    def _send(self, record: Record) -> None:
         self._under_way += 1
+        drop = record.drop
+        first, last = (record.sequence, record.sequence) if drop is None else (drop.first, drop.last)
 
         def done(error: Exception | None) -> None:
             self._under_way -= 1
             if error is None:
-                self._acknowledge(sequence)
+                self._acknowledge(first, last)
             else:
                 self._failure = error
                 self._written.set()
             self._settled.set()
 
-        self._uplink.send(self.source, payload, f"{self.source}-{self._journal.epoch}-{sequence}", done)
+        epoch = self._journal.epoch
+        if drop is None:
+            self._uplink.send(self.source, record.payload, f"{self.source}-{epoch}-{last}", done)
+        else:
+            identity = f"{self.source}-{epoch}-{first}-{last}-dropped"
+            self._uplink.send(self.source, self._uplink.declare(self.source, epoch, drop), identity, done)
 
-    def _acknowledge(self, sequence: int) -> None:
-        self._stored.add(sequence)
+    def _acknowledge(self, first: int, last: int) -> None:
         through = self._journal.acknowledged
-        while through + 1 in self._stored:
-            through += 1
-            self._stored.remove(through)
+        if first == last:
+            self._stored.add(last)
+        else:
+            self._declared.append((first, last))
+        while True:
+            before = through
+            while through + 1 in self._stored:
+                through += 1
+                self._stored.remove(through)
+            for begin, end in self._declared:
+                if begin <= through + 1:
+                    through = max(through, end)
+            if through == before:
+                break
         if through > self._journal.acknowledged:
             self._journal.acknowledge(through)
+            self._declared = [(begin, end) for begin, end in self._declared if end > through]
         if len(self._stored) > 2 * self._window:
             self._stored = {number for number in self._stored if number > through}
 

@@ -23,7 +23,8 @@ from hulian.platform.edge.journal import Encode, Journal
 __all__ = ["JournalSink"]
 
 HELD_ROWS: Final = 1_000_000
-"""Samples kept in memory while the disk takes nothing; what comes on top is dropped, counted and told."""
+"""Samples kept in memory while the disk takes nothing; what comes on top is dropped, counted, told, and declared when the disk
+takes something again."""
 
 
 class JournalSink:
@@ -51,6 +52,7 @@ class JournalSink:
         self.samples_taken = 0
         self.last_sample = 0
         self.held_dropped = 0
+        """Samples dropped from memory that no declaration in the journal counts yet."""
         self._journal = journal
         self._settings = settings
         self._encode = encode
@@ -146,7 +148,7 @@ class JournalSink:
             return
         self._flushed = asyncio.get_running_loop().time()
         batches = [(len(columns), self._encoder(columns)) for columns in self._joined()]
-        if self._journal.append(batches, position):
+        if self._declared() and self._journal.append(batches, position):
             self.samples_taken += self._waiting_rows
             self.last_sample = time.time_ns()
             self._waiting.clear()
@@ -161,6 +163,15 @@ class JournalSink:
             self._waiting_rows -= len(gone)
             self.held_dropped += len(gone)
         self._timer = asyncio.get_running_loop().call_later(0.5, self._flush)
+
+    def _declared(self) -> bool:
+        """What was dropped from memory gets its place in the sequence, before what came after it."""
+        lost = self.held_dropped
+        if lost and not self._journal.lose(lost):
+            return False
+        self._dropped_seen += lost
+        self.held_dropped = 0
+        return True
 
     def _joined(self) -> list[Columns]:
         """What waits, one batch a storage class, cut at ``batch_rows``."""
@@ -197,7 +208,7 @@ class JournalSink:
                 message="the journal cannot be written: the disk refuses" if full else "the journal is written again",
                 hint="free space on the disk of the data directory; samples are held in memory until then" if full else "",
                 active=full,
-                details={"held": self._waiting_rows, "dropped": self.held_dropped},
+                details={"held": self._waiting_rows, "dropped": self.held_dropped + self._journal.dropped},
             )
         )
 

@@ -15,9 +15,11 @@ from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.spine.codec import (
     ARROW_FROM,
     MAXIMUM_BYTES,
+    Dropped,
     decode,
     decode_many,
     encode,
+    encode_dropped,
     join,
 )
 from hulian.network.exchange.spine.errors import CodecError
@@ -126,6 +128,40 @@ def test_messages_of_several_shapes_are_joined_in_the_order_in_which_they_came(m
     assert all(same(Columns.concatenate(wanted[columns.storage]), columns) for columns in found)
 
 
+_NUMBER = st.integers(0, 2**62 - 1)
+
+
+@given(st.text("aZ09 ß互联😀/#.", min_size=1, max_size=12), st.lists(_NUMBER, min_size=6, max_size=6), batches())
+def test_a_declaration_comes_back_and_is_no_batch(name: str, numbers: list[int], batch: SampleBatch) -> None:
+    first, last = sorted((numbers[0] or 1, numbers[1] or 1))
+    offset, end = sorted(numbers[2:4])
+    declared = Dropped("o", name, numbers[4], first, last, offset, end, numbers[5])
+    raw = encode_dropped(declared)
+    bulk = decode_many([encode(batch), raw])
+    assert bulk.dropped == [declared._replace(place=1)]
+    assert [group.places.tolist() for group in bulk.groups] == [[0]]
+    assert not bulk.errors
+    with pytest.raises(CodecError, match="no batch"):
+        decode(raw)
+
+
+@pytest.mark.fuzz
+@given(st.data())
+def test_a_damaged_declaration_is_refused_or_read_whole(data: st.DataObject) -> None:
+    raw = bytearray(encode_dropped(Dropped("o", "s", 1, 3, 9, 30, 90, 7)))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
+    for damaged in (bytes(raw), bytes(raw[: data.draw(st.integers(0, len(raw)))]), bytes(raw) + b"\0"):
+        for found in decode_many([damaged]).dropped:
+            assert 0 < found.first <= found.last
+            assert found.offset <= found.end
+
+
+def test_a_range_that_is_none_is_refused_when_written() -> None:
+    for first, last, offset, end in ((0, 1, 0, 1), (2, 1, 0, 1), (1, 1, 2, 1), (1, 2**62, 0, 1)):
+        with pytest.raises(CodecError):
+            encode_dropped(Dropped("o", "s", 1, first, last, offset, end, 0))
+
+
 @pytest.mark.fuzz
 @given(st.binary(max_size=400))
 def test_random_bytes_are_refused_not_fatal(raw: bytes) -> None:
@@ -166,7 +202,12 @@ def _header(**changes: int) -> bytes:
         (_header(org=0), "1 to 1024"),
         (_header(version=99), "version 99"),
         (_header(storage=6), "does not exist"),
-        (_header(form=3), "later version"),
+        (_header(form=4), "later version"),
+        (_header(form=3, count=0), "one range"),
+        (_header(form=3, count=1) + bytes(16), "one range"),
+        (_header(form=3, count=0) + struct.pack("<QQ", 0, 1), "out of range"),
+        (_header(form=3, count=0) + struct.pack("<QQ", 2**62, 1), "out of range"),
+        (_header(form=3, count=0) + struct.pack("<QQ", 1, 2**62), "before they begin"),
         (_header(flags=128), "later version"),
         (b"HL" + bytes(MAXIMUM_BYTES), "larger than"),
         (_header(form=2), "without its body"),

@@ -29,7 +29,10 @@ _EVER = 2**62
 
 
 class LedgerRowView(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the samples of one source: sent = stored + missing + pending, always."""
+    """What became of the samples of one source: sent = stored + pending + dropped + missing, always.
+
+    ``dropped`` is what the edge declares that its full journal dropped by its policy.
+    """
 
     source: str
     epoch: int
@@ -37,6 +40,7 @@ class LedgerRowView(msgspec.Struct, frozen=True, kw_only=True):
     stored: int
     duplicated: int
     missing: int
+    dropped: int
     pending: int
     gaps: int
     undecodable: int
@@ -140,6 +144,7 @@ async def ledger(context: NamedDependency[Context]) -> LedgerView:
             stored=row.stored,
             duplicated=row.duplicated,
             missing=row.missing,
+            dropped=row.dropped,
             pending=row.pending,
             gaps=row.gaps,
             undecodable=row.undecodable,
@@ -150,7 +155,7 @@ async def ledger(context: NamedDependency[Context]) -> LedgerView:
         )
         for row in await context.queries.ledger()
     ]
-    counted = ("sent", "stored", "duplicated", "missing", "pending")
+    counted = ("sent", "stored", "duplicated", "missing", "dropped", "pending")
     return LedgerView(rows=rows, totals={name: sum(getattr(row, name) for row in rows) for name in counted})
 
 
