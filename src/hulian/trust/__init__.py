@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hulian.trust.audit import Audit, AuditRecord, Verification
 from hulian.trust.authority import Authority
-from hulian.trust.certificates import CertificateAuthority, ServerCertificate
+from hulian.trust.certificates import CertificateAuthority, IssuedCertificate, machine_names
 from hulian.trust.devices import Device, Devices, IssuedDevice
 from hulian.trust.errors import (
     AccountError,
@@ -61,6 +61,7 @@ __all__ = [
     "DeniedError",
     "Device",
     "Devices",
+    "IssuedCertificate",
     "IssuedDevice",
     "IssuedToken",
     "KeyStoreError",
@@ -79,7 +80,6 @@ __all__ = [
     "Role",
     "Scope",
     "SecretStore",
-    "ServerCertificate",
     "SessionSettings",
     "Sessions",
     "SpineAccounts",
@@ -97,4 +97,5 @@ __all__ = [
     "Verification",
     "WeakPasswordError",
     "inbox_prefix",
+    "machine_names",
 ]

@@ -21,6 +21,7 @@ from hulian.platform.api.access import in_thread
 from hulian.platform.api.application import build_application, context_of
 from hulian.platform.api.contract import Dependencies
 from hulian.platform.api.errors import CertificateError, PortError, UnavailableError
+from hulian.trust import machine_names
 
 __all__ = ["ApiService"]
 
@@ -181,17 +182,7 @@ class ApiService:
         return chain, key
 
     def _own_names(self) -> list[str]:
-        own = socket.gethostname()
-        names = {"localhost", "127.0.0.1", "::1", own, f"{own.partition('.')[0]}.local"}
-        if self._configuration.host not in ("", "0.0.0.0", "::"):  # noqa: S104
-            names.add(self._configuration.host)
-        names.update(name for name in self._configuration.allowed_hosts if not name.startswith("*."))
-        try:
-            found = socket.getaddrinfo(own, None)
-        except OSError:
-            found = []
-        names.update(str(address[0]).partition("%")[0] for *_, address in found)
-        return sorted(names)
+        return machine_names(self._configuration.host, also=self._configuration.allowed_hosts)
 
     def _uvicorn(self, app: Any, tls: tuple[Path, Path] | None) -> uvicorn.Config:
         configuration = self._configuration
