@@ -126,7 +126,11 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
 
 async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component:
     from hulian.assembly.accounts import spine_users
+    from hulian.assembly.exposure import plain_events
     from hulian.assembly.preparation import connect_spine, open_registry, open_trust, spine_settings
+    from hulian.assembly.teller import Teller
+    from hulian.assembly.tls import spine_trust, watched_listeners
+    from hulian.assembly.upkeep import Upkeep
     from hulian.data.catalogue import Catalogue
     from hulian.data.ingest.client import QueryClient
     from hulian.network.exchange.spine import bundle, server, streams
@@ -134,6 +138,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     from hulian.platform.api.contract import Dependencies
     from hulian.platform.api.service import ApiService
     from hulian.platform.infrastructure.supervisor import read_components
+    from hulian.trust.renewal import CertificateWatch
 
     registry = await anyio.to_thread.run_sync(open_registry, configuration)
     stack.callback(registry.close)
@@ -142,14 +147,16 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     spine = await stack.enter_async_context(await connect_spine(configuration, "api"))
 
     async def accounts_changed() -> None:
-        await anyio.to_thread.run_sync(lambda: server.admit(spine_settings(configuration), spine_users(trust), data / "spine"))
+        await anyio.to_thread.run_sync(
+            lambda: server.admit(spine_settings(configuration, trust.ca), spine_users(trust), data / "spine")
+        )
 
     static = Path(api.__file__).parent / "static"
 
     async def stream_figures() -> list[streams.StreamFigures]:
         return await streams.figures(spine)
 
-    return ApiService(
+    service = ApiService(
         Dependencies(
             organisation=organisation,
             prefix=configuration.node.prefix,
@@ -166,3 +173,9 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
             console=static if (static / "index.html").exists() else None,
         )
     )
+    watched = watched_listeners(configuration, trust.ca, service)
+    url, password, tls = configuration.spine.url, trust.spine.password("api"), spine_trust(configuration)
+    teller = Teller(url, "api", password, organisation, tls=tls)
+    watch = CertificateWatch(watched, teller.tell_soon, component="api")
+    tasks = {"certificates": watch.check} if watched else {}
+    return Upkeep(service, teller, tasks, at_start=plain_events(configuration, "api"))

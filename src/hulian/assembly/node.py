@@ -13,8 +13,10 @@ import anyio.to_thread
 import msgspec
 
 from hulian.assembly.configuration import Configuration
+from hulian.assembly.exposure import plain_listeners
 from hulian.assembly.local import api_url
 from hulian.assembly.teller import Teller
+from hulian.assembly.tls import spine_trust
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.server import wait_ready
 from hulian.network.exchange.spine.streams import declare
@@ -53,6 +55,8 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
                 "",
                 "  Keep this password: it is shown only now and stored as a hash. 'hulian user reset' makes a new one.",
             ]
+        for name, address, key in plain_listeners(configuration):
+            text += ["", f"  ! The {name} listens on {address} without TLS: passwords and data travel readable. Set {key}."]
         return [*text, "", "  Ctrl-C ends everything.", ""]
 
 
@@ -95,12 +99,13 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
         return ProcessSpec(name=name, command=command("up", name, configuration_file=configuration_file))
 
     admitted = preparation.devices_admitted
+    trust = spine_trust(configuration)
 
     async def spine_ready() -> None:
         nonlocal admitted
         url, password = configuration.spine.url, preparation.spine_password
-        await wait_ready(url, SUPERVISOR, password)
-        async with await Spine.connect(url, SUPERVISOR, password, SUPERVISOR) as spine:
+        await wait_ready(url, SUPERVISOR, password, tls=trust)
+        async with await Spine.connect(url, SUPERVISOR, password, SUPERVISOR, tls=trust) as spine:
             await declare(spine, configuration.spine, configuration.node.organisation, mqtt=preparation.mqtt_inputs)
         if not admitted:
             # Once only: a reload while devices come back from a restart can leave one of them without acknowledgements.
@@ -120,4 +125,5 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
 
 def make_teller(configuration: Configuration, preparation: Preparation) -> Teller:
     """The way of the supervisor's own events onto the spine."""
-    return Teller(configuration.spine.url, SUPERVISOR, preparation.spine_password, configuration.node.organisation)
+    url, organisation = configuration.spine.url, configuration.node.organisation
+    return Teller(url, SUPERVISOR, preparation.spine_password, organisation, tls=spine_trust(configuration))

@@ -43,7 +43,7 @@ class CertificateAuthority:
     """A root that signs for this installation only. Its key never leaves ``pki/authority`` (mode 0600).
 
     The root may sign servers and clients, and nothing that signs further; a phone that installs it trusts this platform's
-    address. What it issues is valid for ``lifetime`` and made anew when less than ``renew`` is left.
+    address. What it issues is valid for ``lifetime`` (397 days) and made anew when less than ``renew`` (30 days) is left.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class CertificateAuthority:
         organisation: str,
         *,
         clock: Callable[[], datetime.datetime] | None = None,
-        lifetime: datetime.timedelta = _LIFETIME,
-        renew: datetime.timedelta = _RENEW,
+        lifetime: datetime.timedelta | None = None,
+        renew: datetime.timedelta | None = None,
     ) -> None:
         self._directory = private_files.private_directory(directory)
         self._organisation = organisation
         self._clock = clock or (lambda: datetime.datetime.now(datetime.UTC))
-        self._lifetime = lifetime
-        self._renew = renew
+        self._lifetime = lifetime or _LIFETIME
+        self.renew = renew or _RENEW
 
     def root_pem(self) -> bytes:
         """The root's certificate, as computers import it."""
@@ -68,6 +68,11 @@ class CertificateAuthority:
     def root_der(self) -> bytes:
         """The root's certificate, as phones import it (``.crt``, ``application/x-x509-ca-cert``)."""
         return self._root()[0].public_bytes(serialization.Encoding.DER)
+
+    def root_file(self) -> Path:
+        """The file in which the root's certificate stands, behind its key."""
+        self._root()
+        return self._directory / "root.pem"
 
     def fingerprint(self) -> str:
         """SHA-256 of the root, to compare on the phone's screen: ``AB:CD:…``."""
@@ -143,7 +148,7 @@ class CertificateAuthority:
 
     def _still_good(self, found: x509.Certificate, root: x509.Certificate, wanted: Sequence[x509.GeneralName]) -> bool:
         left = found.not_valid_after_utc - self._clock()
-        if left < self._renew or found.not_valid_before_utc > self._clock():
+        if left < self.renew or found.not_valid_before_utc > self._clock():
             return False
         try:
             found.verify_directly_issued_by(root)

@@ -24,8 +24,9 @@ from msgspec import Meta
 
 from hulian.network.exchange.spine.connection import MAXIMUM_PAYLOAD, Spine
 from hulian.network.exchange.spine.errors import SpineConfigurationError, SpineError, SpineUnavailableError
+from hulian.network.exchange.spine.tls import SpineTrust
 
-__all__ = ["SpineConfiguration", "SpineUser", "Tls", "admit", "prepare", "reload", "render", "wait_ready"]
+__all__ = ["SpineConfiguration", "SpineUser", "Tls", "admit", "prepare", "reachable", "reload", "render", "wait_ready"]
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -54,11 +55,20 @@ class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Certificate and key files (PEM)."""
+    """Certificate and key of a listener (PEM files). Nobody is served in plain text there, nor below TLS 1.2."""
 
-    certificate: Annotated[str, Meta(description="certificate chain, PEM")]
-    key: Annotated[str, Meta(description="private key, PEM")]
-    authority: Annotated[str, Meta(description="certificates that clients must be signed by; empty: none asked")] = ""
+    certificate: Annotated[str, Meta(description="file of the certificate chain (PEM); empty: made by the local CA")] = ""
+    key: Annotated[str, Meta(description="file of the private key (PEM) of the certificate")] = ""
+    authority: Annotated[
+        str, Meta(description="file of the certificates (PEM) that clients must be signed by; empty: none asked")
+    ] = ""
+    names: Annotated[
+        tuple[str, ...], Meta(description="further host names and addresses in a certificate that the local CA makes")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key belong together; one is missing")
 
 
 class SpineConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,15 +98,20 @@ class SpineConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     store_bytes: Annotated[int, Meta(ge=16 * _MEBIBYTE, description="bound of all streams together on disk")] = 8192 * _MEBIBYTE
     max_connections: Annotated[int, Meta(ge=8, description="most connections at a time, devices included")] = 4096
     max_payload: Annotated[int, Meta(ge=65536, le=MAXIMUM_PAYLOAD, description="largest message in bytes")] = MAXIMUM_PAYLOAD
-    tls: Annotated[Tls | None, Meta(description="TLS for the spine and leaf nodes; none on loopback")] = None
+    tls: Annotated[Tls | None, Meta(description="TLS for the spine and its leaf nodes")] = None
     mqtt_tls: Annotated[Tls | None, Meta(description="TLS for the MQTT listener")] = None
 
     @property
     def url(self) -> str:
         """Where components of this machine connect."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
+        host = reachable(self.host)
         host = f"[{host}]" if ":" in host else host
         return f"{'tls' if self.tls else 'nats'}://{host}:{self.port}"
+
+
+def reachable(host: str) -> str:
+    """The address under which this machine reaches a listener on ``host``."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
 
 
 def executable() -> str:
@@ -188,9 +203,17 @@ def _tls(tls: Tls, key: str) -> dict[str, Any]:
     for name, path in (("certificate", tls.certificate), ("key", tls.key), ("authority", tls.authority)):
         if path and not Path(path).is_file():
             raise SpineConfigurationError(f"there is no file '{path}'", place=f"{key}.{name}")
-    document: dict[str, Any] = {"cert_file": tls.certificate, "key_file": tls.key, "min_version": "1.2"}
+    if not tls.certificate:
+        raise SpineConfigurationError("there is no certificate yet", place=f"{key}.certificate")
+    document: dict[str, Any] = {
+        "cert_file": str(Path(tls.certificate).absolute()),
+        "key_file": str(Path(tls.key).absolute()),
+        "min_version": "1.2",
+        # Two seconds, the server's default, are too short for the key exchange of a small controller.
+        "timeout": 10,
+    }
     if tls.authority:
-        document |= {"ca_file": tls.authority, "verify": True}
+        document |= {"ca_file": str(Path(tls.authority).absolute()), "verify": True}
     return document
 
 
@@ -274,7 +297,7 @@ def admit(configuration: SpineConfiguration, users: Sequence[SpineUser], directo
     reload(directory)
 
 
-async def wait_ready(url: str, user: str, password: str, *, timeout: float = 15.0) -> None:
+async def wait_ready(url: str, user: str, password: str, *, tls: SpineTrust | None = None, timeout: float = 15.0) -> None:
     """Returns when the server answers and JetStream serves ``user``.
 
     Raises `SpineUnavailableError` after ``timeout``, `SpineDeniedError` at once where the credential is refused.
@@ -284,7 +307,7 @@ async def wait_ready(url: str, user: str, password: str, *, timeout: float = 15.
         async with asyncio.timeout(timeout):
             while True:
                 try:
-                    async with await Spine.connect(url, user, password, "readiness", timeout=2) as spine:
+                    async with await Spine.connect(url, user, password, "readiness", tls=tls, timeout=2) as spine:
                         answer = json.loads((await spine.request("$JS.API.INFO", timeout=2)).payload)
                         if "error" not in answer:
                             return
