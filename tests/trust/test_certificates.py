@@ -94,7 +94,7 @@ class TestAuthority:
 
     def test_a_client_certificate_is_none_for_a_server_and_the_other_way_round(self, tmp_path):
         authority = CertificateAuthority(tmp_path, "acme")
-        client = authority.client_certificate("spineclient")
+        client = authority.own_client_certificate("spineclient")
         with pytest.raises(ssl.SSLCertVerificationError):
             handshake(client, authority.root_pem(), "localhost")
         found = x509.load_pem_x509_certificate(client.certificate.read_bytes())

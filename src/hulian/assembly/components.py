@@ -5,17 +5,21 @@ from __future__ import annotations
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from hulian.assembly.configuration import Configuration
+from hulian.assembly.configuration import AuditConfiguration, Configuration
 from hulian.assembly.logging import configure_logging
 from hulian.kernel.lifecycle import Component
 from hulian.platform.infrastructure.process import tell_ready
+
+if TYPE_CHECKING:
+    from hulian.trust import Audit
 
 __all__ = ["run_component"]
 
@@ -177,5 +181,13 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     url, password, tls = configuration.spine.url, trust.spine.password("api"), spine_trust(configuration)
     teller = Teller(url, "api", password, organisation, tls=tls)
     watch = CertificateWatch(watched, teller.tell_soon, component="api")
-    tasks = {"certificates": watch.check} if watched else {}
+    tasks: dict[str, Callable[[], float]] = {"retention of the audit trail": partial(_prune, trust.audit, configuration.audit)}
+    if watched:
+        tasks["certificates"] = watch.check
     return Upkeep(service, teller, tasks, at_start=plain_events(configuration, "api"))
+
+
+def _prune(audit: Audit, settings: AuditConfiguration) -> float:
+    """Once a day is often enough for a trail that is kept for years."""
+    audit.prune(days=settings.days, records=settings.records)
+    return 86_400.0

@@ -57,7 +57,7 @@ def listener_certificates(configuration: Configuration, authority: CertificateAu
     if spine.tls is not None:
         tls = _filled(spine.tls, authority, _SPINE, spine.host, spine.leaf_host)
         if tls.authority:
-            authority.client_certificate(_CLIENT)
+            authority.own_client_certificate(_CLIENT)
             tls = msgspec.structs.replace(tls, authority=str(_admitted(configuration, tls.authority, authority.root_pem())))
         spine = msgspec.structs.replace(spine, tls=tls)
     if spine.mqtt_tls is not None:

@@ -70,25 +70,28 @@ class CertificateAuthority:
         return self._root()[0].public_bytes(serialization.Encoding.DER)
 
     def root_file(self) -> Path:
-        """The file in which the root's certificate stands, behind its key."""
-        self._root()
-        return self._directory / "root.pem"
+        """The root's certificate alone as a file (PEM), for programs that take a path."""
+        path = self._directory / "root.crt"
+        content = self.root_pem()
+        if private_files.read(path) != content:
+            private_files.replace(path, content, mode=0o644)
+        return path
 
     def fingerprint(self) -> str:
         """SHA-256 of the root, to compare on the phone's screen: ``AB:CD:…``."""
         return self._root()[0].fingerprint(hashes.SHA256()).hex(":").upper()
 
-    def server_certificate(self, names: Sequence[str], purpose: str = "server") -> IssuedCertificate:
+    def server_certificate(self, names: Sequence[str], listener: str = "server") -> IssuedCertificate:
         """The certificate for ``names`` (host names and IP addresses); ``localhost`` and the loopbacks are always in it.
 
         Made where there is none; made anew where a name is missing, the root is another, or fewer than 30 days are left:
-        call it at every start and now and then. Listeners with names of their own take a ``purpose`` of their own, which is
-        the files' name. Raises `CertificateError` for a name that cannot stand in a certificate.
+        call it at every start and now and then. Each ``listener`` has files of its own, called like it. Raises
+        `CertificateError` for a name that cannot stand in a certificate.
         """
         wanted = _names([*names, "localhost", "127.0.0.1", "::1"])
-        return self._issued(purpose, wanted, ExtendedKeyUsageOID.SERVER_AUTH, str(wanted[0].value))
+        return self._issued(listener, wanted, ExtendedKeyUsageOID.SERVER_AUTH, str(wanted[0].value))
 
-    def client_certificate(self, purpose: str) -> IssuedCertificate:
+    def own_client_certificate(self, purpose: str) -> IssuedCertificate:
         """The certificate that processes of this node show to a listener of it; renewed like `server_certificate`."""
         return self._issued(purpose, [], ExtendedKeyUsageOID.CLIENT_AUTH, f"Hulian {purpose}")
 

@@ -193,7 +193,7 @@ def _foreign(directory, name):
 
 
 async def test_where_a_client_certificate_is_asked_for_only_its_holder_comes_in(make_node, authority, files, root):
-    own = authority.client_certificate("spineclient")
+    own = authority.own_client_certificate("spineclient")
     shown = ClientTls(anchors=str(root), certificate=str(own.certificate), key=str(own.key))
     asking = Tls(certificate=files.certificate, key=files.key, authority=str(root))
     one = make_node(trust=SpineTrust(shown), tls=asking)
