@@ -35,6 +35,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tags: tuple[str, ...] = ("a", "b")
     connectors: list[Connector] = []
     named: dict[str, Retention] = {}
+    spare: Annotated[Retention | None, msgspec.Meta(description="a second store")] = None
 
 
 def write(tmp_path, text):
@@ -135,9 +136,13 @@ class TestSample:
         assert load(write(tmp_path, sample(House)), House) == House()
 
     def test_it_is_toml_with_every_key_set(self, tmp_path):
-        lines = [line.removeprefix("# ") if " = " in line else line for line in sample(House).splitlines()]
+        lines = [line.removeprefix("# ") if " = " in line or "# [" in line else line for line in sample(House).splitlines()]
         assert tomllib.loads("\n".join(lines))["retention"]["folder"] == 'C:\\data "x"'
-        assert load(write(tmp_path, "\n".join(lines)), House) == House()
+        assert load(write(tmp_path, "\n".join(lines)), House) == House(spare=Retention())
+
+    def test_a_table_that_need_not_be_there_is_a_comment(self):
+        assert "# a second store\n# [spare]" in sample(House)
+        assert ("spare", "optional table", None, "a second store") in describe(House)
 
     def test_the_descriptions_are_in_it(self):
         assert "# kept so long (int)" in sample(House)

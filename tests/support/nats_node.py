@@ -18,6 +18,7 @@ from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.mqtt_input import topic_filter_subjects
 from hulian.network.exchange.spine.server import SpineConfiguration, admit, prepare, wait_ready
 from hulian.network.exchange.spine.streams import declare
+from hulian.network.exchange.spine.tls import SpineTrust
 from hulian.trust import spine_accounts
 
 ORGANISATION = "Werk 1"
@@ -27,8 +28,9 @@ DEVICE_PASSWORD = "a device's password"
 class NatsNode:
     """The spine below ``directory``. `kill` is kill -9, `start` brings it back on the same ports."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, *, trust: SpineTrust | None = None, **settings: Any) -> None:
         self.directory = directory / "spine"
+        self.trust = trust
         self.configuration = msgspec.structs.replace(SpineConfiguration(port=free_port(), mqtt_port=free_port()), **settings)
         publish = tuple(subject for topic in ("plant/#",) for subject in topic_filter_subjects(topic))
         subscribe = (*topic_filter_subjects("orders/#"), "$MQTT.sub.>", "$MQTT.deliver.>")
@@ -52,7 +54,7 @@ class NatsNode:
         argv = prepare(self.configuration, self.users, self.directory)
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log)
-        await wait_ready(self.url, "supervisor", self.password("supervisor"))
+        await wait_ready(self.url, "supervisor", self.password("supervisor"), tls=self.trust)
 
     async def open(self, mqtt: dict[str, list[str]] | None = None) -> None:
         """Runs the server, declares the streams, lets devices in."""
@@ -64,7 +66,7 @@ class NatsNode:
             await asyncio.sleep(0.1)
 
     async def connect(self, component: str) -> Spine:
-        return await Spine.connect(self.url, component, self.password(component), component)
+        return await Spine.connect(self.url, component, self.password(component), component, tls=self.trust)
 
     def kill(self) -> None:
         if self.process is not None and self.process.poll() is None:

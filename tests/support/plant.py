@@ -16,7 +16,7 @@ POINT = "99.118.8/line-7#count"
 class CountingDevice:
     """Publishes 1, 2, 3 … as ``{"ts": ms, "value": n}``, each again until it is acknowledged, as MQTT wants it."""
 
-    def __init__(self, port: int, user: str, password: str, rate: float = 200.0, first: int = 1) -> None:
+    def __init__(self, port: int, user: str, password: str, rate: float = 200.0, first: int = 1, authority=None) -> None:
         self.acknowledged: set[int] = set()
         self.published = first - 1
         self._numbers: dict[int, int] = {}
@@ -25,6 +25,8 @@ class CountingDevice:
         self._rate = rate
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="counting-device", clean_session=False)
         self._client.username_pw_set(user, password)
+        if authority is not None:
+            self._client.tls_set(str(authority))
         self._client.reconnect_delay_set(0.2, 1.0)
         self._client.max_inflight_messages_set(200)
         self._client.on_publish = self._on_publish

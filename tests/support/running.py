@@ -17,17 +17,17 @@ CREDENTIALS = re.compile(r"password\s+(\S+)")
 class RunningPlatform:
     """``hulian up`` as a process; ``url``, ``user`` and ``password`` as a person reads them from the terminal."""
 
-    def __init__(self, directory: Path, ports, *, settings: str = "", arguments: tuple[str, ...] = ()) -> None:
+    def __init__(self, directory: Path, ports, *, settings: str = "", api: str = "", arguments: tuple[str, ...] = ()) -> None:
         self.directory = directory
         self.arguments = arguments
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.spine_port, self.mqtt_port = ports(), ports(), ports()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if 'tls = true' in api else 'http'}://127.0.0.1:{self.port}"
         self.user, self.password = "admin", ""
         self.opcua_url = ""
         self.config = directory / "hulian.toml"
         self.config.write_text(
-            f"[node]\ndata = '{directory / 'data'}'\n[api]\nport = {self.port}\n"
+            f"[node]\ndata = '{directory / 'data'}'\n[api]\nport = {self.port}\n{api}\n"
             f"[spine]\nport = {self.spine_port}\nmqtt_port = {self.mqtt_port}\n{settings}"
         )
         self.log = directory / "terminal.log"
@@ -64,9 +64,10 @@ class RunningPlatform:
         return (self.data / "secrets" / "command-line.token").read_text()
 
     def sdk(self):
-        import hulian
+        from hulian.sdk import Platform
 
-        return hulian.connect(self.url, token=self.token())
+        secure = self.url.startswith("https")
+        return Platform(self.url, token=self.token(), verify=self.data / "pki" / "authority" / "root.pem" if secure else None)
 
     def components(self) -> dict[str, dict]:
         return {item["name"]: item for item in json.loads((self.data / "run" / "components.json").read_bytes())}

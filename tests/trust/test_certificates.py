@@ -92,6 +92,30 @@ class TestAuthority:
         assert (constraint.critical, constraint.value.ca, constraint.value.path_length) == (True, True, 0)
         assert authority.fingerprint().count(":") == 31
 
+    def test_a_client_certificate_is_none_for_a_server_and_the_other_way_round(self, tmp_path):
+        authority = CertificateAuthority(tmp_path, "acme")
+        client = authority.own_client_certificate("spineclient")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            handshake(client, authority.root_pem(), "localhost")
+        found = x509.load_pem_x509_certificate(client.certificate.read_bytes())
+        assert list(found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+        assert client.key.stat().st_mode & 0o777 == 0o600
+
+    def test_listeners_of_other_names_do_not_renew_each_others_certificate(self, tmp_path):
+        authority = CertificateAuthority(tmp_path, "acme")
+        first = authority.server_certificate(["a.example"]).certificate.read_bytes()
+        authority.server_certificate(["b.example"], "spine")
+        assert authority.server_certificate(["a.example"]).certificate.read_bytes() == first
+        for purpose in ("root", "", "../x", "A"):
+            with pytest.raises(CertificateError, match="no name"):
+                authority.server_certificate([], purpose)
+
+    def test_a_crash_between_key_and_certificate_is_mended(self, tmp_path):
+        authority = CertificateAuthority(tmp_path, "acme")
+        made = authority.server_certificate([])
+        made.key.write_bytes(CertificateAuthority(tmp_path / "b", "acme").server_certificate([]).key.read_bytes())
+        assert handshake(authority.server_certificate([]), authority.root_pem(), "localhost")
+
     def test_several_at_once_make_one_root(self, tmp_path):
         roots = []
         threads = [

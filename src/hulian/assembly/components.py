@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -12,13 +13,14 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from hulian.assembly.configuration import Configuration
+from hulian.assembly.configuration import AuditConfiguration, Configuration
 from hulian.assembly.logging import configure_logging
 from hulian.kernel.lifecycle import Component
 from hulian.platform.infrastructure.process import tell_ready
 
 if TYPE_CHECKING:
     from hulian.assembly.edge_node import EdgeNode
+    from hulian.trust import Audit
 
 __all__ = ["run_component"]
 
@@ -104,7 +106,7 @@ def open_historian(configuration: Configuration) -> Any:
 
 async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: EdgeNode) -> Component:
     """The edge of a node whose orders come from a centre."""
-    from hulian.assembly.edge_node import OrderedTrust, store_of
+    from hulian.assembly.edge_node import OrderedTrust, node_spine, store_of
     from hulian.assembly.preparation import open_registry, open_trust
     from hulian.assembly.uplink import SpineUplink
     from hulian.network.exchange.spine.connection import Spine
@@ -120,7 +122,7 @@ async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: 
     trust = await anyio.to_thread.run_sync(open_trust, configuration, registry)
     store = await anyio.to_thread.run_sync(store_of, configuration, node)
     account, password = edge_account(node.name), SpineAccounts(data / "secrets", node.organisation).password("edge")
-    spine = await Spine.connect(configuration.spine.url, account, password, "edge", timeout=30.0)
+    spine = await Spine.connect(node_spine(configuration).url, account, password, "edge", timeout=30.0)
     await stack.enter_async_context(spine)
     publisher = await stack.enter_async_context(Publisher(spine))
     uplink = SpineUplink(spine, publisher, node.organisation, node.name)
@@ -170,7 +172,11 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
 async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component:
     from hulian.assembly.accounts import spine_users
     from hulian.assembly.edge_orders import EdgeOrders
+    from hulian.assembly.exposure import plain_events
     from hulian.assembly.preparation import connect_spine, open_registry, open_trust, spine_settings
+    from hulian.assembly.teller import Teller
+    from hulian.assembly.tls import spine_trust, watched_listeners
+    from hulian.assembly.upkeep import Upkeep
     from hulian.data.catalogue import Catalogue
     from hulian.data.ingest.client import QueryClient
     from hulian.network.exchange.spine import bundle, server, streams
@@ -178,6 +184,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     from hulian.platform.api.contract import Dependencies
     from hulian.platform.api.service import ApiService
     from hulian.platform.infrastructure.supervisor import read_components
+    from hulian.trust.renewal import CertificateWatch
 
     registry = await anyio.to_thread.run_sync(open_registry, configuration)
     stack.callback(registry.close)
@@ -186,14 +193,16 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     spine = await stack.enter_async_context(await connect_spine(configuration, "api"))
 
     async def accounts_changed() -> None:
-        await anyio.to_thread.run_sync(lambda: server.admit(spine_settings(configuration), spine_users(trust), data / "spine"))
+        await anyio.to_thread.run_sync(
+            lambda: server.admit(spine_settings(configuration, trust.ca), spine_users(trust), data / "spine")
+        )
 
     async def readmit(cut: bool) -> None:
         await accounts_changed()
         if cut:
             password = trust.spine.password("monitor")
             await anyio.sleep(_RELOADED)
-            await server.cut_leaves(configuration.spine.url, "monitor", password)
+            await server.cut_leaves(configuration.spine.url, "monitor", password, tls=spine_trust(configuration))
 
     catalogue = Catalogue(registry, organisation)
     edges = EdgeOrders(spine, trust, catalogue, organisation, readmit)
@@ -205,7 +214,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     async def stream_figures() -> list[streams.StreamFigures]:
         return await streams.figures(spine)
 
-    return ApiService(
+    service = ApiService(
         Dependencies(
             organisation=organisation,
             prefix=configuration.node.prefix,
@@ -224,3 +233,17 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
             console=static if (static / "index.html").exists() else None,
         )
     )
+    watched = watched_listeners(configuration, trust.ca, service)
+    url, password, tls = configuration.spine.url, trust.spine.password("api"), spine_trust(configuration)
+    teller = Teller(url, "api", password, organisation, tls=tls)
+    watch = CertificateWatch(watched, teller.tell_soon, component="api")
+    tasks: dict[str, Callable[[], float]] = {"retention of the audit trail": partial(_prune, trust.audit, configuration.audit)}
+    if watched:
+        tasks["certificates"] = watch.check
+    return Upkeep(service, teller, tasks, at_start=plain_events(configuration, "api"))
+
+
+def _prune(audit: Audit, settings: AuditConfiguration) -> float:
+    """Once a day is often enough for a trail that is kept for years."""
+    audit.prune(days=settings.days, records=settings.records)
+    return 86_400.0

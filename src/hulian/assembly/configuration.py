@@ -14,7 +14,7 @@ from hulian.network.exchange.spine.server import SpineConfiguration
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.platform.edge.config import EdgeConfiguration
 
-__all__ = ["Configuration", "Durability", "NodeConfiguration"]
+__all__ = ["AuditConfiguration", "Configuration", "Durability", "NodeConfiguration"]
 
 
 class Durability(StrEnum):
@@ -44,6 +44,17 @@ class NodeConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = ""
 
 
+class AuditConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long the audit trail is kept; what goes, goes once a day and leaves a record of its own."""
+
+    days: Annotated[float, Meta(ge=0, le=36_500, description="days that a record of the audit trail stays; 0: for ever")] = (
+        1096.0
+    )
+    records: Annotated[
+        int, Meta(ge=0, description="most records of the audit trail, the oldest go first; 0: without a bound")
+    ] = 2_000_000
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``hulian.toml``."""
 
@@ -53,3 +64,4 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     spine: SpineConfiguration = SpineConfiguration()
     ingest: IngestConfiguration = IngestConfiguration()
     historian: HistorianConfiguration = HistorianConfiguration()
+    audit: AuditConfiguration = AuditConfiguration()

@@ -29,7 +29,7 @@ from hulian.trust import EnrolmentError, EnvelopeError, edge_account, open_envel
 from hulian.trust.passwords import random_password
 from hulian.trust.spine_accounts import SpineAccounts
 
-__all__ = ["Applicant", "EdgeNode", "OrderedTrust", "node_of", "prepare_node", "store_of"]
+__all__ = ["Applicant", "EdgeNode", "OrderedTrust", "node_of", "node_spine", "prepare_node", "store_of", "trusted_authority"]
 
 _FILE: Final = "edge-node.json"
 _MOST_PENDING: Final = 20
@@ -126,9 +126,8 @@ def prepare_node(configuration: Configuration, node: EdgeNode) -> dict[str, Any]
 
 def node_spine(configuration: Configuration) -> server.SpineConfiguration:
     """The spine of an edge node: no listener for devices and none for further nodes."""
-    return msgspec.structs.replace(
-        configuration.spine, durability=configuration.node.durability.value, mqtt_port=0, leaf_port=0
-    )
+    durability = configuration.node.durability.value
+    return msgspec.structs.replace(configuration.spine, durability=durability, mqtt_port=0, leaf_port=0, tls=None)
 
 
 def store_of(configuration: Configuration, node: EdgeNode) -> PlanStore:

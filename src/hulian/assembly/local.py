@@ -20,7 +20,7 @@ def api_url(configuration: Configuration) -> str:
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
     shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if configuration.api.tls else 'http'}://{shown}:{configuration.api.port}"
+    return f"{'https' if configuration.api.secure else 'http'}://{shown}:{configuration.api.port}"
 
 
 def local_access(configuration: Configuration) -> tuple[str, str | None, Path | None]:

@@ -13,8 +13,10 @@ import anyio.to_thread
 import msgspec
 
 from hulian.assembly.configuration import Configuration
+from hulian.assembly.exposure import plain_listeners
 from hulian.assembly.local import api_url
 from hulian.assembly.teller import Teller
+from hulian.assembly.tls import spine_trust
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.server import wait_ready
 from hulian.network.exchange.spine.streams import declare
@@ -59,6 +61,8 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
                 "",
                 "  Keep this password: it is shown only now and stored as a hash. 'hulian user reset' makes a new one.",
             ]
+        for name, address, key in plain_listeners(configuration):
+            text += ["", f"  ! The {name} listens on {address} without TLS: passwords and data travel readable. Set {key}."]
         return [*text, "", "  Ctrl-C ends everything.", ""]
 
 
@@ -106,12 +110,13 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
     if preparation.edge:
         return _edge_stages(configuration, preparation, component("edge"))
     admitted = preparation.devices_admitted
+    trust = spine_trust(configuration)
 
     async def spine_ready() -> None:
         nonlocal admitted
         url, password = configuration.spine.url, preparation.spine_password
-        await wait_ready(url, SUPERVISOR, password)
-        async with await Spine.connect(url, SUPERVISOR, password, SUPERVISOR) as spine:
+        await wait_ready(url, SUPERVISOR, password, tls=trust)
+        async with await Spine.connect(url, SUPERVISOR, password, SUPERVISOR, tls=trust) as spine:
             await declare(spine, configuration.spine, configuration.node.organisation, mqtt=preparation.mqtt_inputs)
         if not admitted:
             # Once only: a reload while devices come back from a restart can leave one of them without acknowledgements.
@@ -131,7 +136,8 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
 
 def _edge_stages(configuration: Configuration, preparation: Preparation, edge: ProcessSpec) -> Sequence[Stage]:
     async def spine_ready() -> None:
-        await wait_ready(configuration.spine.url, SUPERVISOR, preparation.spine_password)
+        url = msgspec.structs.replace(configuration.spine, tls=None).url
+        await wait_ready(url, SUPERVISOR, preparation.spine_password)
 
     spine = ProcessSpec(name="spine", command=preparation.spine_command, probe=spine_ready, anew_after_full_disk=True)
     return (Stage(processes=(spine,)), Stage(processes=(edge,)))
@@ -139,4 +145,5 @@ def _edge_stages(configuration: Configuration, preparation: Preparation, edge: P
 
 def make_teller(configuration: Configuration, preparation: Preparation) -> Teller:
     """The way of the supervisor's own events onto the spine."""
-    return Teller(configuration.spine.url, SUPERVISOR, preparation.spine_password, configuration.node.organisation)
+    url, organisation = configuration.spine.url, configuration.node.organisation
+    return Teller(url, SUPERVISOR, preparation.spine_password, organisation, tls=spine_trust(configuration))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hulian.assembly.configuration import Configuration
 from hulian.assembly.edge_node import node_of, prepare_node
 from hulian.assembly.inputs import topics_of
 from hulian.assembly.local import TOKEN_FILE
+from hulian.assembly.tls import listener_certificates, spine_trust
 from hulian.data.catalogue import Catalogue
 from hulian.network.exchange.spine import server
 from hulian.network.exchange.spine.connection import Spine
@@ -55,7 +55,7 @@ def prepare(configuration: Configuration) -> dict[str, Any]:
         return {
             "user": "admin",
             "password": password,
-            "spine_command": server.prepare(spine_settings(configuration), spine_users(trust), directory),
+            "spine_command": server.prepare(spine_settings(configuration, trust.ca), spine_users(trust), directory),
             "spine_password": trust.spine.password("supervisor"),
             "mqtt_inputs": _mqtt_inputs(configuration, registry),
             "devices_admitted": not configuration.spine.mqtt_port or server.kept_devices(directory),
@@ -78,7 +78,7 @@ def admit_devices(configuration: Configuration) -> None:
     registry = open_registry(configuration)
     try:
         trust = open_trust(configuration, registry)
-        server.admit(spine_settings(configuration), spine_users(trust), Path(configuration.node.data) / "spine")
+        server.admit(spine_settings(configuration, trust.ca), spine_users(trust), Path(configuration.node.data) / "spine")
     finally:
         registry.close()
 
@@ -97,23 +97,14 @@ def open_authority(configuration: Configuration) -> CertificateAuthority:
 async def connect_spine(configuration: Configuration, component: str, *, seconds: float = 30.0) -> Spine:
     """The spine under the component's own credential. Raises `SpineDeniedError`, `SpineUnavailableError`."""
     accounts = SpineAccounts(Path(configuration.node.data) / "secrets", configuration.node.organisation)
-    return await Spine.connect(configuration.spine.url, component, accounts.password(component), component, timeout=seconds)
+    password, tls = accounts.password(component), spine_trust(configuration)
+    return await Spine.connect(configuration.spine.url, component, password, component, tls=tls, timeout=seconds)
 
 
-def spine_settings(configuration: Configuration) -> server.SpineConfiguration:
-    """The spine's table with what the node's table decides, and certificates for edge nodes where none are given."""
-    settings = msgspec.structs.replace(configuration.spine, durability=configuration.node.durability.value)
-    if not settings.leaf_port or settings.leaf_tls is not None:
-        return settings
-    authority = open_authority(configuration)
-    made = authority.server_certificate([socket.gethostname(), *_names(settings)], "leaf")
-    tls = server.Tls(certificate=str(made.certificate), key=str(made.key), authority=str(authority.root_file()))
-    return msgspec.structs.replace(settings, leaf_tls=tls)
-
-
-def _names(settings: server.SpineConfiguration) -> list[str]:
-    listening = settings.leaf_host
-    return [*settings.leaf_names, *([] if listening in ("", "0.0.0.0", "::") else [listening])]  # noqa: S104 - compared
+def spine_settings(configuration: Configuration, authority: CertificateAuthority) -> server.SpineConfiguration:
+    """The spine's table with what the node's table decides, and the certificates of its listeners."""
+    found = listener_certificates(configuration, authority)
+    return msgspec.structs.replace(found, durability=configuration.node.durability.value)
 
 
 def _command_line_token(trust: Trust, data: Path) -> None:

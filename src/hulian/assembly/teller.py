@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import Final
 
@@ -13,6 +14,7 @@ from hulian.kernel.event import Event
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.publisher import Publisher
 from hulian.network.exchange.spine.streams import Subjects
+from hulian.network.exchange.spine.tls import SpineTrust
 
 __all__ = ["Teller"]
 
@@ -25,11 +27,12 @@ class Teller:
     The newest 1,000 are kept, in memory only: when the supervisor ends, everything of the node has ended with it.
     """
 
-    def __init__(self, url: str, user: str, password: str, organisation: str) -> None:
-        self._url, self._user, self._password = url, user, password
+    def __init__(self, url: str, user: str, password: str, organisation: str, *, tls: SpineTrust | None = None) -> None:
+        self._url, self._user, self._password, self._tls = url, user, password, tls
         self._subjects = Subjects(organisation)
         self._events: deque[Event] = deque(maxlen=_MOST)
         self._there = anyio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
         return f"Teller({self._url!r}, {self._user!r})"
@@ -39,14 +42,21 @@ class Teller:
         self._events.append(event)
         self._there.set()
 
+    def tell_soon(self, event: Event) -> None:
+        """`tell` from another thread, while `run` runs."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.tell, event)
+
     async def run(self) -> None:
         """Publishes until cancelled."""
+        self._loop = asyncio.get_running_loop()
         while True:
             while not self._events:
                 self._there = anyio.Event()
                 await self._there.wait()
             try:
-                async with await Spine.connect(self._url, self._user, self._password, f"{self._user} events") as spine:
+                name = f"{self._user} events"
+                async with await Spine.connect(self._url, self._user, self._password, name, tls=self._tls) as spine:
                     await self._publish(spine)
             except HulianError:
                 await anyio.sleep(0.5)

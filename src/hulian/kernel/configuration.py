@@ -14,13 +14,13 @@ import tomllib
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from hulian.kernel.errors import ConfigurationError, SecretError, UnknownKeyError
 
-__all__ = ["convert", "describe", "load", "resolve_secret", "sample", "shown"]
+__all__ = ["OPTIONAL_TABLE", "convert", "describe", "load", "resolve_secret", "sample", "shown"]
 
 T = TypeVar("T")
 
@@ -159,8 +159,15 @@ def resolve_secret(reference: str, stored: Callable[[str], str | None] | None = 
     raise SecretError("not a reference to a secret", place=f"{scheme}:…" if scheme in ("env", "file", "secret") else "…")
 
 
+OPTIONAL_TABLE: Final = "optional table"
+"""The type of a table that need not be there."""
+
+
 def describe(kind: type[msgspec.Struct]) -> Iterator[tuple[str, str, Any, str]]:
-    """Each key of ``kind`` as (dotted key, type, default, description), nested tables included, in order."""
+    """Each key of ``kind`` as (dotted key, type, default, description), nested tables included, in order.
+
+    A table that need not be there is a key too, of the type `OPTIONAL_TABLE`: that it is there is a setting.
+    """
     yield from _describe(kind, ())
 
 
@@ -172,8 +179,10 @@ def _describe(kind: type[msgspec.Struct], above: tuple[str, ...]) -> Iterator[tu
         meta = [item for item in get_args(annotation)[1:] if isinstance(item, msgspec.Meta)]
         text = next((item.description for item in meta if item.description), "")
         nested = _struct_of(annotation)
-        if nested is not None and get_origin(_plain(annotation)) is None:
+        if nested is not None:
             tables.append((field.encode_name, nested))  # after the keys of this one: a table cannot be taken up again
+            if get_origin(_plain(annotation)) is not None:
+                yield ".".join((*above, field.encode_name)), OPTIONAL_TABLE, None, text or ""
             continue
         if field.default is not msgspec.NODEFAULT:
             default = field.default
@@ -192,11 +201,15 @@ def sample(kind: type[msgspec.Struct]) -> str:
     """A commented ``hulian.toml`` with every key of ``kind`` at its default."""
     lines = ["# hulian.toml - every key, at its default. Remove the '#' before a key to set it.", ""]
     table: str | None = None
+    optional: dict[str, str] = {}
     for dotted, kind_name, default, text in describe(kind):
         above, _, key = dotted.rpartition(".")
+        if kind_name == OPTIONAL_TABLE:
+            optional[dotted] = text
+            continue
         if above != (table or ""):
             table = above
-            lines += ["", f"[{table}]"]
+            lines += ["", f"# {optional[table]}", f"# [{table}]"] if table in optional else ["", f"[{table}]"]
         lines += [f"# {text} ({kind_name})"] if text else [f"# ({kind_name})"]
         lines.append(f"# {key} = {shown(default)}".rstrip())
     return "\n".join(lines) + "\n"

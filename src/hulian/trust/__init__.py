@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hulian.trust.audit import Audit, AuditRecord, Verification
 from hulian.trust.authority import Authority
-from hulian.trust.certificates import CertificateAuthority, ServerCertificate
+from hulian.trust.certificates import CertificateAuthority, IssuedCertificate, machine_names
 from hulian.trust.deployment import Signer, open_envelope
 from hulian.trust.devices import Device, Devices, IssuedDevice
 from hulian.trust.edges import Edge, Edges, EdgeState, Invitation, IssuedInvitation
@@ -71,6 +71,7 @@ __all__ = [
     "EnrolmentError",
     "EnvelopeError",
     "Invitation",
+    "IssuedCertificate",
     "IssuedDevice",
     "IssuedInvitation",
     "IssuedToken",
@@ -90,7 +91,6 @@ __all__ = [
     "Role",
     "Scope",
     "SecretStore",
-    "ServerCertificate",
     "SessionSettings",
     "Sessions",
     "Signer",
@@ -110,5 +110,6 @@ __all__ = [
     "WeakPasswordError",
     "edge_account",
     "inbox_prefix",
+    "machine_names",
     "open_envelope",
 ]

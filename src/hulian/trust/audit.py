@@ -1,12 +1,17 @@
-"""What was done and what was refused: a table that only grows, each record sealing all before it."""
+"""What was done and what was refused: a table that grows at one end, each record sealing all before it.
+
+What is older than its retention goes at the other end, whole records only, and the trail says so: the record of a pruning
+names the last one that went and carries its hash, so that what is left still verifies from its first record on.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +27,10 @@ __all__ = ["Audit", "AuditRecord", "Verification"]
 _BEGIN: Final = bytes(32)
 _LONGEST: Final = 1000
 _PAGE: Final = 2000
+_AT_ONCE: Final = 5000
+_PRUNE: Final = "audit.prune"
+_PRUNER: Final = "audit retention"
+_DAY: Final = 86_400 * 1_000_000_000
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,16 +47,22 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the trail is what was written: ``checked`` records, and where it is not, the first that is wrong and why."""
+    """Whether the trail is what was written: ``checked`` records, and where it is not, the first that is wrong and why.
+
+    ``pruned`` is the sequence of the last record that went by the retention; 0: none did.
+    """
 
     intact: bool
     checked: int
+    pruned: int = 0
     broken_at: int | None = None
     reason: str = ""
 
 
 class Audit:
     """The trail. The database refuses to change or delete a record; whoever gets round it breaks the chain.
+
+    Only `prune` takes records away, the oldest, by the settings of the node.
 
     Each record carries a keyed hash (BLAKE2b with the node's key) over itself and the hash before it, so that nobody without
     the key can write a chain that verifies; a small file beside the key remembers the end, so that cutting the end shows.
@@ -121,24 +136,77 @@ class Audit:
     def verify(self) -> Verification:
         """Walks the whole trail in one consistent view."""
         remembered = self._remembered()
-        before, expected = _BEGIN, 1
-        query = sa.select(tables.audit).order_by(tables.audit.c.sequence)
         with self._registry.read() as connection:
+            first = connection.execute(sa.select(sa.func.min(tables.audit.c.sequence))).scalar() or 1
+            pruned = first - 1
+            before = _BEGIN if pruned == 0 else _pruned_at(connection, pruned)
+            if before is None:
+                return Verification(intact=False, checked=0, broken_at=1, reason="record 1 is missing")
+            expected = first
+            query = sa.select(tables.audit).order_by(tables.audit.c.sequence)
             for row in connection.execution_options(yield_per=_PAGE).execute(query):
                 values = row._asdict()
                 chain = values.pop("chain")
                 if row.sequence != expected:
-                    return _broken(expected, f"record {expected} is missing")
+                    return _broken(expected, pruned, f"record {expected} is missing")
                 if not hmac.compare_digest(self._seal(before, values), chain):
-                    return _broken(expected, f"record {expected} was changed")
+                    return _broken(expected, pruned, f"record {expected} was changed")
                 if remembered is not None and remembered[0] == expected and remembered[1] != chain:
-                    return _broken(expected, "the trail was written anew")
+                    return _broken(expected, pruned, "the trail was written anew")
                 before, expected = chain, expected + 1
         if remembered is not None and remembered[0] >= expected:
-            return _broken(expected, f"records {expected} to {remembered[0]} were cut off the end")
+            return _broken(expected, pruned, f"records {expected} to {remembered[0]} were cut off the end")
         if expected > 1:
             self._remember(expected - 1, before)
-        return Verification(intact=True, checked=expected - 1)
+        return Verification(intact=True, checked=expected - 1 - pruned, pruned=pruned)
+
+    def prune(self, *, days: float = 0, records: int = 0, now: int | None = None) -> int:
+        """Takes away what is older than ``days`` and more than ``records`` and records that; gives how many went.
+
+        Zero is without that bound. The newest record of all always stays, and so does the record of the last pruning. Done
+        in steps, each in a transaction of its own, so that nobody waits long to write; ``kill -9`` leaves a trail that
+        verifies.
+        """
+        moment = time.time_ns() if now is None else now
+        oldest = moment - int(days * _DAY) if days else None
+        gone = 0
+        while count := self._prune_some(oldest, records):
+            gone += count
+        return gone
+
+    def _prune_some(self, oldest: int | None, most: int) -> int:
+        audit = tables.audit
+        with self._registry.write() as connection:
+            first, last = connection.execute(sa.select(sa.func.min(audit.c.sequence), sa.func.max(audit.c.sequence))).one()
+            if last is None:
+                return 0
+            # The record of this pruning takes one of the places.
+            surplus = last + 1 - max(most, 2) if most and last - first + 1 > max(most, 2) else 0
+            rows = connection.execute(
+                sa.select(audit.c.sequence, audit.c.time, audit.c.chain)
+                .where(audit.c.sequence < last)
+                .order_by(audit.c.sequence)
+                .limit(_AT_ONCE)
+            ).all()
+            kept = (row.sequence > surplus and (oldest is None or row.time >= oldest) for row in rows)
+            count = next((number for number, keep in enumerate(kept) if keep), len(rows))
+            if not count or self._only_our_own(connection, first, rows[count - 1].sequence):
+                return 0
+            ending = rows[count - 1]
+            details = {"through": ending.sequence, "chain": ending.chain.hex(), "until": ending.time, "records": count}
+            head = self.within(connection, _PRUNER, _PRUNE, "audit", details=details)
+            with _deleting(connection, self._registry.dialect):
+                connection.execute(audit.delete().where(audit.c.sequence <= ending.sequence))
+        self._remember(*head)
+        return count
+
+    @staticmethod
+    def _only_our_own(connection: Connection, first: int, through: int) -> bool:
+        """Whether nothing would go but records of prunings: each would be replaced by another, for ever."""
+        others = sa.select(tables.audit.c.sequence).where(
+            tables.audit.c.sequence.between(first, through), tables.audit.c.action != _PRUNE
+        )
+        return connection.execute(others.limit(1)).first() is None
 
     def _seal(self, before: bytes, values: Mapping[str, Any]) -> bytes:
         content = msgspec.json.encode([values[name] for name in _SEALED])
@@ -161,8 +229,45 @@ class Audit:
 _SEALED: Final = ("sequence", "time", "principal", "action", "resource", "outcome", "source", "details")
 
 
-def _broken(sequence: int, reason: str) -> Verification:
-    return Verification(intact=False, checked=sequence - 1, broken_at=sequence, reason=reason)
+def _pruned_at(connection: Connection, sequence: int) -> bytes | None:
+    """The hash of record ``sequence``, from the newest record of a pruning; None where that is not where it ended.
+
+    That record is part of the chain that is then verified: nobody without the key can write one.
+    """
+    query = (
+        sa.select(tables.audit.c.details)
+        .where(tables.audit.c.principal == _PRUNER, tables.audit.c.action == _PRUNE)
+        .order_by(tables.audit.c.sequence.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).scalar()
+    try:
+        details = msgspec.json.decode(found or "{}")
+        return bytes.fromhex(details["chain"]) if details.get("through") == sequence else None
+    except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def _deleting(connection: Connection, dialect: str) -> Iterator[None]:
+    """Lets this transaction, and no other, delete from the trail: what refuses it is back when it commits."""
+    if dialect == "sqlite":
+        name = "trust_audit_no_delete"
+        found = connection.execute(
+            sa.text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name"), {"name": name}
+        ).scalar()
+        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+        yield
+        if found:
+            connection.exec_driver_sql(found)
+    else:
+        connection.exec_driver_sql("ALTER TABLE trust_audit DISABLE TRIGGER trust_audit_only_grows")
+        yield
+        connection.exec_driver_sql("ALTER TABLE trust_audit ENABLE TRIGGER trust_audit_only_grows")
+
+
+def _broken(sequence: int, pruned: int, reason: str) -> Verification:
+    return Verification(intact=False, checked=sequence - 1 - pruned, pruned=pruned, broken_at=sequence, reason=reason)
 
 
 def _record(row: Row[Any]) -> AuditRecord:

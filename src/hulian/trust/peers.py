@@ -14,13 +14,14 @@ from typing import Final
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from hulian.trust import private_files
+from hulian.trust import issuing, private_files
 from hulian.trust.audit import Audit
 from hulian.trust.errors import CertificateError
+from hulian.trust.issuing import nanoseconds
 from hulian.trust.principals import Action
 
 __all__ = ["Peer", "PeerState", "Peers"]
@@ -105,7 +106,7 @@ class Peers:
                 self._remember(state, thumbprint, found)
         if state is not PeerState.APPROVED:
             return False
-        return found.expired_when_decided or now < _nanoseconds(parsed.not_valid_after_utc)
+        return found.expired_when_decided or now < nanoseconds(parsed.not_valid_after_utc)
 
     def list(self) -> list[Peer]:
         """Every known certificate: those that wait first, then by the time they were last seen."""
@@ -133,7 +134,7 @@ class Peers:
             if certificate is None:
                 raise CertificateError(f"there is no certificate {thumbprint[:16]}…")
             now = self._clock()
-            expired = now >= _nanoseconds(_parsed(certificate).not_valid_after_utc)
+            expired = now >= nanoseconds(_parsed(certificate).not_valid_after_utc)
             found.decided_by, found.decided_at, found.expired_when_decided = by, now, expired
             self._put(decision, thumbprint, certificate, found)
             if state is not decision:
@@ -167,7 +168,7 @@ class Peers:
                     key = serialization.load_pem_private_key(content, password=None)
                 except ValueError as error:
                     raise CertificateError("our application certificate cannot be read", place=str(path)) from error
-                if self._clock() < _nanoseconds(certificate.not_valid_after_utc):
+                if self._clock() < nanoseconds(certificate.not_valid_after_utc):
                     return certificate.public_bytes(serialization.Encoding.DER), _key_pem(key)
             made, made_key = _application_certificate(application_uri, self._clock())
             private_files.replace(path, _key_pem(made_key) + made.public_bytes(serialization.Encoding.PEM))
@@ -202,8 +203,8 @@ class Peers:
             application_uri=uris[0] if uris else "",
             names=tuple(names),
             peer=found.peer,
-            not_before=_nanoseconds(parsed.not_valid_before_utc),
-            not_after=_nanoseconds(parsed.not_valid_after_utc),
+            not_before=nanoseconds(parsed.not_valid_before_utc),
+            not_after=nanoseconds(parsed.not_valid_after_utc),
             warning=_warning(parsed, self._clock()),
             first_seen=found.first_seen,
             last_seen=found.last_seen,
@@ -257,7 +258,7 @@ def _alternative_names(certificate: x509.Certificate) -> tuple[list[str], list[s
 
 
 def _warning(certificate: x509.Certificate, now: int) -> str:
-    begins, ends = _nanoseconds(certificate.not_valid_before_utc), _nanoseconds(certificate.not_valid_after_utc)
+    begins, ends = nanoseconds(certificate.not_valid_before_utc), nanoseconds(certificate.not_valid_after_utc)
     if now >= ends:
         return f"expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
     if now < begins:
@@ -281,48 +282,23 @@ def _application_certificate(uri: str, now: int) -> tuple[x509.Certificate, rsa.
     """As OPC 10000-6, 6.2.2 asks of an application instance certificate."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     host = socket.gethostname()
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Hulian"),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"Hulian @ {host}"[:64]),
-        ]
-    )
-    begin = datetime.datetime.fromtimestamp(now // 1_000_000_000, datetime.UTC) - datetime.timedelta(hours=1)
+    begins = datetime.datetime.fromtimestamp(now // issuing.NANOSECONDS, datetime.UTC) - issuing.BACKDATED
     alternative: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri)]
     try:
         alternative.append(x509.DNSName(host.encode("idna").decode() or "localhost"))
     except UnicodeError:
         alternative.append(x509.DNSName("localhost"))
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + datetime.timedelta(days=_OWN_DAYS))
-        .add_extension(x509.SubjectAlternativeName(alternative), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=True,
-                content_commitment=True,
-                key_encipherment=True,
-                data_encipherment=True,
-                key_agreement=False,
-                key_cert_sign=True,
-                crl_sign=False,
-                encipher_only=False,
-                decipher_only=False,
-            ),
-            critical=True,
-        )
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-        )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
+    certificate = issuing.issue(
+        subject=issuing.distinguished(f"Hulian @ {host}", "Hulian"),
+        key=key,
+        begins=begins,
+        ends=begins + _OWN_DAYS * issuing.DAY,
+        extensions=[
+            (x509.SubjectAlternativeName(alternative), False),
+            (x509.BasicConstraints(ca=False, path_length=None), True),
+            (issuing.usage(signature=True, commitment=True, encipherment=True, certificates=True), True),
+            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        ],
     )
     return certificate, key
 
@@ -330,8 +306,4 @@ def _application_certificate(uri: str, now: int) -> tuple[x509.Certificate, rsa.
 def _key_pem(key: object) -> bytes:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise CertificateError("our application key is of another kind than RSA")
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-
-def _nanoseconds(moment: datetime.datetime) -> int:
-    return int(moment.timestamp()) * 1_000_000_000
+    return issuing.private_pem(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import socket
 import ssl
+import subprocess
 import time
 
 import anyio
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 from free_ports import free_port
 
+from hulian.network.exchange.spine.tls import shown_certificate
 from hulian.platform.api import service as module
 from hulian.platform.api.errors import CertificateError, PortError
 from hulian.platform.api.service import ApiService
@@ -52,6 +54,35 @@ def test_https_with_a_certificate_of_the_local_authority(stack, tmp_path):
 
     status, _ = served(stack, check, tls=True)
     assert status == 200
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart_whatever_its_key(stack, tmp_path):
+    """RSA, then an elliptic key, then files that do not fit each other: the last good one stays."""
+    chain, key = tmp_path / "given.pem", tmp_path / "given.key"
+
+    def make(*kind):
+        line = ["openssl", "req", "-x509", *kind, "-nodes", "-days", "9", "-subj", "/CN=x", "-keyout", key, "-out", chain]
+        subprocess.run(line, check=True, capture_output=True)
+        return ssl.PEM_cert_to_DER_cert(chain.read_text())
+
+    first = make("-newkey", "rsa:2048")
+
+    def check(service):
+        assert service.url.startswith("https://")
+        shown = [shown_certificate("127.0.0.1", service.port)]
+        with httpx.Client(base_url=service.url, verify=False) as kept:
+            assert kept.get("/ca.pem").status_code == 200
+            second = make("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+            service.tls.renew()
+            shown.append(shown_certificate("127.0.0.1", service.port))
+            key.write_text("no key")
+            with pytest.raises(CertificateError):
+                service.tls.renew()
+            shown.append(shown_certificate("127.0.0.1", service.port))
+            assert kept.get("/ca.pem").status_code == 200
+        return shown == [first, second, second]
+
+    assert served(stack, check, certificate=str(chain), key=str(key))[0]
 
 
 def test_the_end_comes_soon_although_streams_are_open(stack):

@@ -39,3 +39,8 @@ class ApiConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     live_buffer: Annotated[int, Meta(description="samples kept for a slow live client", ge=100)] = 50_000
     connections: Annotated[int, Meta(description="most connections at a time", ge=1)] = 1_000
     imports: Annotated[int, Meta(description="imports running at a time", ge=1)] = 1
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is HTTPS that is served."""
+        return self.tls or bool(self.certificate)

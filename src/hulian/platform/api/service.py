@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,8 @@ from hulian.platform.api.access import in_thread
 from hulian.platform.api.application import build_application, context_of
 from hulian.platform.api.contract import Dependencies
 from hulian.platform.api.errors import CertificateError, PortError, UnavailableError
+from hulian.platform.api.tls import ServerTls
+from hulian.trust import machine_names
 
 __all__ = ["ApiService"]
 
@@ -108,13 +109,15 @@ class ApiService:
         self._configuration = dependencies.configuration
         self.port = 0
         """The port that is served, once `run` has started."""
+        self.tls: ServerTls | None = None
+        """The certificate that is shown, once `run` has started; None where HTTP is served without TLS."""
 
     @property
     def url(self) -> str:
         """The address a person on this machine opens."""
         host = self._configuration.host
         shown = "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host  # noqa: S104
-        return f"{'https' if self._configuration.tls else 'http'}://{shown}:{self.port}"
+        return f"{'https' if self._configuration.secure else 'http'}://{shown}:{self.port}"
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """See `hulian.kernel.lifecycle.Component`."""
@@ -122,7 +125,7 @@ class ApiService:
         context = context_of(app)
         listener = self._bind()
         with listener:
-            tls = await in_thread(self._tls)
+            self.tls = tls = await in_thread(self._tls)
             started = anyio.Event()
             server = _Server(self._uvicorn(app, tls), started.set)
             async with anyio.create_task_group() as group:
@@ -163,39 +166,28 @@ class ApiService:
             raise PortError(f"cannot listen on {host}:{port}: {error.strerror or error}", place="api.port") from error
         return listener
 
-    def _tls(self) -> tuple[Path, Path] | None:
+    def _tls(self) -> ServerTls | None:
         configuration = self._configuration
         if bool(configuration.certificate) != bool(configuration.key):
             raise CertificateError("certificate and key belong together; one is missing", place="api.certificate")
         if configuration.certificate:
-            chain, key = Path(configuration.certificate), Path(configuration.key)
-        elif configuration.tls:
-            made = self._dependencies.trust.ca.server_certificate(self._own_names())
-            chain, key = made.certificate, made.key
-        else:
+            given = Path(configuration.certificate), Path(configuration.key)
+            return ServerTls(lambda: given)
+        if not configuration.tls:
             return None
-        try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(chain, key)
-        except (OSError, ssl.SSLError) as error:
-            raise CertificateError(f"cannot be used: {error.strerror or error}", place=str(chain)) from error
-        return chain, key
+        names = self._own_names()  # once: a certificate is not made anew because an address of this machine changed
+
+        def made() -> tuple[Path, Path]:
+            found = self._dependencies.trust.ca.server_certificate(names)
+            return found.certificate, found.key
+
+        return ServerTls(made)
 
     def _own_names(self) -> list[str]:
-        own = socket.gethostname()
-        names = {"localhost", "127.0.0.1", "::1", own, f"{own.partition('.')[0]}.local"}
-        if self._configuration.host not in ("", "0.0.0.0", "::"):  # noqa: S104
-            names.add(self._configuration.host)
-        names.update(name for name in self._configuration.allowed_hosts if not name.startswith("*."))
-        try:
-            found = socket.getaddrinfo(own, None)
-        except OSError:
-            found = []
-        names.update(str(address[0]).partition("%")[0] for *_, address in found)
-        return sorted(names)
+        return machine_names(self._configuration.host, also=self._configuration.allowed_hosts)
 
-    def _uvicorn(self, app: Any, tls: tuple[Path, Path] | None) -> uvicorn.Config:
+    def _uvicorn(self, app: Any, tls: ServerTls | None) -> uvicorn.Config:
         configuration = self._configuration
-        secure = {"ssl_certfile": str(tls[0]), "ssl_keyfile": str(tls[1])} if tls else {}
         return uvicorn.Config(
             app,
             loop="none",
@@ -211,5 +203,5 @@ class ApiService:
             limit_concurrency=configuration.connections,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_GRACE,
-            **secure,  # type: ignore[arg-type]
+            ssl_context_factory=(lambda config, usual: tls.context()) if tls else None,
         )

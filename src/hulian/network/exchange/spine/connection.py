@@ -23,9 +23,12 @@ from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 from hulian.kernel.identifier import escape
 from hulian.network.exchange.spine.errors import (
     MessageTooLargeError,
+    SpineConfigurationError,
     SpineDeniedError,
     SpineUnavailableError,
+    SpineUntrustedError,
 )
+from hulian.network.exchange.spine.tls import SpineTrust
 
 __all__ = ["MAXIMUM_PAYLOAD", "Message", "Sink", "Spine", "Subscription", "status_of"]
 
@@ -119,6 +122,10 @@ class _FastParser(Parser):  # type: ignore[misc, unused-ignore]
             self._rest = bytearray(data[place:])
 
 
+class _UntrustedError(nats.errors.Error):  # type: ignore[misc, unused-ignore]
+    """The server cannot be believed."""
+
+
 class _Client(Client):  # type: ignore[misc, unused-ignore]
     """nats-py's client, which comes back after any error that the server names, instead of closing for good."""
 
@@ -127,6 +134,23 @@ class _Client(Client):  # type: ignore[misc, unused-ignore]
         self.fast = _FastParser(self)
         self._ps = self.fast
         self.refusal: str = ""
+        self.trust: SpineTrust | None = None
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """Asked for at each connection, so that a renewed certificate is believed without a restart."""
+        if self.trust is None:
+            raise _UntrustedError("it wants TLS, and this component was given no certificate to believe")
+        try:
+            return self.trust.context()
+        except SpineConfigurationError as error:
+            raise _UntrustedError(str(error)) from error  # nats-py comes back only after errors of its own
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        # nats-py goes on in plain text where a server does not ask for TLS: our password would travel to whoever answers.
+        if initial_connection and self.trust is not None and not info.get("tls_required"):
+            raise _UntrustedError("what answers there does not speak TLS")
+        await super()._process_info(info, initial_connection)
 
     async def _process_err(self, err_msg: str) -> None:
         if "permissions violation" in err_msg:
@@ -143,6 +167,21 @@ class _Client(Client):  # type: ignore[misc, unused-ignore]
             # Both are constants of nats-py, which reads 32 kB at a time; TLS, begun later, brings another reader.
             reader._limit = 4 * _READ  # noqa: SLF001
             transport.read = lambda size: transport._io_reader.read(_READ)  # noqa: SLF001
+
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except BaseException:
+            # A TLS handshake that failed leaves a stream whose end nobody tells: nats-py would wait for it for ever.
+            transport: Any = self._transport
+            if transport is not None:
+                transport.close()
+                transport.wait_closed = _at_once
+            raise
+
+
+async def _at_once() -> None:
+    """Instead of a wait that has no end."""
 
 
 class Subscription:
@@ -228,15 +267,17 @@ class Spine:
         password: str,
         name: str,
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: SpineTrust | None = None,
         timeout: float = 5.0,
     ) -> Spine:
         """Tries for ``timeout`` seconds. Raises `SpineDeniedError` for refused credentials, `SpineUnavailableError` where
-        no server answers."""
+        no server answers, `SpineUntrustedError` where one answers that cannot be believed. With ``tls`` nothing is said in
+        plain text; the certificate to believe is read anew whenever the connection comes back."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while True:
             client = _Client()
+            client.trust = tls
             spine = cls(client, name, f"_INBOX.{escape(user or 'nobody')}", client._nuid.next().decode())  # noqa: SLF001
             try:
                 async with asyncio.timeout(max(0.5, deadline - loop.time())):
@@ -245,7 +286,6 @@ class Spine:
                         user=user,
                         password=password,
                         name=name,
-                        tls=tls,
                         connect_timeout=max(1, int(timeout)),
                         allow_reconnect=False,
                         reconnect_time_wait=cast("int", 0.25),
@@ -263,6 +303,8 @@ class Spine:
                 text = client.refusal or spine._last_error or str(error) or type(error).__name__
                 if "authorization" in text.lower() or "authentication" in text.lower():
                     raise SpineDeniedError("the spine refuses the credentials", place=f"{user} at {url}") from error
+                if loop.time() >= deadline and isinstance(error, _UntrustedError | ssl.SSLError):
+                    raise SpineUntrustedError(f"the spine cannot be believed: {error}", place=url) from error
                 if loop.time() >= deadline:
                     raise SpineUnavailableError(f"no connection to the spine: {text}", place=url) from error
             await asyncio.sleep(0.1)

@@ -2,6 +2,7 @@
 
 SpineError                      HL-SPINE-0000
 ├── SpineUnavailableError       HL-SPINE-0001   nobody answers: no server, no responder, no answer in time
+│   └── SpineUntrustedError     HL-SPINE-0010   … or one answers that does not prove that it is our spine
 ├── SpineDeniedError            HL-SPINE-0002   credentials refused, or a subject that they do not cover
 ├── PublishError                HL-SPINE-0003   a stream did not take the message
 │   └── StreamFullError         HL-SPINE-0004   … because its limit is reached; keep the message and send it later
@@ -24,6 +25,7 @@ __all__ = [
     "SpineDeniedError",
     "SpineError",
     "SpineUnavailableError",
+    "SpineUntrustedError",
     "StreamError",
     "StreamFullError",
     "TopicError",
@@ -41,6 +43,13 @@ class SpineUnavailableError(SpineError):
 
     code = "HL-SPINE-0001"
     default_hint = "is the spine running? 'hulian status' shows it; senders keep their data and go on by themselves"
+
+
+class SpineUntrustedError(SpineUnavailableError):
+    """What answers does not prove by its certificate that it is our spine; no credential was sent."""
+
+    code = "HL-SPINE-0010"
+    default_hint = "see that nobody else listens on spine.port; after a change of spine.tls, restart the node"
 
 
 class SpineDeniedError(SpineError):

@@ -25,6 +25,7 @@ from msgspec import Meta
 
 from hulian.network.exchange.spine.connection import MAXIMUM_PAYLOAD, Spine
 from hulian.network.exchange.spine.errors import SpineConfigurationError, SpineError, SpineUnavailableError
+from hulian.network.exchange.spine.tls import SpineTrust
 
 __all__ = [
     "LeafRemote",
@@ -34,6 +35,7 @@ __all__ = [
     "admit",
     "cut_leaves",
     "prepare",
+    "reachable",
     "reload",
     "render",
     "wait_ready",
@@ -68,11 +70,20 @@ class SpineUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Certificate and key files (PEM)."""
+    """Certificate and key of a listener (PEM files). Nobody is served in plain text there, nor below TLS 1.2."""
 
-    certificate: Annotated[str, Meta(description="certificate chain, PEM")]
-    key: Annotated[str, Meta(description="private key, PEM")]
-    authority: Annotated[str, Meta(description="certificates that clients must be signed by; empty: none asked")] = ""
+    certificate: Annotated[str, Meta(description="file of the certificate chain (PEM); empty: made by the local CA")] = ""
+    key: Annotated[str, Meta(description="file of the private key (PEM) of the certificate")] = ""
+    authority: Annotated[
+        str, Meta(description="file of the certificates (PEM) that clients must be signed by; empty: none asked")
+    ] = ""
+    names: Annotated[
+        tuple[str, ...], Meta(description="further host names and addresses in a certificate that the local CA makes")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key belong together; one is missing")
 
 
 class LeafRemote(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,10 +111,6 @@ class SpineConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     mqtt_port: Annotated[Port, Meta(description="port of the MQTT listener; 0: off")] = 1883
     leaf_host: Annotated[str, Meta(description="address of the listener for edge nodes")] = "127.0.0.1"
     leaf_port: Annotated[Port, Meta(description="port for edge nodes, usually 7422; 0: off")] = 0
-    leaf_names: Annotated[
-        tuple[str, ...],
-        Meta(description="names and addresses by which edge nodes reach the centre, besides its own"),
-    ] = ()
     leaf_tls: Annotated[
         Tls | None,
         Meta(description="TLS for edge nodes; made by the platform's own authority where not given"),
@@ -132,9 +139,14 @@ class SpineConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     @property
     def url(self) -> str:
         """Where components of this machine connect."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
+        host = reachable(self.host)
         host = f"[{host}]" if ":" in host else host
         return f"{'tls' if self.tls else 'nats'}://{host}:{self.port}"
+
+
+def reachable(host: str) -> str:
+    """The address under which this machine reaches a listener on ``host``."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
 
 
 def executable() -> str:
@@ -256,9 +268,17 @@ def _tls(tls: Tls, key: str, *, asks: bool = True) -> dict[str, Any]:
     for name, path in (("certificate", tls.certificate), ("key", tls.key), ("authority", tls.authority)):
         if path and not Path(path).is_file():
             raise SpineConfigurationError(f"there is no file '{path}'", place=f"{key}.{name}")
-    document: dict[str, Any] = {"cert_file": tls.certificate, "key_file": tls.key, "min_version": "1.2"}
+    if not tls.certificate:
+        raise SpineConfigurationError("there is no certificate yet", place=f"{key}.certificate")
+    document: dict[str, Any] = {
+        "cert_file": str(Path(tls.certificate).absolute()),
+        "key_file": str(Path(tls.key).absolute()),
+        "min_version": "1.2",
+        # Two seconds, the server's default, are too short for the key exchange of a small controller.
+        "timeout": 10,
+    }
     if tls.authority:
-        document |= {"ca_file": tls.authority} | ({"verify": True} if asks else {})
+        document |= {"ca_file": str(Path(tls.authority).absolute())} | ({"verify": True} if asks else {})
     return document
 
 
@@ -355,13 +375,13 @@ def admit(configuration: SpineConfiguration, users: Sequence[SpineUser], directo
     reload(directory)
 
 
-async def cut_leaves(url: str, user: str, password: str) -> int:
+async def cut_leaves(url: str, user: str, password: str, *, tls: SpineTrust | None = None) -> int:
     """Ends the connections of all edge nodes; those that are still admitted come back by themselves within seconds.
 
     Call it after `reload`: the server applies new accounts to devices and components at once, but to leaf connections only
     when they connect. ``user`` is one of the server's own account. Gives how many were ended. Raises `SpineError`.
     """
-    async with await Spine.connect(url, user, password, user, timeout=5) as spine:
+    async with await Spine.connect(url, user, password, user, tls=tls, timeout=5) as spine:
         listed = json.loads((await spine.request("$SYS.REQ.SERVER.PING.LEAFZ", b"{}", timeout=5)).payload)
         leaves = listed.get("data", {}).get("leafs") or []
         for leaf in leaves:
@@ -369,7 +389,7 @@ async def cut_leaves(url: str, user: str, password: str) -> int:
         return len(leaves)
 
 
-async def wait_ready(url: str, user: str, password: str, *, timeout: float = 15.0) -> None:
+async def wait_ready(url: str, user: str, password: str, *, tls: SpineTrust | None = None, timeout: float = 15.0) -> None:
     """Returns when the server answers and JetStream serves ``user``.
 
     Raises `SpineUnavailableError` after ``timeout``, `SpineDeniedError` at once where the credential is refused.
@@ -379,7 +399,7 @@ async def wait_ready(url: str, user: str, password: str, *, timeout: float = 15.
         async with asyncio.timeout(timeout):
             while True:
                 try:
-                    async with await Spine.connect(url, user, password, "readiness", timeout=2) as spine:
+                    async with await Spine.connect(url, user, password, "readiness", tls=tls, timeout=2) as spine:
                         answer = json.loads((await spine.request("$JS.API.INFO", timeout=2)).payload)
                         if "error" not in answer:
                             return
