@@ -10,7 +10,11 @@ import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from modbus_device import modbus_device
+from nats_node import free_port
+from playwright.sync_api import Locator, Page, expect
+
+from hulian.kernel.identifier import escape
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -30,6 +34,13 @@ PAGES = (
     "/settings",
 )
 PRESS = "press"
+DOSING = "99.118.8/dosing"
+SET_POINTS = {
+    "rate": ("holding@2:int16", "integer"),
+    "recipe": ("holding@20:string[8]", "text"),
+    "pump": ("coil@0", "boolean"),
+    "spare": ("holding@9000:int16", "integer"),
+}
 
 
 def connect(page: Page, url: str) -> None:
@@ -66,6 +77,31 @@ def connected(page, platform) -> Page:
     page.goto(f"/connectors/{PRESS}")
     expect(page.locator(".facts")).to_contain_text("Connected")
     return page
+
+
+@pytest.fixture(scope="module")
+def dosing(platform):
+    """A Modbus device with writable points, one of which the device does not have, connected as `DOSING`."""
+    with modbus_device(free_port()) as url, platform.sdk() as sdk:
+        nodes = [
+            {"address": address, "name": name, "path": [name], "leaf": True, "storage": storage}
+            for name, (address, storage) in SET_POINTS.items()
+        ]
+        points = sdk.propose("dosing", nodes, thing=DOSING)
+        for point in points:
+            point["writable"] = True
+            if point["name"].endswith("#rate"):
+                point |= {"unit": "l/h", "low": -500, "high": 500}
+        sdk.create_connector("dosing", url, protocol="modbus", settings={"interval": 0.2}, points=points)
+        yield DOSING
+        sdk.remove_connector("dosing")
+
+
+def open_point(page: Page, name: str) -> Locator:
+    page.goto(f"/points/{escape(name)}")
+    panel = page.get_by_role("complementary", name=name)
+    expect(panel.locator(".figure")).to_be_visible()
+    return panel
 
 
 def open_trend(page: Page, words: str = "pressure") -> None:
@@ -260,6 +296,57 @@ def test_every_page_fits_a_telephone(phone):
     phone.get_by_role("button", name="More").click()
     phone.get_by_role("link", name="Settings").click()
     expect(phone.get_by_role("heading", name="Settings")).to_be_visible()
+
+
+def test_set_point_is_checked_confirmed_written_and_comes_back_live(dosing, page):
+    panel = open_point(page, f"{dosing}#rate")
+    expect(panel.locator(".figure")).to_have_text("0l/h")
+    entry = panel.get_by_label("Set-point", exact=True).and_(panel.locator("input"))
+    entry.fill("12.5")
+    panel.get_by_role("button", name="Write").click()
+    expect(panel.get_by_text("This is no whole number")).to_be_visible()
+    entry.fill("501")
+    panel.get_by_role("button", name="Write").click()
+    expect(panel.get_by_text("Outside the range of the point: -500 … 500")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    entry.fill("-42")
+    entry.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("dl")).to_have_text(re.compile(r"Now\s*0l/h\s*New\s*-42l/h"))
+    dialog.get_by_role("button", name="Write").click()
+    expect(dialog).to_have_count(0)
+    expect(panel.get_by_text("The device confirmed -42 l/h")).to_be_visible()
+    expect(panel.locator(".figure")).to_have_text("-42l/h")
+
+
+def test_text_and_boolean_set_points_come_back_live(dosing, page):
+    panel = open_point(page, f"{dosing}#recipe")
+    expect(panel.locator(".figure")).to_have_text("(empty)")
+    panel.get_by_label("Set-point", exact=True).and_(panel.locator("input")).fill("B-7 <i>")
+    panel.get_by_role("button", name="Write").click()
+    page.get_by_role("dialog").get_by_role("button", name="Write").click()
+    expect(panel.locator(".figure")).to_have_text("B-7 <i>")
+    panel = open_point(page, f"{dosing}#pump")
+    expect(panel.locator(".figure")).to_have_text("off")
+    panel.get_by_role("switch").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("dl")).to_have_text(re.compile(r"Now\s*off\s*New\s*on"))
+    dialog.get_by_role("button", name="Switch on").click()
+    expect(panel.locator(".figure")).to_have_text("on")
+    expect(panel.get_by_role("switch")).to_be_checked()
+
+
+def test_set_point_that_the_device_refuses_says_why_and_stays_to_be_tried_again(dosing, page):
+    panel = open_point(page, f"{dosing}#spare")
+    panel.get_by_label("Set-point", exact=True).and_(panel.locator("input")).fill("7")
+    panel.get_by_role("button", name="Write").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Write").click()
+    alert = dialog.get_by_role("alert")
+    expect(alert.locator("code")).to_have_text("HL-MODBUS-0020")
+    expect(alert).to_contain_text("exception 2, illegal data address")
+    expect(alert).to_contain_text("the device has no such register")
+    expect(panel.get_by_text("The device confirmed")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -29,7 +29,10 @@ export function onExpired(action: () => void): void {
 }
 
 export interface Options {
+  /** Sent as JSON. */
   body?: unknown;
+  /** JSON that is written already: for numbers that JavaScript cannot hold. */
+  text?: string;
   signal?: AbortSignal;
   accept?: string;
   quiet?: boolean;
@@ -53,9 +56,10 @@ export async function request(method: string, path: string, options: Options = {
   const headers: Record<string, string> = { Accept: options.accept ?? "application/json" };
   if (method !== "GET") headers["X-Hulian-CSRF"] = csrf;
   const init: RequestInit = { method, headers, credentials: "same-origin", signal: options.signal ?? null };
-  if (options.body !== undefined) {
+  const body = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+  if (body !== undefined) {
     headers["Content-Type"] = "application/json";
-    init.body = JSON.stringify(options.body);
+    init.body = body;
   }
   let response: Response;
   try {
