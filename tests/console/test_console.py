@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import re
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from asyncua.sync import Client, ThreadLoop
 from modbus_device import modbus_device
 from nats_node import free_port
+from opcua_device import secure_opcua_device
 from playwright.sync_api import Locator, Page, expect
 
 from hulian.kernel.identifier import escape
@@ -97,6 +100,14 @@ def dosing(platform):
         sdk.remove_connector("dosing")
 
 
+def thumbprints(url: str) -> list[str]:
+    """What the server at ``url`` itself shows: SHA-1 and SHA-256 of its certificate, in groups of four."""
+    with ThreadLoop() as loop:
+        certificate = Client(url, tloop=loop).connect_and_get_server_endpoints()[0].ServerCertificate
+    found = [hashlib.new(name, certificate).hexdigest().upper() for name in ("sha1", "sha256")]
+    return [" ".join(re.findall("....", one)) for one in found]
+
+
 def open_point(page: Page, name: str) -> Locator:
     page.goto(f"/points/{escape(name)}")
     panel = page.get_by_role("complementary", name=name)
@@ -154,6 +165,41 @@ def test_unreachable_device_is_explained_with_code_and_hint(page, ports):
     alert = page.get_by_role("alert")
     expect(alert).to_be_visible()
     expect(alert.locator("code")).to_have_text(re.compile(r"^HL-[A-Z]+-\d{4}$"))
+
+
+def test_unknown_certificate_is_compared_and_approved(page, platform, ports):
+    """Two devices wait at the same time: each one's own thumbprint is shown, and only the approved one is let in."""
+    with secure_opcua_device(ports(), 365) as url, secure_opcua_device(ports(), 365) as other, platform.sdk() as sdk:
+        for name, address in (("mixer", url), ("filler", other)):
+            node = {"address": "ns=2;s=Double", "name": "force", "path": ["force"], "leaf": True, "storage": "double"}
+            points = sdk.propose(name, [node], thing=f"99.118.8/{name}")
+            settings = {"security": "best", "plain_password": False}
+            sdk.create_connector(name, address, protocol="opcua", settings=settings, points=points)
+        page.goto("/connectors/filler")
+        expect(page.locator(".facts")).to_contain_text("Needs approval")
+        page.goto("/connectors/mixer")
+        expect(page.locator(".facts")).to_contain_text("Needs approval")
+        page.get_by_role("button", name="Look at the certificate").click()
+        dialog = page.get_by_role("dialog")
+        for thumbprint in thumbprints(url):
+            expect(dialog).to_contain_text(thumbprint)
+        expect(dialog).to_contain_text(url)
+        dialog.get_by_role("button", name="Approve").click()
+        expect(page.get_by_text("Certificate approved")).to_be_visible()
+        expect(page.locator(".facts")).to_contain_text("Connected")
+        expect(page.locator(".columns li", has_text="force")).to_contain_text(re.compile(r"\d\.\d"))
+        # The same on the way to a new connection: the device is looked at, and shows itself when it was approved.
+        page.goto("/connectors/add")
+        page.get_by_label("Address of the device").fill(other)
+        page.get_by_role("button", name="Look at the device").click()
+        for thumbprint in thumbprints(other):
+            expect(dialog).to_contain_text(thumbprint)
+        dialog.get_by_role("button", name="Approve").click()
+        expect(page.get_by_role("tree", name="What the device shows").locator(".node").first).to_be_visible()
+        page.goto("/connectors/filler")
+        expect(page.locator(".facts")).to_contain_text("Connected")
+        for name in ("mixer", "filler"):
+            sdk.remove_connector(name)
 
 
 def test_point_is_described_anew(connected):

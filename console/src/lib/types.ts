@@ -115,7 +115,9 @@ export interface Browsed {
 }
 
 export interface Certificate {
+  /** SHA-256; `sha1` is what OPC UA products show. */
   thumbprint: string;
+  sha1: string;
   state: string;
   subject: string;
   issuer: string;

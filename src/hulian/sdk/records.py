@@ -153,9 +153,10 @@ class Node(_Record, frozen=True, kw_only=True):
 
 
 class Certificate(_Record, frozen=True, kw_only=True):
-    """A certificate that a device showed, and what a person decided about it."""
+    """A certificate that a device showed, and what a person decided about it. ``thumbprint`` is SHA-256."""
 
     thumbprint: str
+    sha1: str = ""
     state: str
     subject: str
     issuer: str = ""

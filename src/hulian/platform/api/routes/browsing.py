@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, post
@@ -107,7 +108,10 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
     except RelayedError as error:
         if error.code != _WAITS_FOR_APPROVAL:
             raise
-        waiting = [peer for peer in await in_thread(context.trust.peers.list) if peer.state is PeerState.PENDING]
+        host = urlsplit(data.url).netloc.rpartition("@")[2]
+        waiting = [
+            peer for peer in await in_thread(context.trust.peers.list) if peer.state is PeerState.PENDING and host in peer.peer
+        ]
         if not waiting:
             raise
         newest = max(waiting, key=lambda peer: peer.last_seen)
