@@ -10,12 +10,15 @@ import re
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow as pa
+import pyarrow.compute
 import pytest
 from asyncua.sync import Client, ThreadLoop
 from modbus_device import modbus_device
 from nats_node import free_port
 from opcua_device import secure_opcua_device
 from playwright.sync_api import Locator, Page, expect
+from pyarrow import parquet
 
 from hulian.kernel.identifier import escape
 
@@ -35,6 +38,7 @@ PAGES = (
     "/access/devices",
     "/access/audit",
     "/settings",
+    "/import",
 )
 PRESS = "press"
 DOSING = "99.118.8/dosing"
@@ -296,6 +300,70 @@ def test_export_downloads(connected, kind, tmp_path):
         case "PNG":
             assert content.startswith(b"\x89PNG\r\n\x1a\n")
             assert len(content) > 5_000
+
+
+def given(page: Page, name: str, content: bytes) -> None:
+    page.goto("/points")
+    page.get_by_role("link", name="Import").click()
+    page.get_by_label("File to import").set_input_files({"name": name, "mimeType": "", "buffer": content})
+    expect(page.locator(".drop")).to_contain_text(name)
+
+
+def test_csv_with_other_headings_and_bad_rows_is_imported_as_far_as_it_can_be(dosing, page, platform):
+    point = f"{dosing}#rate"
+    rows = [
+        "Zeit,Anlage,Tag,Wert",
+        f"2026-01-05T08:00:00Z,A,{point},1",
+        f"2026-01-05 08:00,A,{point},2",
+        f"2026-01-05T08:02:00Z,A,{point},3",
+        "2026-01-05T08:03:00Z,A,99.118.8/nowhere#x,4",
+        f"2026-01-05T08:04:00Z,A,{point},much",
+        f'2026-01-05T08:05:00Z,"A, B",{point},6',
+    ]
+    given(page, "shift.csv", "\n".join(rows).encode())
+    check = page.get_by_role("button", name="Check the file")
+    expect(page.get_by_text("Say which column holds: Time, Value.")).to_be_visible()
+    expect(check).to_be_disabled()
+    expect(page.get_by_label("What column Tag is")).to_have_value("point")
+    page.get_by_label("What column Zeit is").select_option("Time")
+    page.get_by_label("What column Wert is").select_option("Value")
+    check.click()
+    outcome = page.get_by_role("region", name="The file was checked")
+    expect(outcome.locator("dl")).to_contain_text(re.compile(r"can be taken\s*3\s*Rows that cannot\s*3\s*Points\s*1"))
+    expect(outcome.locator("tbody tr")).to_have_count(3)
+    expect(outcome.locator("tbody tr", has_text="is no time")).to_have_text(re.compile(r"^3\s*time"))
+    expect(outcome.locator("tbody tr", has_text="there is no point")).to_have_text(re.compile(r"^5\s*point.*nowhere#x"))
+    expect(outcome.locator("tbody tr", has_text="'much' is no whole number")).to_have_text(re.compile(r"^6\s*value"))
+    with platform.sdk() as sdk:
+        span = {"start": "2026-01-05T00:00:00Z", "end": "2026-01-06T00:00:00Z"}
+        assert len(sdk.history(point, **span).to_arrow()) == 0
+        page.get_by_role("button", name="Import the other 3 rows").click()
+        outcome = page.get_by_role("region", name="Import", exact=True)
+        expect(outcome.locator("dl")).to_contain_text(re.compile(r"Rows imported\s*3"))
+        assert sdk.history(point, **span).to_arrow()["value"].to_pylist() == [1, 3, 6]
+    expect(page.get_by_role("region", name="Recent imports").locator("li", has_text="shift.csv")).to_have_count(2)
+    page.get_by_role("link", name="Show as trend").click()
+    expect(page.locator(".reading")).to_have_text("6l/h")
+
+
+def test_parquet_is_imported_whole_and_a_broken_one_says_why(dosing, page, platform):
+    times = pa.array(range(1_760_000_000, 1_760_002_000), pa.int64())
+    sink = io.BytesIO()
+    stamps = pa.compute.multiply(times, 1_000_000_000)
+    columns = {"point": [f"{dosing}#rate"] * 2000, "time": stamps, "value": pa.array(range(2000), pa.int64())}
+    parquet.write_table(pa.table(columns), sink)
+    given(page, "year.parquet", sink.getvalue())
+    page.get_by_role("button", name="Check the file").click()
+    page.get_by_role("button", name="Import 2 000 rows").click()
+    expect(page.get_by_role("region", name="Import", exact=True)).to_contain_text(re.compile(r"Rows imported\s*2 000"))
+    with platform.sdk() as sdk:
+        found = sdk.history(f"{dosing}#rate", start="2025-10-09T00:00:00Z", end="2025-10-10T00:00:00Z").to_arrow()
+    assert found["value"].to_pylist() == list(range(2000))
+    given(page, "broken.parquet", sink.getvalue()[:-500])
+    page.get_by_role("button", name="Check the file").click()
+    alert = page.get_by_role("region", name="The file was checked").get_by_role("alert")
+    expect(alert.locator("code")).to_have_text(re.compile(r"^HL-[A-Z]+-\d{4}$"))
+    expect(alert).to_contain_text("no Parquet of samples")
 
 
 def test_tiles_are_kept_and_live(connected):

@@ -231,12 +231,13 @@ class Annotation(_Record, frozen=True, kw_only=True):
 
 
 class Job(_Record, frozen=True, kw_only=True):
-    """Work that goes on; ``done`` of ``total`` bytes are read."""
+    """Work that goes on; ``done`` of ``total`` bytes are read, the samples lie between ``first_ms`` and ``last_ms``."""
 
     id: str
     kind: str
     state: str
     owner: str = ""
+    name: str = ""
     dry_run: bool = False
     done: int = 0
     total: int = 0
@@ -244,6 +245,8 @@ class Job(_Record, frozen=True, kw_only=True):
     points: int = 0
     refused: int = 0
     problems: list[str] = []
+    first_ms: float | None = None
+    last_ms: float | None = None
     error: dict[str, str] | None = None
 
 
