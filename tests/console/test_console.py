@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import re
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow as pa
+import pyarrow.compute
 import pytest
-from playwright.sync_api import Page, expect
+from asyncua.sync import Client, ThreadLoop
+from modbus_device import modbus_device
+from nats_node import free_port
+from opcua_device import secure_opcua_device
+from playwright.sync_api import Locator, Page, expect
+from pyarrow import parquet
+
+from hulian.kernel.identifier import escape
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -28,8 +38,16 @@ PAGES = (
     "/access/devices",
     "/access/audit",
     "/settings",
+    "/import",
 )
 PRESS = "press"
+DOSING = "99.118.8/dosing"
+SET_POINTS = {
+    "rate": ("holding@2:int16", "integer"),
+    "recipe": ("holding@20:string[8]", "text"),
+    "pump": ("coil@0", "boolean"),
+    "spare": ("holding@9000:int16", "integer"),
+}
 
 
 def connect(page: Page, url: str) -> None:
@@ -66,6 +84,39 @@ def connected(page, platform) -> Page:
     page.goto(f"/connectors/{PRESS}")
     expect(page.locator(".facts")).to_contain_text("Connected")
     return page
+
+
+@pytest.fixture(scope="module")
+def dosing(platform):
+    """A Modbus device with writable points, one of which the device does not have, connected as `DOSING`."""
+    with modbus_device(free_port()) as url, platform.sdk() as sdk:
+        nodes = [
+            {"address": address, "name": name, "path": [name], "leaf": True, "storage": storage}
+            for name, (address, storage) in SET_POINTS.items()
+        ]
+        points = sdk.propose("dosing", nodes, thing=DOSING)
+        for point in points:
+            point["writable"] = True
+            if point["name"].endswith("#rate"):
+                point |= {"unit": "l/h", "low": -500, "high": 500}
+        sdk.create_connector("dosing", url, protocol="modbus", settings={"interval": 0.2}, points=points)
+        yield DOSING
+        sdk.remove_connector("dosing")
+
+
+def thumbprints(url: str) -> list[str]:
+    """What the server at ``url`` itself shows: SHA-1 and SHA-256 of its certificate, in groups of four."""
+    with ThreadLoop() as loop:
+        certificate = Client(url, tloop=loop).connect_and_get_server_endpoints()[0].ServerCertificate
+    found = [hashlib.new(name, certificate).hexdigest().upper() for name in ("sha1", "sha256")]
+    return [" ".join(re.findall("....", one)) for one in found]
+
+
+def open_point(page: Page, name: str) -> Locator:
+    page.goto(f"/points/{escape(name)}")
+    panel = page.get_by_role("complementary", name=name)
+    expect(panel.locator(".figure")).to_be_visible()
+    return panel
 
 
 def open_trend(page: Page, words: str = "pressure") -> None:
@@ -118,6 +169,41 @@ def test_unreachable_device_is_explained_with_code_and_hint(page, ports):
     alert = page.get_by_role("alert")
     expect(alert).to_be_visible()
     expect(alert.locator("code")).to_have_text(re.compile(r"^HL-[A-Z]+-\d{4}$"))
+
+
+def test_unknown_certificate_is_compared_and_approved(page, platform, ports):
+    """Two devices wait at the same time: each one's own thumbprint is shown, and only the approved one is let in."""
+    with secure_opcua_device(ports(), 365) as url, secure_opcua_device(ports(), 365) as other, platform.sdk() as sdk:
+        for name, address in (("mixer", url), ("filler", other)):
+            node = {"address": "ns=2;s=Double", "name": "force", "path": ["force"], "leaf": True, "storage": "double"}
+            points = sdk.propose(name, [node], thing=f"99.118.8/{name}")
+            settings = {"security": "best", "plain_password": False}
+            sdk.create_connector(name, address, protocol="opcua", settings=settings, points=points)
+        page.goto("/connectors/filler")
+        expect(page.locator(".facts")).to_contain_text("Needs approval")
+        page.goto("/connectors/mixer")
+        expect(page.locator(".facts")).to_contain_text("Needs approval")
+        page.get_by_role("button", name="Look at the certificate").click()
+        dialog = page.get_by_role("dialog")
+        for thumbprint in thumbprints(url):
+            expect(dialog).to_contain_text(thumbprint)
+        expect(dialog).to_contain_text(url)
+        dialog.get_by_role("button", name="Approve").click()
+        expect(page.get_by_text("Certificate approved")).to_be_visible()
+        expect(page.locator(".facts")).to_contain_text("Connected")
+        expect(page.locator(".columns li", has_text="force")).to_contain_text(re.compile(r"\d\.\d"))
+        # The same on the way to a new connection: the device is looked at, and shows itself when it was approved.
+        page.goto("/connectors/add")
+        page.get_by_label("Address of the device").fill(other)
+        page.get_by_role("button", name="Look at the device").click()
+        for thumbprint in thumbprints(other):
+            expect(dialog).to_contain_text(thumbprint)
+        dialog.get_by_role("button", name="Approve").click()
+        expect(page.get_by_role("tree", name="What the device shows").locator(".node").first).to_be_visible()
+        page.goto("/connectors/filler")
+        expect(page.locator(".facts")).to_contain_text("Connected")
+        for name in ("mixer", "filler"):
+            sdk.remove_connector(name)
 
 
 def test_point_is_described_anew(connected):
@@ -216,6 +302,70 @@ def test_export_downloads(connected, kind, tmp_path):
             assert len(content) > 5_000
 
 
+def given(page: Page, name: str, content: bytes) -> None:
+    page.goto("/points")
+    page.get_by_role("link", name="Import").click()
+    page.get_by_label("File to import").set_input_files({"name": name, "mimeType": "", "buffer": content})
+    expect(page.locator(".drop")).to_contain_text(name)
+
+
+def test_csv_with_other_headings_and_bad_rows_is_imported_as_far_as_it_can_be(dosing, page, platform):
+    point = f"{dosing}#rate"
+    rows = [
+        "Zeit,Anlage,Tag,Wert",
+        f"2026-01-05T08:00:00Z,A,{point},1",
+        f"2026-01-05 08:00,A,{point},2",
+        f"2026-01-05T08:02:00Z,A,{point},3",
+        "2026-01-05T08:03:00Z,A,99.118.8/nowhere#x,4",
+        f"2026-01-05T08:04:00Z,A,{point},much",
+        f'2026-01-05T08:05:00Z,"A, B",{point},6',
+    ]
+    given(page, "shift.csv", "\n".join(rows).encode())
+    check = page.get_by_role("button", name="Check the file")
+    expect(page.get_by_text("Say which column holds: Time, Value.")).to_be_visible()
+    expect(check).to_be_disabled()
+    expect(page.get_by_label("What column Tag is")).to_have_value("point")
+    page.get_by_label("What column Zeit is").select_option("Time")
+    page.get_by_label("What column Wert is").select_option("Value")
+    check.click()
+    outcome = page.get_by_role("region", name="The file was checked")
+    expect(outcome.locator("dl")).to_contain_text(re.compile(r"can be taken\s*3\s*Rows that cannot\s*3\s*Points\s*1"))
+    expect(outcome.locator("tbody tr")).to_have_count(3)
+    expect(outcome.locator("tbody tr", has_text="is no time")).to_have_text(re.compile(r"^3\s*time"))
+    expect(outcome.locator("tbody tr", has_text="there is no point")).to_have_text(re.compile(r"^5\s*point.*nowhere#x"))
+    expect(outcome.locator("tbody tr", has_text="'much' is no whole number")).to_have_text(re.compile(r"^6\s*value"))
+    with platform.sdk() as sdk:
+        span = {"start": "2026-01-05T00:00:00Z", "end": "2026-01-06T00:00:00Z"}
+        assert len(sdk.history(point, **span).to_arrow()) == 0
+        page.get_by_role("button", name="Import the other 3 rows").click()
+        outcome = page.get_by_role("region", name="Import", exact=True)
+        expect(outcome.locator("dl")).to_contain_text(re.compile(r"Rows imported\s*3"))
+        assert sdk.history(point, **span).to_arrow()["value"].to_pylist() == [1, 3, 6]
+    expect(page.get_by_role("region", name="Recent imports").locator("li", has_text="shift.csv")).to_have_count(2)
+    page.get_by_role("link", name="Show as trend").click()
+    expect(page.locator(".reading")).to_have_text("6l/h")
+
+
+def test_parquet_is_imported_whole_and_a_broken_one_says_why(dosing, page, platform):
+    times = pa.array(range(1_760_000_000, 1_760_002_000), pa.int64())
+    sink = io.BytesIO()
+    stamps = pa.compute.multiply(times, 1_000_000_000)
+    columns = {"point": [f"{dosing}#rate"] * 2000, "time": stamps, "value": pa.array(range(2000), pa.int64())}
+    parquet.write_table(pa.table(columns), sink)
+    given(page, "year.parquet", sink.getvalue())
+    page.get_by_role("button", name="Check the file").click()
+    page.get_by_role("button", name="Import 2 000 rows").click()
+    expect(page.get_by_role("region", name="Import", exact=True)).to_contain_text(re.compile(r"Rows imported\s*2 000"))
+    with platform.sdk() as sdk:
+        found = sdk.history(f"{dosing}#rate", start="2025-10-09T00:00:00Z", end="2025-10-10T00:00:00Z").to_arrow()
+    assert found["value"].to_pylist() == list(range(2000))
+    given(page, "broken.parquet", sink.getvalue()[:-500])
+    page.get_by_role("button", name="Check the file").click()
+    alert = page.get_by_role("region", name="The file was checked").get_by_role("alert")
+    expect(alert.locator("code")).to_have_text(re.compile(r"^HL-[A-Z]+-\d{4}$"))
+    expect(alert).to_contain_text("no Parquet of samples")
+
+
 def test_tiles_are_kept_and_live(connected):
     page = connected
     page.goto("/tiles")
@@ -260,6 +410,57 @@ def test_every_page_fits_a_telephone(phone):
     phone.get_by_role("button", name="More").click()
     phone.get_by_role("link", name="Settings").click()
     expect(phone.get_by_role("heading", name="Settings")).to_be_visible()
+
+
+def test_set_point_is_checked_confirmed_written_and_comes_back_live(dosing, page):
+    panel = open_point(page, f"{dosing}#rate")
+    expect(panel.locator(".figure")).to_have_text("0l/h")
+    entry = panel.get_by_label("Set-point", exact=True).and_(panel.locator("input"))
+    entry.fill("12.5")
+    panel.get_by_role("button", name="Write").click()
+    expect(panel.get_by_text("This is no whole number")).to_be_visible()
+    entry.fill("501")
+    panel.get_by_role("button", name="Write").click()
+    expect(panel.get_by_text("Outside the range of the point: -500 … 500")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    entry.fill("-42")
+    entry.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("dl")).to_have_text(re.compile(r"Now\s*0l/h\s*New\s*-42l/h"))
+    dialog.get_by_role("button", name="Write").click()
+    expect(dialog).to_have_count(0)
+    expect(panel.get_by_text("The device confirmed -42 l/h")).to_be_visible()
+    expect(panel.locator(".figure")).to_have_text("-42l/h")
+
+
+def test_text_and_boolean_set_points_come_back_live(dosing, page):
+    panel = open_point(page, f"{dosing}#recipe")
+    expect(panel.locator(".figure")).to_have_text("(empty)")
+    panel.get_by_label("Set-point", exact=True).and_(panel.locator("input")).fill("B-7 <i>")
+    panel.get_by_role("button", name="Write").click()
+    page.get_by_role("dialog").get_by_role("button", name="Write").click()
+    expect(panel.locator(".figure")).to_have_text("B-7 <i>")
+    panel = open_point(page, f"{dosing}#pump")
+    expect(panel.locator(".figure")).to_have_text("off")
+    panel.get_by_role("switch").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("dl")).to_have_text(re.compile(r"Now\s*off\s*New\s*on"))
+    dialog.get_by_role("button", name="Switch on").click()
+    expect(panel.locator(".figure")).to_have_text("on")
+    expect(panel.get_by_role("switch")).to_be_checked()
+
+
+def test_set_point_that_the_device_refuses_says_why_and_stays_to_be_tried_again(dosing, page):
+    panel = open_point(page, f"{dosing}#spare")
+    panel.get_by_label("Set-point", exact=True).and_(panel.locator("input")).fill("7")
+    panel.get_by_role("button", name="Write").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Write").click()
+    alert = dialog.get_by_role("alert")
+    expect(alert.locator("code")).to_have_text("HL-MODBUS-0020")
+    expect(alert).to_contain_text("exception 2, illegal data address")
+    expect(alert).to_contain_text("the device has no such register")
+    expect(panel.get_by_text("The device confirmed")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

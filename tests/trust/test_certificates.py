@@ -189,6 +189,7 @@ class TestPeers:
         assert waiting.names == ("plc.local", "192.0.2.4")
         assert waiting.warning == ""
         assert waiting.thumbprint == x509.load_der_x509_certificate(certificate).fingerprint(hashes.SHA256()).hex()
+        assert waiting.sha1 == x509.load_der_x509_certificate(certificate).fingerprint(hashes.SHA1()).hex()
         peers.decide(waiting.thumbprint, PeerState.APPROVED, by="ada")
         assert Peers(tmp_path / "peers", clock=clock).check(certificate, peer="opc.tcp://plc:4840"), "another process sees it"
         assert not peers.check(foreign(), peer="opc.tcp://plc:4840"), "the same name is not the same certificate"

@@ -23,19 +23,26 @@ export function useSession(session: Session | null): void {
   csrf = session?.csrf ?? "";
 }
 
+/** What every request that changes something carries. */
+export const guard = (): Record<string, string> => ({ "X-Hulian-CSRF": csrf });
+
 /** `action` is called when a request finds the login gone. */
 export function onExpired(action: () => void): void {
   expired = action;
 }
 
 export interface Options {
+  /** Sent as JSON. */
   body?: unknown;
+  /** JSON that is written already: for numbers that JavaScript cannot hold. */
+  text?: string;
   signal?: AbortSignal;
   accept?: string;
   quiet?: boolean;
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+/** What an answer that is no success says. */
+export async function refusal(response: Response): Promise<ApiError> {
   let document: unknown;
   try {
     document = await response.json();
@@ -51,11 +58,12 @@ async function refusal(response: Response): Promise<ApiError> {
 /** The raw answer; throws `ApiError` for every refusal and for a server that does not answer. */
 export async function request(method: string, path: string, options: Options = {}): Promise<Response> {
   const headers: Record<string, string> = { Accept: options.accept ?? "application/json" };
-  if (method !== "GET") headers["X-Hulian-CSRF"] = csrf;
+  if (method !== "GET") Object.assign(headers, guard());
   const init: RequestInit = { method, headers, credentials: "same-origin", signal: options.signal ?? null };
-  if (options.body !== undefined) {
+  const body = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+  if (body !== undefined) {
     headers["Content-Type"] = "application/json";
-    init.body = JSON.stringify(options.body);
+    init.body = body;
   }
   let response: Response;
   try {

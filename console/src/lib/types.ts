@@ -115,7 +115,9 @@ export interface Browsed {
 }
 
 export interface Certificate {
+  /** SHA-256; `sha1` is what OPC UA products show. */
   thumbprint: string;
+  sha1: string;
   state: string;
   subject: string;
   issuer: string;
@@ -207,4 +209,25 @@ export interface Page<T> {
   items: T[];
   next?: string | null;
   total?: number;
+}
+
+/** An import: `done` of `total` bytes are read; `problems` says why of the first rows that cannot be taken. */
+export interface Job {
+  id: string;
+  kind: string;
+  owner: string;
+  name: string;
+  state: "running" | "done" | "failed";
+  dry_run: boolean;
+  done: number;
+  total: number;
+  samples: number;
+  points: number;
+  refused: number;
+  problems: string[];
+  first_ms: number | null;
+  last_ms: number | null;
+  started_ms: number;
+  ended_ms: number | null;
+  error: { code: string; message: string; place: string; hint: string } | null;
 }

@@ -188,9 +188,10 @@ class Node(_Record, frozen=True, kw_only=True):
 
 
 class Certificate(_Record, frozen=True, kw_only=True):
-    """A certificate that a device showed, and what a person decided about it."""
+    """A certificate that a device showed, and what a person decided about it. ``thumbprint`` is SHA-256."""
 
     thumbprint: str
+    sha1: str = ""
     state: str
     subject: str
     issuer: str = ""
@@ -266,12 +267,13 @@ class Annotation(_Record, frozen=True, kw_only=True):
 
 
 class Job(_Record, frozen=True, kw_only=True):
-    """Work that goes on; ``done`` of ``total`` bytes are read."""
+    """Work that goes on; ``done`` of ``total`` bytes are read, the samples lie between ``first_ms`` and ``last_ms``."""
 
     id: str
     kind: str
     state: str
     owner: str = ""
+    name: str = ""
     dry_run: bool = False
     done: int = 0
     total: int = 0
@@ -279,6 +281,8 @@ class Job(_Record, frozen=True, kw_only=True):
     points: int = 0
     refused: int = 0
     problems: list[str] = []
+    first_ms: float | None = None
+    last_ms: float | None = None
     error: dict[str, str] | None = None
 
 

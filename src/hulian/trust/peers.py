@@ -45,10 +45,12 @@ class PeerState(StrEnum):
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """A foreign certificate, as a person judges it. ``thumbprint`` is SHA-256 in hexadecimal; times are UTC ns.
 
+    ``sha1`` is what OPC UA calls a thumbprint and what its products show; only people compare it, nothing is decided by it.
     ``warning`` says what is odd about it: that it has expired, ends soon, is not valid yet, or has a weak key.
     """
 
     thumbprint: str
+    sha1: str
     state: PeerState
     subject: str
     issuer: str
@@ -197,6 +199,7 @@ class Peers:
         uris, names = _alternative_names(parsed)
         return Peer(
             thumbprint=thumbprint,
+            sha1=hashlib.sha1(certificate).hexdigest(),  # noqa: S324 - a name that people know, not a proof
             state=state,
             subject=parsed.subject.rfc4514_string(),
             issuer=parsed.issuer.rfc4514_string(),

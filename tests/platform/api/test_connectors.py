@@ -149,6 +149,26 @@ def test_commands_reach_only_writable_points(stack):
         assert client.post("/commands", json={"point": valve.name, "value": 1, "confirm": True}).status_code == 403
 
 
+def test_commands_stay_within_the_range_of_the_point(stack):
+    from hulian.kernel.storage import StorageClass
+
+    (valve,) = stack.connector("ranged", {"position": StorageClass.DOUBLE}, writable=True)
+    with stack.browser() as client:
+        changed = client.patch(f"/points/{escape(valve.name)}", json={"low": 0, "high": 100})
+        assert changed.status_code == 200, changed.text
+        for value in (0, 100, 12.5):
+            assert client.post("/commands", json={"point": valve.name, "value": value, "confirm": True}).status_code == 200
+        asked = stack.edge.asked[-1]
+        for value in (-0.1, 101, 1e300):
+            refused = client.post("/commands", json={"point": valve.name, "value": value, "confirm": True})
+            assert refused.status_code == 422
+            assert refused.json()["code"] == "HL-API-0017"
+            assert "0 … 100" in refused.json()["message"]
+        assert stack.edge.asked[-1] is asked
+        trail = client.get("/audit", params={"action": "commands.send"}).json()["items"]
+        assert [item["outcome"] for item in trail if item["resource"] == f"point:{valve.name}"].count("denied") == 3
+
+
 def test_points_are_described_renamed_and_found(stack):
     from hulian.kernel.storage import StorageClass
 

@@ -17,6 +17,7 @@
         ├── PortError               HL-API-0013        the address cannot be served (port in use, not allowed)
         ├── CertificateError        HL-API-0014        the TLS certificate or key cannot be used
         ├── NotWritableError        HL-API-0016   403  the configuration does not allow to write the point
+        ├── OutOfRangeError         HL-API-0017   422  a set-point beyond the range of its point
         └── DefectError             HL-API-0015   500  a defect of Hulian; the log holds it under the reference shown
 
 A class carries the HTTP status it is answered with; errors of other rooms get theirs in `hulian.platform.api.refusals`.
@@ -40,6 +41,7 @@ __all__ = [
     "MethodError",
     "NotFoundError",
     "NotWritableError",
+    "OutOfRangeError",
     "PortError",
     "RequestError",
     "TimeError",
@@ -176,3 +178,11 @@ class NotWritableError(ApiError):
     code = "HL-API-0016"
     status = 403
     default_hint = "an engineer marks a point writable in its connector, if the plant allows it"
+
+
+class OutOfRangeError(ApiError):
+    """A set-point beyond the range of its point."""
+
+    code = "HL-API-0017"
+    status = 422
+    default_hint = "write a value between the limits of the point; an engineer may change them in its description"

@@ -23,12 +23,13 @@ _KEPT: Final = 200
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """One piece of work. ``done`` of ``total`` bytes are read; ``refused`` rows cannot be taken, ``problems`` says why of the
-    first; ``error`` is set where the state is ``failed``."""
+    """One piece of work on ``name``. ``done`` of ``total`` bytes are read; ``refused`` rows cannot be taken, ``problems`` says
+    why of the first; the samples lie between ``first_ms`` and ``last_ms``; ``error`` is set where the state is ``failed``."""
 
     id: str
     kind: str
     owner: str
+    name: str = ""
     state: Literal["running", "done", "failed"] = "running"
     dry_run: bool = False
     done: int = 0
@@ -37,6 +38,8 @@ class Job(msgspec.Struct, kw_only=True):
     points: int = 0
     refused: int = 0
     problems: list[str] = []
+    first_ms: float | None = None
+    last_ms: float | None = None
     started_ms: float = 0
     ended_ms: float | None = None
     error: dict[str, str] | None = None

@@ -119,7 +119,7 @@ def _statuses(table: pa.Table, count: int, refuse: Callable[..., None]) -> npt.N
 
 
 def _values(column: pa.Array, storage: StorageClass, rows: npt.NDArray[np.int64], refuse: Callable[..., None]) -> pa.Array:
-    wanted = value_type(storage)
+    wanted, said = value_type(storage), column
     text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
     if text and storage not in (StorageClass.TEXT, StorageClass.STRUCTURE):
         column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column.cast(pa.string()))
@@ -129,7 +129,8 @@ def _values(column: pa.Array, storage: StorageClass, rows: npt.NDArray[np.int64]
         column, wrong = _cast(column, wanted)
     if bool(wrong.any()):
         place = {int(row): position for position, row in enumerate(rows.tolist())}
-        refuse(rows[wrong], "value", lambda row: f"row {place[row] + 1} of its class holds no {storage.value} value")
+        shown = {"double": "number", "integer": "whole number of 64 bits"}.get(storage.value, f"{storage.value} value")
+        refuse(rows[wrong], "value", lambda row: f"'{str(said[place[row]].as_py())[:60]}' is no {shown}")
     return column
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, post
@@ -12,10 +13,11 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from hulian.kernel.configuration import resolve_secret
+from hulian.kernel.point import Point
 from hulian.network.exchange.protocols.contract import Browsed
 from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
-from hulian.platform.api.errors import NotWritableError
+from hulian.platform.api.errors import NotWritableError, OutOfRangeError
 from hulian.platform.api.refusals import RelayedError
 from hulian.platform.api.routes.certificates import CertificateView, certificate_view
 from hulian.platform.api.routes.connectors import CredentialsBody, open_url
@@ -107,7 +109,10 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
     except RelayedError as error:
         if error.code != _WAITS_FOR_APPROVAL:
             raise
-        waiting = [peer for peer in await in_thread(context.trust.peers.list) if peer.state is PeerState.PENDING]
+        host = urlsplit(data.url).netloc.rpartition("@")[2]
+        waiting = [
+            peer for peer in await in_thread(context.trust.peers.list) if peer.state is PeerState.PENDING and host in peer.peer
+        ]
         if not waiting:
             raise
         newest = max(waiting, key=lambda peer: peer.last_seen)
@@ -146,13 +151,16 @@ async def propose(context: NamedDependency[Context], data: JSONBody[ProposeBody]
 async def command(
     request: Request[Any, Any, Any], context: NamedDependency[Context], data: JSONBody[CommandBody]
 ) -> CommandView:
-    """Only where the configuration marks the point writable. Answers when the device has confirmed it."""
+    """Only where the configuration marks the point writable, and within its range. Answers when the device has confirmed it."""
     (point,) = await context.points.resolve([data.point], most=1, place="$.point")
     who, identity = visitor(request), data.identity or secrets.token_urlsafe(9)
     details: dict[str, Any] = {"identity": identity, "value": data.value}
     if not point.writable:
         await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", "denied", details)
         raise NotWritableError(f"{point.name} is not writable", place="$.point")
+    if _outside(point, data.value):
+        await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", "denied", details)
+        raise OutOfRangeError(f"{data.value} is outside {_end(point.low)} … {_end(point.high)}", place="$.value")
     asked = {
         "do": "write",
         "connector": point.connector,
@@ -172,6 +180,17 @@ async def command(
         raise
     await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", details=details)
     return CommandView(identity=identity, point=point.name, state="done")
+
+
+def _outside(point: Point, value: Any) -> bool:
+    """Whether ``value`` is a number beyond the range of ``point``."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return (point.low is not None and value < point.low) or (point.high is not None and value > point.high)
+
+
+def _end(limit: float | None) -> str:
+    return "–" if limit is None else f"{limit:g}"
 
 
 ROUTES = [browse, propose, command]

@@ -18,9 +18,10 @@ __all__ = ["ROUTES", "CertificateView", "certificate_view"]
 
 
 class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate that a device showed."""
+    """A certificate that a device showed: ``thumbprint`` is SHA-256, ``sha1`` the one that OPC UA products show."""
 
     thumbprint: str
+    sha1: str
     state: str
     subject: str
     issuer: str
@@ -50,6 +51,7 @@ class DecisionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 def certificate_view(peer: Peer) -> CertificateView:
     return CertificateView(
         thumbprint=peer.thumbprint,
+        sha1=peer.sha1,
         state=peer.state,
         subject=peer.subject,
         issuer=peer.issuer,

@@ -94,7 +94,7 @@ async def import_file(
         digest, size = await _receive(request.stream(), path, limit)
         who = visitor(request)
         job = context.jobs.new("import", who.name)
-        job.total, job.dry_run = size if dry_run else 2 * size, dry_run
+        job.name, job.dry_run, job.total = name, dry_run, size if dry_run else 2 * size
         work = _Import(context, path, form, skip_bad=skip_bad)
         context.jobs.start(job, work.run)
     except BaseException:
@@ -143,6 +143,8 @@ class _Import:
         finally:
             await _discard(self._path)
         job.done, job.samples, job.points, job.refused = job.total, report.rows, report.points, report.refused
+        if report.rows:
+            job.first_ms, job.last_ms = report.first // 1000 / 1000, report.last // 1000 / 1000
         job.problems = [str(problem) for problem in report.problems[:_SHOWN]]
 
     def _move(self, job: Job) -> ImportReport:

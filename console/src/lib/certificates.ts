@@ -1,0 +1,12 @@
+import { get, itemsOf } from "./api";
+import type { Certificate } from "./types";
+
+/** The certificate that the device at `url` showed and that waits for a person; null where there is none. */
+export async function waitingAt(url: string): Promise<Certificate | null> {
+  const found = itemsOf(await get<{ items: Certificate[] }>("/certificates"));
+  const host = new URL(url.trim().replace(/^[^:]+:/, "http:")).host;
+  return found.find((one) => one.state === "pending" && one.peer.includes(host)) ?? null;
+}
+
+/** A thumbprint in groups of four, as devices print it. */
+export const grouped = (thumbprint: string): string => thumbprint.toUpperCase().replace(/(.{4})(?=.)/g, "$1 ");
