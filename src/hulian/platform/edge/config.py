@@ -34,4 +34,7 @@ class EdgeConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         float, Meta(gt=0, description="a device's time further ahead than this is replaced by the time of receipt, in s")
     ] = 300.0
     status_ms: Annotated[int, Meta(ge=100, le=60_000, description="interval of the status messages, in ms")] = 1000
+    directories: Annotated[
+        tuple[str, ...], Meta(description="directories whose files connectors of this node may read; none: no file is read")
+    ] = ()
     browse_limit: Annotated[int, Meta(ge=1, le=100_000, description="nodes in one answer of a browse")] = 5000
