@@ -52,6 +52,7 @@ class RecordingSink:
     """The edge's side: keeps what a connector hands over, and lets a test wait for it."""
 
     position: int | None = None
+    fill = 0.0
 
     def __init__(self) -> None:
         self.columns: list[Columns] = []

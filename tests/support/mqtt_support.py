@@ -18,6 +18,8 @@ from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration
 class RecordingSink:
     """What a connector said."""
 
+    fill = 0.0
+
     def __init__(self, position: int | None = None) -> None:
         self.position = position
         self.columns: list[Columns] = []

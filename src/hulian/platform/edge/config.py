@@ -37,4 +37,7 @@ class EdgeConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     trial_s: Annotated[
         float, Meta(gt=0, le=3600, description="an edge node takes an order back that did not come up within so long, in s")
     ] = 60.0
+    directories: Annotated[
+        tuple[str, ...], Meta(description="directories whose files connectors of this node may read; none: no file is read")
+    ] = ()
     browse_limit: Annotated[int, Meta(ge=1, le=100_000, description="nodes in one answer of a browse")] = 5000

@@ -63,11 +63,17 @@ class ConnectorRunner:
         self._uplink = uplink
         self._emit = emit
         self._changed = changed
+        own = directory / escape(plan.name)
         self._environment = Environment(
-            organisation=organisation, connector=plan.name, credentials=plan.credentials, trust=trust, extras=extras
+            organisation=organisation,
+            connector=plan.name,
+            credentials=plan.credentials,
+            trust=trust,
+            extras=extras,
+            directory=own / "input",
         )
         self.journal = Journal(
-            directory / escape(plan.name),
+            own,
             bound=settings.buffer_mb * 2**20,
             policy=settings.buffer_policy,
             power=power,

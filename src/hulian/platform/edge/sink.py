@@ -60,7 +60,9 @@ class JournalSink:
         self._written = written
         self._waiting: list[Columns] = []
         self._waiting_rows = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._soon = False
+        self._owed: int | None = None
         self._flushed = 0.0
         self._disk_full = False
         self._dropped_seen = journal.dropped
@@ -74,12 +76,22 @@ class JournalSink:
             return
         self._waiting.append(self._checked(columns))
         self._waiting_rows += len(columns)
-        if self._waiting_rows >= 4 * self._settings.batch_rows and not self._disk_full:
-            self._flush()
+        loop = asyncio.get_running_loop()
+        if self._waiting_rows >= 4 * self._settings.batch_rows and not self._disk_full and not self._soon:
+            # Not at once: a connector that commits without giving up control has its samples and position in one group.
+            self._soon = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_soon(self._flush)
         elif self._timer is None:
-            loop = asyncio.get_running_loop()
             due = max(loop.time(), self._flushed + self._settings.flush_ms / 1000)
             self._timer = loop.call_at(due, self._flush)
+
+    @property
+    def fill(self) -> float:
+        """See `hulian.network.exchange.protocols.contract.Sink`."""
+        journal = self._journal
+        return journal.bytes / journal.bound if journal.pending else 0.0
 
     def event(self, event: Event) -> None:
         self._emit(event)
@@ -144,8 +156,11 @@ class JournalSink:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._soon = False
         if not self._waiting:
             return
+        # A position whose group the disk refused goes with the next attempt, whoever makes it.
+        self._owed = position = self._owed if position is None else position
         self._flushed = asyncio.get_running_loop().time()
         batches = [(len(columns), self._encoder(columns)) for columns in self._joined()]
         if self._declared() and self._journal.append(batches, position):
@@ -153,6 +168,7 @@ class JournalSink:
             self.last_sample = time.time_ns()
             self._waiting.clear()
             self._waiting_rows = 0
+            self._owed = None
             self._tell_disk(full=False)
             self._tell_dropped()
             self._written()

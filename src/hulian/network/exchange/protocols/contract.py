@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
 
@@ -136,6 +137,12 @@ class Sink(Interface):
     position: int | None
     """The input position of the last commit that named one, as found in the journal at start: a replay skips up to here."""
 
+    @property
+    def fill(self) -> float:
+        """How full the journal is with what the spine has not taken yet, 0 to 1. An input that can wait (a file, a table, a
+        sender that asks again) waits long before 1, so that nothing has to be dropped."""
+        ...
+
     def samples(self, columns: Columns) -> None: ...
 
     def event(self, event: Event) -> None: ...
@@ -147,13 +154,15 @@ class Sink(Interface):
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """What a connector gets besides its configuration. ``extras`` carries what assembly adds for one protocol by name,
-    e.g. ``mqtt.source`` for the platform's own listener."""
+    e.g. ``mqtt.source`` for the platform's own listener. ``directory`` is the connector's own, beside its journal, for what
+    has to survive with it; None where the connector only looks."""
 
     organisation: str
     connector: str
     credentials: Credentials
     trust: PeerTrust
     extras: Mapping[str, Any] = {}
+    directory: Path | None = None
 
 
 class Connector(Interface):

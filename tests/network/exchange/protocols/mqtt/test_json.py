@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, Credentials, Environment
+from hulian.network.exchange.protocols.moments import parse_quality, parse_time, rfc3339
 from hulian.network.exchange.protocols.mqtt.address import (
     JsonPlace,
     MetricPlace,
@@ -24,7 +25,6 @@ from hulian.network.exchange.protocols.mqtt.config import Mapping, MqttConfigura
 from hulian.network.exchange.protocols.mqtt.connector import MqttConnector
 from hulian.network.exchange.protocols.mqtt.document import flatten
 from hulian.network.exchange.protocols.mqtt.errors import AddressError
-from hulian.network.exchange.protocols.mqtt.moments import parse_quality, parse_time, rfc3339
 from hulian.network.exchange.protocols.mqtt.simulator import LocalSource, Message
 
 CASES = sorted((Path(__file__).parents[4] / "cases/mqtt/json").iterdir())

@@ -25,11 +25,11 @@ from hulian.network.exchange.protocols.mqtt.metrics import (
     quality_of,
 )
 from hulian.network.exchange.protocols.mqtt.protobuf import Payload
-from hulian.network.exchange.protocols.mqtt.reports import Reports
 from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
 from hulian.network.exchange.protocols.mqtt.session import Session
 from hulian.network.exchange.protocols.mqtt.simulator import SparkplugNode
 from hulian.network.exchange.protocols.mqtt.sparkplug import Metric, encode_data, parse_topic, topic
+from hulian.network.exchange.protocols.reports import Reports
 
 PAYLOADS = json.loads((Path(__file__).parents[4] / "cases/mqtt/sparkplug/payloads.json").read_text())
 
@@ -143,7 +143,7 @@ class Plant:
         self.now = 1_700_000_000_000_000_000
         self.rows = Rows()
         self.events = []
-        self.reports = Reports("devices", self.events.append)
+        self.reports = Reports("mqtt", "devices", self.events.append)
         self.targets = {}
         bound = {}
         for series, metric in enumerate(metrics, 1):

@@ -15,12 +15,12 @@ from hulian.network.exchange.protocols.mqtt.address import json_address, metric_
 from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration
 from hulian.network.exchange.protocols.mqtt.errors import SourceError
 from hulian.network.exchange.protocols.mqtt.metrics import NAMES, natural_storage
-from hulian.network.exchange.protocols.mqtt.reports import Reports
 from hulian.network.exchange.protocols.mqtt.rows import Rows
 from hulian.network.exchange.protocols.mqtt.seen import Seen, memories, shown
 from hulian.network.exchange.protocols.mqtt.session import Born, Session
 from hulian.network.exchange.protocols.mqtt.source import SOURCE
 from hulian.network.exchange.protocols.mqtt.sparkplug import NAMESPACE, REBIRTH, parse_topic, topic
+from hulian.network.exchange.protocols.reports import Reports
 
 __all__ = ["browse_topics"]
 
@@ -55,7 +55,7 @@ async def browse_topics(
 
 async def _listen(source: Any, configuration: MqttConfiguration, environment: Environment) -> Seen:
     """What comes within a few seconds. Edge nodes whose birth nobody here knows are asked for one, so that they show names."""
-    reports = Reports(environment.connector, lambda event: None)
+    reports = Reports("mqtt", environment.connector, lambda event: None)
     memory = Seen(environment.organisation, configuration.mappings, shared=False)
     memory.session = session = Session({}, configuration.sparkplug, reports)
     rows = Rows()

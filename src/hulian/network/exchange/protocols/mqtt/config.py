@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from hulian.network.exchange.protocols.moments import QualityFormat, TimeFormat
 from hulian.network.exchange.protocols.mqtt.address import check_filter
 from hulian.network.exchange.protocols.mqtt.errors import AddressError, OptionError
 
 __all__ = ["BindingOptions", "Mapping", "MqttConfiguration", "SparkplugSettings", "check_url", "parse_options"]
-
-TimeFormat = Literal["auto", "iso", "s", "ms", "us", "ns"]
-QualityFormat = Literal["auto", "opcda", "opcua", "text", "good_is_true"]
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

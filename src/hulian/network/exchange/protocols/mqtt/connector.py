@@ -19,14 +19,14 @@ from hulian.network.exchange.protocols.contract import Binding, ConnectorState, 
 from hulian.network.exchange.protocols.mqtt.address import JsonPlace, parse_address
 from hulian.network.exchange.protocols.mqtt.config import BindingOptions, MqttConfiguration, parse_options
 from hulian.network.exchange.protocols.mqtt.document import Document, mapping_of
-from hulian.network.exchange.protocols.mqtt.errors import MqttError, OptionError, SilentTopicError, SourceError
-from hulian.network.exchange.protocols.mqtt.reports import Reports
+from hulian.network.exchange.protocols.mqtt.errors import DeathError, MqttError, OptionError, SilentTopicError, SourceError
 from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
 from hulian.network.exchange.protocols.mqtt.seen import Seen
 from hulian.network.exchange.protocols.mqtt.session import Session
 from hulian.network.exchange.protocols.mqtt.source import SOURCE, MessageBatch, MessageSource
 from hulian.network.exchange.protocols.mqtt.sparkplug import NAMESPACE, Topic, encode_state, parse_topic
 from hulian.network.exchange.protocols.mqtt.write import write_json, write_metric
+from hulian.network.exchange.protocols.reports import Reports
 
 __all__ = ["MqttConnector"]
 
@@ -56,7 +56,13 @@ class MqttConnector:
         self.environment = environment
         self.source: MessageSource = source
         self.seen = Seen(environment.organisation, configuration.mappings)
-        self.reports = Reports(environment.connector, self._event)
+        self.reports = Reports(
+            "mqtt",
+            environment.connector,
+            self._event,
+            serious=(DeathError, SourceError),
+            counted={SourceError: "source_errors"},
+        )
         self.targets: dict[int, Target] = {}
         self._sink: Sink | None = None
         self._rows, self._marks = Rows(), Rows()

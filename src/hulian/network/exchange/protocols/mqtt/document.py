@@ -8,10 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from hulian.kernel.quality import Quality
+from hulian.network.exchange.protocols.moments import parse_quality, parse_time
 from hulian.network.exchange.protocols.mqtt.address import matches
 from hulian.network.exchange.protocols.mqtt.config import Mapping as TopicMapping
 from hulian.network.exchange.protocols.mqtt.errors import PayloadError, TypeFitError
-from hulian.network.exchange.protocols.mqtt.moments import parse_quality, parse_time
 from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
 
 __all__ = ["Document", "flatten", "mapping_of", "read_payload"]

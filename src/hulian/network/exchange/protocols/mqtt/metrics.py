@@ -12,7 +12,7 @@ import numpy as np
 
 from hulian.kernel.quality import Quality
 from hulian.kernel.storage import StorageClass
-from hulian.network.exchange.protocols.mqtt.moments import parse_quality, rfc3339
+from hulian.network.exchange.protocols.moments import parse_quality, rfc3339
 
 __all__ = ["FIELDS", "NAMES", "NUMBERS", "decode_value", "encode_value", "natural_storage", "properties_of", "quality_of"]
 

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from hulian.kernel.quality import Quality
 from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.protocols.moments import LATEST
 from hulian.network.exchange.protocols.mqtt.config import SparkplugSettings
 from hulian.network.exchange.protocols.mqtt.errors import (
     DeathError,
@@ -26,7 +27,6 @@ from hulian.network.exchange.protocols.mqtt.errors import (
     UnbornError,
 )
 from hulian.network.exchange.protocols.mqtt.metrics import decode_value, properties_of, quality_of
-from hulian.network.exchange.protocols.mqtt.moments import LATEST
 from hulian.network.exchange.protocols.mqtt.protobuf import Payload
 from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
 from hulian.network.exchange.protocols.mqtt.sparkplug import Topic, encode_rebirth_request, topic

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hulian.kernel.quality import Quality
 
-__all__ = ["LATEST", "parse_quality", "parse_time", "rfc3339"]
+__all__ = ["LATEST", "QualityFormat", "TimeFormat", "parse_quality", "parse_time", "rfc3339"]
+
+TimeFormat = Literal["auto", "iso", "s", "ms", "us", "ns"]
+QualityFormat = Literal["auto", "opcda", "opcua", "text", "good_is_true"]
 
 LATEST: Final = 2**63 - 1
 _FACTORS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}

@@ -1,39 +1,53 @@
-"""Events of the MQTT input: each kind and subject once, repeated at most once a minute, with what was left out counted."""
+"""Events of an input: each kind and subject once, repeated at most once a minute, with what was left out counted."""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event, Severity
-from hulian.network.exchange.protocols.mqtt.errors import DeathError, MqttError, SourceError
 
 __all__ = ["Reports"]
 
 _AGAIN: Final = 60.0
 _MOST: Final = 2_000
-_SERIOUS: Final = (DeathError, SourceError)
 
 
 class Reports:
-    """Turns what goes wrong into events for ``emit``. A flood of bad payloads on many topics is bounded too."""
+    """Turns what goes wrong into events for ``emit``. A flood of bad payloads on many topics is bounded too.
 
-    def __init__(self, connector: str, emit: Callable[[Event], None]) -> None:
+    ``component`` is the protocol; errors of a kind in ``serious`` are told as errors, others as warnings; each
+    moment is counted under the name that ``counted`` has for its kind, or else as ``bad_payloads``.
+    """
+
+    def __init__(
+        self,
+        component: str,
+        connector: str,
+        emit: Callable[[Event], None],
+        *,
+        serious: tuple[type[HulianError], ...] = (),
+        counted: Mapping[type[HulianError], str] | None = None,
+    ) -> None:
         self.open: dict[tuple[str, str], Event] = {}
         self.counters: dict[str, int] = {}
+        self._component = component
         self._connector = connector
         self._emit = emit
+        self._serious = serious
+        self._counted = counted or {}
         self._told: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
 
-    def count(self, name: str) -> None:
-        """One more of ``name``."""
-        self.counters[name] = self.counters.get(name, 0) + 1
+    def count(self, name: str, more: int = 1) -> None:
+        """``more`` of ``name``."""
+        self.counters[name] = self.counters.get(name, 0) + more
 
-    def moment(self, kind: type[MqttError], subject: str, message: str, hint: str = "") -> None:
+    def moment(self, kind: type[HulianError], subject: str, message: str, hint: str = "") -> None:
         """Something was wrong once."""
-        self.count("bad_payloads" if kind is not SourceError else "source_errors")
+        self.count(self._counted.get(kind, "bad_payloads"))
         now = time.monotonic()
         key = (kind.code, subject)
         due, left_out = self._told.get(key, (0.0, 0))
@@ -47,26 +61,26 @@ class Reports:
             message += f" ({left_out} more in the last minute)"
         self._emit(self._event(kind, subject, message, None, hint))
 
-    def begin(self, kind: type[MqttError], subject: str, message: str, hint: str = "") -> None:
+    def begin(self, kind: type[HulianError], subject: str, message: str, hint: str = "") -> None:
         """A condition has begun; told once until `end`."""
         key = (kind.code, subject)
         if key not in self.open and len(self.open) < _MOST:
             self.open[key] = event = self._event(kind, subject, message, True, hint)
             self._emit(event)
 
-    def end(self, kind: type[MqttError], subject: str) -> None:
+    def end(self, kind: type[HulianError], subject: str) -> None:
         """The condition is over, where it had begun."""
         event = self.open.pop((kind.code, subject), None)
         if event is not None:
             self._emit(self._event(kind, subject, f"over: {event.message}", False, ""))
 
-    def _event(self, kind: type[MqttError], subject: str, message: str, active: bool | None, hint: str) -> Event:
-        severity = Severity.ERROR if issubclass(kind, _SERIOUS) else Severity.WARNING
+    def _event(self, kind: type[HulianError], subject: str, message: str, active: bool | None, hint: str) -> Event:
+        severity = Severity.ERROR if issubclass(kind, self._serious) else Severity.WARNING
         return Event(
             time=time.time_ns(),
             code=kind.code,
             severity=Severity.INFO if active is False else severity,
-            component="mqtt",
+            component=self._component,
             subject=f"{self._connector}/{subject}" if subject else self._connector,
             message=message,
             hint="" if active is False else hint or kind.default_hint,
