@@ -17,8 +17,8 @@ from hulian.kernel.quality import Quality
 from hulian.kernel.sample import Columns, value_type
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding
+from hulian.network.exchange.protocols.opcua.samples import Block
 from hulian.network.exchange.protocols.opcua.values import ARRAY, BuiltIn, Reader, to_json, to_text
-from hulian.network.exchange.protocols.opcua.wire import Block
 
 __all__ = ["Table", "Taken", "natural_storage"]
 
@@ -273,7 +273,7 @@ def _select(block: Block, chosen: npt.NDArray[np.bool_]) -> Block:
         value = value[chosen]
     elif value is not None:
         value = [value[place] for place in np.flatnonzero(chosen).tolist()]
-    return Block(block.kind, block.handle[chosen], block.time[chosen], block.status[chosen], value)
+    return Block(block.kind, block.handle[chosen], block.time[chosen], block.server[chosen], block.status[chosen], value)
 
 
 def fit(block: Block, storage: StorageClass) -> tuple[Any, Any, Any]:
