@@ -84,7 +84,6 @@ class Link:
 
     async def _frame(self, kind: bytes, body: bytes) -> None:
         if kind == b"HEL":
-            _, _, send, *_ = struct.unpack_from("<5I", body)
             self.chunk = min(struct.unpack_from("<I", body, 4)[0], self.server.chunk)
             acknowledge = struct.pack("<5I", 0, 65536, self.chunk, 0, 0)
             self.writer.write(b"ACKF" + struct.pack("<I", 8 + len(acknowledge)) + acknowledge)
