@@ -15,10 +15,11 @@ from pymodbus.pdu import DecodePDU
 from hulian.kernel.quality import Quality
 from hulian.kernel.storage import StorageClass as S
 from hulian.network.exchange.protocols.modbus.address import WIDTHS, Place, Table, byte_order
-from hulian.network.exchange.protocols.modbus.config import BindingOptions, parse_url
+from hulian.network.exchange.protocols.modbus.config import BindingOptions
 from hulian.network.exchange.protocols.modbus.errors import AddressError, GarbageError, ModbusError, RefusedError, ValueFitError
 from hulian.network.exchange.protocols.modbus.plan import Limits, Plan, join
 from hulian.network.exchange.protocols.modbus.server import Memory
+from hulian.network.exchange.protocols.modbus.target import parse_url
 from hulian.network.exchange.protocols.modbus.values import Item, encode_value
 from hulian.network.exchange.protocols.modbus.wire import (
     Frame,

@@ -14,7 +14,7 @@ import msgspec
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.modbus.errors import AddressError
 
-__all__ = ["NUMERIC", "WIDTHS", "Place", "Table", "byte_order", "check_order"]
+__all__ = ["FIELDS", "NUMERIC", "WIDTHS", "Place", "Table", "byte_order", "check_order"]
 
 
 class Table(StrEnum):
@@ -46,6 +46,7 @@ NUMERIC: Final = {
     "uint32": "<u4",
     "int64": "<i8",
     "uint64": "<u8",
+    "float16": "<f2",
     "float32": "<f4",
     "float64": "<f8",
 }
@@ -58,13 +59,20 @@ WIDTHS: Final = {
     "uint32": 4,
     "int64": 8,
     "uint64": 8,
+    "float16": 2,
     "float32": 4,
     "float64": 8,
     "bcd16": 2,
     "bcd32": 4,
     "bcd64": 8,
+    "mod10k32": 4,
+    "mod10k48": 6,
+    "mod10k64": 8,
 }
-"""Bytes of each number."""
+"""Bytes of each number. ``bcd`` has a decimal digit in four bits, ``mod10k`` (of energy meters) 0 to 9999 in a register."""
+
+FIELDS: Final = ("bits", "sbits")
+"""Some bits of one, two or four registers as a number: unsigned, and in two's complement."""
 
 _ALIASES: Final = {
     "float": "float32",
@@ -76,7 +84,7 @@ _ALIASES: Final = {
 }
 _ADDRESS = re.compile(
     r"(?:(?P<unit>\d{1,3})/)?(?:(?P<table>[a-z]+)(?P<mark>[:@]))?(?P<number>\d{1,6})(?:\.(?P<dot>\d{1,2}))?"
-    r"(?::(?P<type>[a-z]+\d*)(?:\[(?P<size>\d{1,3})\])?(?::(?P<order>[a-h]{2,8}))?)?\Z"
+    r"(?::(?P<type>[a-z][a-z0-9]*)(?:\[(?P<size>\d{1,3})(?:-(?P<last>\d{1,2}))?\])?(?::(?P<order>[a-h]{2,8}))?)?\Z"
 )
 _LETTERS: Final = "abcdefgh"
 
@@ -85,8 +93,8 @@ class Place(msgspec.Struct, frozen=True, order=True):
     """Where a value lies and what it is made of.
 
     ``unit`` is None where the connector's own unit is meant; ``offset`` is zero-based; ``type`` one of ``bool``, ``bit``,
-    `WIDTHS`, ``string``, ``bytes``; ``size`` the bytes of a string; ``bit`` the bit within a register; ``order`` the order
-    of bytes on the wire, empty where the connector's own is meant.
+    `FIELDS`, `WIDTHS`, ``string``, ``bytes``; ``size`` the bytes of a string or the bits of a field; ``bit`` the (lowest) bit,
+    0 being the lowest of the value; ``order`` the order of bytes on the wire, empty where the connector's own is meant.
     """
 
     unit: int | None
@@ -124,7 +132,11 @@ class Place(msgspec.Struct, frozen=True, order=True):
         kind = _ALIASES.get(found["type"] or "", found["type"] or ("bit" if found["dot"] else "uint16"))
         size = int(found["size"]) if found["size"] else 0
         order = found["order"] or ""
-        if kind in ("bit", "bool"):
+        if found["last"] and kind not in FIELDS:
+            raise AddressError(f"a '{kind}' has no range of bits; 'bits[4-7]' has", place=text)
+        if kind in FIELDS:
+            place = cls._field(unit, table, offset, found, text)
+        elif kind in ("bit", "bool"):
             if not found["dot"] and not found["size"]:
                 raise AddressError("a bit of a register needs its number, e.g. 'holding@0:bit[3]'", place=text)
             bit = int(found["dot"]) if found["dot"] else size
@@ -140,13 +152,21 @@ class Place(msgspec.Struct, frozen=True, order=True):
         elif kind in WIDTHS and not size:
             place = cls(unit, table, offset, kind, order=order)
         else:
-            hint = f"types: bit[n], {', '.join(WIDTHS)}, string[n], bytes[n]"
+            hint = f"types: bit[n], bits[n-m], sbits[n-m], {', '.join(WIDTHS)}, string[n], bytes[n]"
             raise AddressError(f"there is no type '{found['type']}' of this form", place=text, hint=hint)
         if order:
             check_order(order, place.width, text)
         if offset + place.count > 65536:
             raise AddressError("the value ends beyond the last register, 65535", place=text)
         return place
+
+    @classmethod
+    def _field(cls, unit: int | None, table: Table, offset: int, found: re.Match[str], text: str) -> Place:
+        first, last = int(found["size"] or -1), int(found["last"] or -1)
+        if found["dot"] or not 0 <= first <= last <= 63 or last - first > 31:
+            hint = "bits count from 0, the lowest, to 63 of four registers; a field has 1 to 32 of them"
+            raise AddressError(f"'{found['type']}' needs its first and last bit, e.g. 'bits[4-7]'", place=text, hint=hint)
+        return cls(unit, table, offset, found["type"], size=last - first + 1, bit=first, order=found["order"] or "")
 
     @property
     def count(self) -> int:
@@ -155,7 +175,10 @@ class Place(msgspec.Struct, frozen=True, order=True):
 
     @property
     def width(self) -> int:
-        """Bytes of the value itself."""
+        """Bytes of the value itself, or of the registers that hold a bit field."""
+        if self.type in FIELDS:
+            last = self.bit + self.size
+            return 2 if last <= 16 else 4 if last <= 32 else 8
         return WIDTHS.get(self.type, self.size or 2)
 
     @property
@@ -163,7 +186,10 @@ class Place(msgspec.Struct, frozen=True, order=True):
         """The one text of this place, with a zero-based offset."""
         unit = "" if self.unit is None else f"{self.unit}/"
         size = self.bit if self.type == "bit" else self.size
-        kind = f"{self.type}[{size}]" if self.type in ("bit", "string", "bytes") else self.type
+        if self.type in FIELDS:
+            kind = f"{self.type}[{self.bit}-{self.bit + self.size - 1}]"
+        else:
+            kind = f"{self.type}[{size}]" if self.type in ("bit", "string", "bytes") else self.type
         suffix = "" if self.table.bits else f":{kind}" + (f":{self.order}" if self.order else "")
         return f"{unit}{self.table}@{self.offset}{suffix}"
 

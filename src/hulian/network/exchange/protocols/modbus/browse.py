@@ -19,8 +19,9 @@ from hulian.kernel.point import Kind
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Address, Browsed
 from hulian.network.exchange.protocols.modbus.address import Place, Table
-from hulian.network.exchange.protocols.modbus.client import Client
-from hulian.network.exchange.protocols.modbus.config import MapEntry, ModbusConfiguration, Target, parse_options
+from hulian.network.exchange.protocols.modbus.bus import open_link
+from hulian.network.exchange.protocols.modbus.channel import Link, Pace
+from hulian.network.exchange.protocols.modbus.config import MapEntry, ModbusConfiguration, parse_options
 from hulian.network.exchange.protocols.modbus.errors import (
     AddressError,
     MapError,
@@ -29,6 +30,7 @@ from hulian.network.exchange.protocols.modbus.errors import (
     SilenceError,
 )
 from hulian.network.exchange.protocols.modbus.plan import Limits, Plan
+from hulian.network.exchange.protocols.modbus.target import Target
 from hulian.network.exchange.protocols.modbus.values import Item
 from hulian.network.exchange.protocols.modbus.wire import (
     MAXIMUM_BITS,
@@ -53,7 +55,8 @@ async def browse_device(
 ) -> AsyncIterator[Browsed]:
     """See the module; values are read once where the device can be reached."""
     entries = read_map(configuration)
-    client = await Client.connect(target.host, target.port, timeout=configuration.connect_timeout)
+    pace = Pace(configuration.request_gap, configuration.rate)
+    client = await open_link(target, timeout=configuration.connect_timeout, depth=1, pace=pace)
     unit = configuration.unit if target.unit is None else target.unit
     try:
         if entries:
@@ -117,7 +120,7 @@ def _parse_map(text: str, place: str) -> list[MapEntry]:
 
 
 async def _browse_map(
-    client: Client, unit: int, configuration: ModbusConfiguration, entries: Sequence[MapEntry], under: Address | None
+    client: Link, unit: int, configuration: ModbusConfiguration, entries: Sequence[MapEntry], under: Address | None
 ) -> AsyncIterator[Browsed]:
     items: list[tuple[MapEntry, Item, dict[str, Any]]] = []
     for number, entry in enumerate(entries):
@@ -160,7 +163,7 @@ def _options(entry: MapEntry) -> dict[str, Any]:
     return {key: getattr(entry, key) for key, default in _DEFAULTS.items() if getattr(entry, key) != default}
 
 
-async def _read_values(client: Client, items: Sequence[Item], configuration: ModbusConfiguration) -> list[str]:
+async def _read_values(client: Link, items: Sequence[Item], configuration: ModbusConfiguration) -> list[str]:
     """Each item's value as text, empty where it cannot be read."""
     found = [""] * len(items)
     limits = Limits(configuration.max_registers, configuration.max_bits, configuration.gap, configuration.bit_gap)
@@ -198,7 +201,7 @@ def _note(plan: Plan, found: list[str]) -> None:
 class _Probe:
     """Finds readable ranges by asking for large pieces and halving what is refused."""
 
-    def __init__(self, client: Client, unit: int, configuration: ModbusConfiguration) -> None:
+    def __init__(self, client: Link, unit: int, configuration: ModbusConfiguration) -> None:
         self.client = client
         self.unit = unit
         self.configuration = configuration

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from hulian.network.exchange.protocols.modbus.errors import AddressError, OptionError
+from hulian.network.exchange.protocols.modbus.errors import OptionError
 
-__all__ = ["BindingOptions", "MapEntry", "ModbusConfiguration", "Target", "parse_options", "parse_url"]
+__all__ = ["BindingOptions", "MapEntry", "ModbusConfiguration", "parse_options"]
 
 Order = Annotated[str, Meta(pattern="^[a-h]{2,8}$")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -34,7 +33,7 @@ class MapEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ModbusConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of one Modbus TCP connection."""
+    """The settings of one connection. What a serial line needs to be opened stands in its URL."""
 
     unit: Annotated[int, Meta(ge=0, le=255, description="unit id of addresses that name none")] = 1
     interval: Annotated[Seconds, Meta(description="seconds between polls of points that name no interval")] = 1.0
@@ -50,13 +49,23 @@ class ModbusConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     bit_gap: Annotated[int, Meta(ge=0, le=1999, description="unused bits that may be read to join two requests")] = 128
     max_registers: Annotated[int, Meta(ge=1, le=125, description="registers in one request")] = 125
     max_bits: Annotated[int, Meta(ge=1, le=2000, description="bits in one request")] = 2000
-    timeout: Annotated[Seconds, Meta(description="seconds to wait for an answer")] = 2.0
+    timeout: Annotated[Seconds, Meta(description="seconds to wait for an answer at the most")] = 2.0
+    timeout_least: Annotated[
+        Seconds, Meta(description="seconds to wait at least; between the two the wait follows the measured round trip")
+    ] = 0.3
+    request_gap: Annotated[float, Meta(ge=0, le=60, description="seconds from an answer to the next request")] = 0.0
+    rate: Annotated[float, Meta(ge=0, le=100_000, description="requests a second at the most; 0: as many as it bears")] = 0.0
     connect_timeout: Annotated[Seconds, Meta(description="seconds to wait for a connection")] = 5.0
     retries: Annotated[int, Meta(ge=0, le=10, description="repetitions of an unanswered request")] = 1
     reconnect_first: Annotated[Seconds, Meta(description="seconds before the first new attempt to connect")] = 0.5
     reconnect_most: Annotated[Seconds, Meta(description="longest wait between two attempts, in seconds")] = 30.0
     bad_after: Annotated[float, Meta(ge=0, description="seconds of silence until uncertain values become bad")] = 10.0
     recheck: Annotated[Seconds, Meta(description="seconds between attempts to read an address the device refused")] = 60.0
+    write_function: Annotated[
+        Literal["auto", "multiple", "read-write"],
+        Meta(description="functions for writing: 5, 6, 15, 16, 22 as they fit; 15 and 16 only; 23, which reads back at once"),
+    ] = "auto"
+    max_write_registers: Annotated[int, Meta(ge=1, le=123, description="registers written by one request")] = 123
     writable: Annotated[tuple[str, ...], Meta(description="addresses that may be written")] = ()
     map: Annotated[tuple[MapEntry, ...], Meta(description="register map for browsing")] = ()
     map_file: Annotated[str, Meta(description="CSV file with the register map for browsing")] = ""
@@ -94,34 +103,3 @@ def parse_options(options: Mapping[str, Any], place: str) -> BindingOptions:
     except LookupError as error:
         raise OptionError(f"there is no text encoding '{found.encoding}'", place=place) from error
     return found
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Where the device listens, and the unit id that the URL names."""
-
-    host: str
-    port: int
-    unit: int | None = None
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_url(url: str) -> Target:
-    """``modbus://host[:502][/unit]``; raises `AddressError`.
-
-    >>> parse_url("modbus://plc/7")
-    Target(host='plc', port=502, unit=7)
-    """
-    hint = "write modbus://host:502, or modbus://host:502/7 for unit 7"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise AddressError(f"not the address of a Modbus device: {error}", place=url, hint=hint) from error
-    path = parts.path.strip("/")
-    if parts.scheme not in ("modbus", "modbus+tcp") or not host or parts.query or parts.fragment or parts.username:
-        raise AddressError("not the address of a Modbus device", place=url, hint=hint)
-    if path and not (path.isascii() and path.isdigit() and int(path) <= 255):
-        raise AddressError(f"'{path}' is not a unit id between 0 and 255", place=url, hint=hint)
-    return Target(host, port or 502, int(path) if path else None)

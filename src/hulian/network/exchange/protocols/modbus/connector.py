@@ -1,4 +1,4 @@
-"""A connection to one Modbus TCP device: poll, decode, write, and come back by itself."""
+"""A connection to one Modbus device, or to a bus of them: poll, decode, write, and come back by itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from hulian.kernel.quality import Quality
 from hulian.kernel.sample import Columns
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, ConnectorStatus, Environment, Sink
 from hulian.network.exchange.protocols.modbus.address import Place
-from hulian.network.exchange.protocols.modbus.client import Client
-from hulian.network.exchange.protocols.modbus.config import ModbusConfiguration, Target, parse_options
+from hulian.network.exchange.protocols.modbus.bus import open_link
+from hulian.network.exchange.protocols.modbus.channel import Link, Pace, RoundTrip
+from hulian.network.exchange.protocols.modbus.config import ModbusConfiguration, parse_options
 from hulian.network.exchange.protocols.modbus.errors import (
     GarbageError,
     LostError,
@@ -28,6 +29,7 @@ from hulian.network.exchange.protocols.modbus.errors import (
 )
 from hulian.network.exchange.protocols.modbus.plan import Limits, Plan
 from hulian.network.exchange.protocols.modbus.poll import Poll, Unit
+from hulian.network.exchange.protocols.modbus.target import Target
 from hulian.network.exchange.protocols.modbus.values import Item
 from hulian.network.exchange.protocols.modbus.write import write_item
 
@@ -35,6 +37,8 @@ __all__ = ["ModbusConnector"]
 
 _DEEPEST: Final = 16
 _STATUS_EVERY: Final = 1.0
+_FIRST_CONNECT: Final = 1.0
+"""Seconds for the first attempt to connect; each later one may take as long as the device has been away."""
 
 
 class ModbusConnector:
@@ -49,12 +53,13 @@ class ModbusConnector:
     ) -> None:
         self.configuration = configuration
         self.environment = environment
-        self.client: Client | None = None
+        self.link: Link | None = None
         self.sink: Sink | None = None
         self.counters = dict.fromkeys(
             ("requests", "timeouts", "exceptions", "garbage", "reconnects", "splits", "overruns", "late", "writes"), 0
         )
         self._target = target
+        self._broadcasts = target.framing != "tcp"
         self._unit = configuration.unit if target.unit is None else target.unit
         self._items: dict[int, Item] = {}
         self._wrong: list[tuple[Binding, HulianError]] = []
@@ -82,6 +87,9 @@ class ModbusConnector:
             known = ", ".join(sorted(self.configuration.groups)) or "none is configured"
             raise OptionError(f"there is no poll group '{options.group}'", place=binding.address, hint=f"groups: {known}")
         unit = self._unit if place.unit is None else place.unit
+        if unit == 0 and self._broadcasts and not binding.writable:
+            hint = "unit 0 is the broadcast of a serial line: nobody answers it; name the unit, or mark the point writable"
+            raise OptionError("a broadcast cannot be read", place=binding.address, hint=hint)
         return Item.of(
             binding.series, binding.address, place, options, binding.storage, unit=unit, order=self.configuration.order
         )
@@ -91,12 +99,14 @@ class ModbusConnector:
         limits = Limits(configuration.max_registers, configuration.max_bits, configuration.gap, configuration.bit_gap)
         groups: dict[tuple[int, float], list[Item]] = {}
         for item in self._items.values():
+            if item.unit == 0 and self._broadcasts:
+                continue  # it can only be written
             options = item.options
             interval = options.interval or (configuration.groups[options.group] if options.group else configuration.interval)
             groups.setdefault((item.unit, interval), []).append(item)
         polls = []
         for (unit, interval), items in sorted(groups.items()):
-            state = self.units.setdefault(unit, Unit(unit))
+            state = self.units.setdefault(unit, Unit(unit, RoundTrip(configuration.timeout_least, configuration.timeout)))
             repeat = int(configuration.repeat_after * 1e9) if configuration.changes_only else None
             polls.append(Poll(self, state, interval, Plan(items, limits, repeat_after=repeat)))
         return polls
@@ -113,48 +123,58 @@ class ModbusConnector:
                 await self._connect_for_ever()
         finally:
             self._set_state(ConnectorState.STOPPED, None)
-            self.client = None
+            self.link = None
 
     async def _connect_for_ever(self) -> None:
-        wait = self.configuration.reconnect_first
+        """A session after the other. The wait before the next one is as long as the device was away, within its bounds.
+
+        So a device that was away for some time is found again before as much time has passed once more.
+        """
+        configuration = self.configuration
+        since = time.monotonic()
         while True:
             self._healthy = False
             try:
-                await self._session()
+                await self._session(time.monotonic() - since)
             except ModbusError as error:
                 if self._healthy:
-                    wait = self.configuration.reconnect_first
+                    since = time.monotonic()
                 self._lost(error)
-                delay = wait * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-                wait = min(wait * 2, self.configuration.reconnect_most)
+                away = max(configuration.reconnect_first, time.monotonic() - since)
+                delay = min(away, configuration.reconnect_most) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
                 self._set_state(ConnectorState.WAITING, error, retry_at=time.time_ns() + int(delay * 1e9))
                 await anyio.sleep(delay)
                 self.counters["reconnects"] += 1
 
-    async def _session(self) -> None:
+    async def _session(self, away: float) -> None:
         """One connection, from its start to the error that ends it."""
-        target, configuration = self._target, self.configuration
-        client = await Client.connect(target.host, target.port, timeout=configuration.connect_timeout, depth=self._depth)
-        self.client = client
+        configuration = self.configuration
+        link = await open_link(
+            self._target,
+            timeout=min(configuration.connect_timeout, max(_FIRST_CONNECT, away)),
+            depth=self._depth,
+            pace=Pace(configuration.request_gap, configuration.rate),
+            resolve=self.environment.extras.get("modbus.resolve"),
+        )
+        self.link = link
         for unit in self.units.values():
             unit.answered()
         try:
-            async with anyio.create_task_group() as scope:
-                for poll in self.polls:
-                    scope.start_soon(poll.run, client)
-                if not self.polls:
-                    self.came_back()
-                await asyncio.wait([client.closed])
-                scope.cancel_scope.cancel()
+            for poll in self.polls:
+                poll.start(link)
+            if not self.polls:
+                self.came_back()
+            await asyncio.wait([link.closed])
         finally:
-            client.close()
-            self.client = None
-            self.counters["late"] += client.late
-            self.counters["requests"] += client.requests
-        raise self._reason(client)
-
-    def _reason(self, client: Client) -> ModbusError:
-        return client.error or LostError("the connection ended", place=client.peer)
+            for poll in self.polls:
+                poll.stop()
+            link.close()
+            self.link = None
+            self.counters["late"] += link.late
+            self.counters["requests"] += link.requests
+        if link.defect is not None:
+            raise link.defect
+        raise link.error or LostError("the connection ended", place=link.peer)
 
     def _lost(self, error: ModbusError) -> None:
         if isinstance(error, GarbageError):
@@ -186,15 +206,17 @@ class ModbusConnector:
             self.close_event(code, self.environment.connector)
         self._set_state(ConnectorState.CONNECTED, None)
 
-    def deepen(self, client: Client, poll: Poll) -> None:
+    def deepen(self, link: Link, poll: Poll) -> None:
         """After a clean cycle: one step more in flight, where the configuration leaves the depth to us."""
-        if self.configuration.depth == "auto" and len(poll.plan.blocks) > self._depth and self._depth * 2 <= self._ceiling:
-            self._depth = client.window.depth = self._depth * 2
+        if self.configuration.depth != "auto" or link.half_duplex:
+            return
+        if len(poll.plan.blocks) > self._depth and self._depth * 2 <= self._ceiling:
+            self._depth = link.depth = self._depth * 2
 
-    def shallow(self, client: Client) -> None:
+    def shallow(self, link: Link) -> None:
         """A request expired while others were in flight: the device may not bear that."""
         if self.configuration.depth == "auto" and self._depth > 1:
-            self._ceiling = self._depth = client.window.depth = self._depth // 2
+            self._ceiling = self._depth = link.depth = self._depth // 2
 
     # -- what the edge hears -------------------------------------------------------------------------------------------
 
@@ -266,10 +288,10 @@ class ModbusConnector:
         if self.sink is None:
             return
         counters = dict(self.counters)
-        if self.client is not None:
-            counters["requests"] += self.client.requests
-            counters["late"] += self.client.late
-            counters["depth"] = self.client.window.depth
+        if self.link is not None:
+            counters["requests"] += self.link.requests
+            counters["late"] += self.link.late
+            counters["depth"] = self.link.depth
         counters["blocks"] = sum(len(poll.plan.blocks) for poll in self.polls)
         state = self._state
         bad = len(self._wrong) + sum(poll.plan.bad for poll in self.polls)
@@ -309,8 +331,8 @@ class ModbusConnector:
     async def write(self, binding: Binding, value: Any) -> None:
         """Writes, and returns when the device has confirmed and (unless the option 'verify' is false) reads back the same."""
         item = self.item(binding)
-        client = self.client
-        if client is None:
+        link = self.link
+        if link is None:
             raise LostError("the device is not connected", place=str(self._target), hint="try again when it is back")
-        await write_item(client, item, value, self.configuration.timeout)
+        await write_item(link, item, value, self.configuration)
         self.counters["writes"] += 1

@@ -9,6 +9,8 @@ HulianError
     ├── SilenceError        HL-MODBUS-0011   no answer in time
     ├── LostError           HL-MODBUS-0012   the connection ended
     ├── GarbageError        HL-MODBUS-0013   bytes that are not an answer to what was asked
+    ├── LineBusyError       HL-MODBUS-0014   the serial line is held by another process
+    ├── LineSettingsError   HL-MODBUS-0015   two connections want one serial line with different settings
     ├── RefusedError        HL-MODBUS-0020   the device answered with an exception
     ├── OverloadError       HL-MODBUS-0021   polls that do not end before the next is due
     ├── ValueFitError       HL-MODBUS-0030   a value that the address cannot hold
@@ -25,6 +27,8 @@ __all__ = [
     "EXCEPTIONS",
     "AddressError",
     "GarbageError",
+    "LineBusyError",
+    "LineSettingsError",
     "LostError",
     "MapError",
     "ModbusError",
@@ -91,6 +95,20 @@ class GarbageError(ModbusError):
 
     code = "HL-MODBUS-0013"
     default_hint = "check that the port speaks Modbus TCP (not RTU over TCP, not another protocol); set 'depth = 1'"
+
+
+class LineBusyError(ModbusError):
+    """The serial line is held by another process."""
+
+    code = "HL-MODBUS-0014"
+    default_hint = "end the other program (fuser names it); one node's connectors share a line by themselves"
+
+
+class LineSettingsError(ModbusError):
+    """Two connections want one serial line with different settings."""
+
+    code = "HL-MODBUS-0015"
+    default_hint = "write the same baud, parity, stop, bits, echo and turnaround in the URL of every connection to this line"
 
 
 EXCEPTIONS: Final = {

@@ -6,27 +6,25 @@ No I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from hulian.kernel.quality import Quality
-from hulian.kernel.sample import Columns, value_type
+from hulian.kernel.sample import Columns
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.modbus.address import Table
+from hulian.network.exchange.protocols.modbus.output import Output
 from hulian.network.exchange.protocols.modbus.values import Item, Numbers, decode_text
 
 __all__ = ["Block", "Limits", "Plan", "join"]
 
-_DTYPES: Final[dict[StorageClass, Any]] = {
-    StorageClass.DOUBLE: np.float64,
-    StorageClass.INTEGER: np.int64,
-    StorageClass.BOOLEAN: np.bool_,
-}
+_BAD: Final = 0x8000_0000
+_NO_CUTS: Final[Mapping[Table, Sequence[int]]] = {}
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -46,13 +44,23 @@ class Limits(msgspec.Struct, frozen=True):
         return self.bit_gap if table.bits else self.gap
 
 
-class Block(msgspec.Struct, frozen=True):
-    """One read request, and the positions (in the plan's items) of the values that it carries."""
+class Block:
+    """One read request, and the positions (in the plan's items) of the values that it carries.
 
-    table: Table
-    offset: int
-    count: int
-    members: tuple[int, ...]
+    ``number`` is its place in the plan, -1 when it has been replaced. A block is equal to itself only.
+    """
+
+    __slots__ = ("count", "members", "number", "offset", "table")
+
+    def __init__(self, table: Table, offset: int, count: int, members: tuple[int, ...]) -> None:
+        self.table = table
+        self.offset = offset
+        self.count = count
+        self.members = members
+        self.number = -1
+
+    def __repr__(self) -> str:
+        return f"Block({self.table}@{self.offset}+{self.count}, {len(self.members)} values)"
 
     def divided(self, items: Sequence[Item]) -> list[Block]:
         """Two halves by their values, without the gap between them; the block itself where it carries one value."""
@@ -69,17 +77,26 @@ def _spanning(items: Sequence[Item], members: Sequence[int]) -> Block:
     return Block(items[members[0]].place.table, start, stop - start, tuple(members))
 
 
-def join(items: Sequence[Item], limits: Limits) -> list[Block]:
-    """Blocks that read every item once, ordered by table and offset."""
+def join(items: Sequence[Item], limits: Limits, cuts: Mapping[Table, Sequence[int]] = _NO_CUTS) -> list[Block]:
+    """Blocks that read every item once, ordered by table and offset.
+
+    ``cuts`` (sorted offsets of each table) are places that the device does not let be read across: no block joins what lies
+    before such an offset with what begins at or behind it.
+    """
     blocks: list[Block] = []
     for table in Table:
         members = [position for position, item in enumerate(items) if item.place.table is table]
         members.sort(key=lambda position: items[position].place.offset)
+        marks = cuts.get(table, ())
         run: list[int] = []
         start = stop = 0
         for member in members:
             first, last = items[member].place.offset, items[member].place.offset + items[member].place.count
-            if run and (first > stop + limits.bridge(table) or max(last, stop) - start > limits.most(table)):
+            if run and (
+                first > stop + limits.bridge(table)
+                or max(last, stop) - start > limits.most(table)
+                or (marks and bisect_right(marks, first) != bisect_right(marks, start))
+            ):
                 blocks.append(Block(table, start, stop - start, tuple(run)))
                 run = []
             if not run:
@@ -91,152 +108,185 @@ def join(items: Sequence[Item], limits: Limits) -> list[Block]:
     return blocks
 
 
-class _Output:
-    """The values of one storage class, kept between polls: what a lost device said last."""
-
-    def __init__(self, storage: StorageClass, members: list[int], items: Sequence[Item]) -> None:
-        self.storage = storage
-        self.members = np.array(members, dtype=np.intp)
-        self.series = np.array([items[member].series for member in members], dtype=np.uint64)
-        self.row = {member: row for row, member in enumerate(members)}
-        self.status = np.full(len(members), Quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
-        self.known = np.zeros(len(members), np.bool_)
-        self.values: Any = (
-            np.zeros(len(members), _DTYPES[storage]) if storage in _DTYPES else np.full(len(members), None, dtype=object)
-        )
-        self._given_values: Any = self.values.copy()
-        self._given_at = np.zeros(len(members), np.int64)
-
-    def changed(
-        self, rows: npt.NDArray[np.intp], times: npt.NDArray[np.int64], status: npt.NDArray[np.uint32], repeat_after: int
-    ) -> npt.NDArray[np.bool_]:
-        """Which of ``rows`` differ in value or status from what was given last, or were given too long ago."""
-        new, old = self.values[rows], self._given_values[rows]
-        differs: npt.NDArray[np.bool_] = np.not_equal(new, old).astype(np.bool_)
-        if self.storage is StorageClass.DOUBLE:
-            differs &= ~(np.isnan(new) & np.isnan(old))
-        differs |= (status != self.status[rows]) | (times - self._given_at[rows] >= repeat_after)
-        return differs
-
-    def given(self, rows: npt.NDArray[np.intp], times: npt.NDArray[np.int64]) -> None:
-        """Remembers what is handed over now."""
-        self._given_values[rows] = self.values[rows]
-        self._given_at[rows] = times
-
-    def columns(self, rows: npt.NDArray[np.intp], times: npt.NDArray[np.int64], status: npt.NDArray[np.uint32]) -> Columns:
-        missing = ~self.known[rows] | ((status & 0x8000_0000) != 0)
-        values = pa.array(self.values[rows], type=value_type(self.storage), mask=missing)
-        return Columns(self.storage, self.series[rows], times, values, status)
-
-
 class Plan:
     """The items of one unit and one interval, their requests, and what they read last."""
 
     def __init__(self, items: Sequence[Item], limits: Limits, *, repeat_after: int | None = None) -> None:
         """``repeat_after`` (ns) leaves values out that differ in nothing from the last one given, for at most so long."""
         self.items = list(items)
+        self._limits = limits
         self._repeat_after = repeat_after
+        self._cuts: dict[Table, list[int]] = {}
         self.blocks = join(self.items, limits)
-        self._outputs: dict[StorageClass, _Output] = {}
+        self._outputs: dict[StorageClass, Output] = {}
+        kinds: dict[tuple[StorageClass, str], list[int]] = {}
+        for member, item in enumerate(self.items):
+            kinds.setdefault((item.storage, item.kind), []).append(member)
+        # Wide numbers first: in the gathered bytes every number then lies where its width wants it.
+        self._kinds = sorted(kinds.items(), key=lambda pair: -self.items[pair[1][0]].place.width)
         for storage in StorageClass:
-            members = [position for position, item in enumerate(self.items) if item.storage is storage]
+            members = [member for (found, _), group in self._kinds if found is storage for member in group]
             if members:
-                self._outputs[storage] = _Output(storage, members, self.items)
+                self._outputs[storage] = Output(storage, members, [self.items[member].series for member in members])
         self._compile()
 
     def _compile(self) -> None:
         """Lays the answers of all blocks behind one another and says where each value lies."""
-        self._starts = []
-        self.block_of = np.zeros(len(self.items), np.intp)
+        self._starts: list[int] = []
+        block_of = np.zeros(len(self.items), np.intp)
         places: dict[int, tuple[int, int]] = {}
         size = 0
         for number, block in enumerate(self.blocks):
+            block.number = number
             self._starts.append(size)
             for member in block.members:
                 entry = self.items[member].place.offset - block.offset
                 places[member] = (size + entry // 8, entry % 8) if block.table.bits else (size + 2 * entry, 0)
-                self.block_of[member] = number
+                block_of[member] = number
             size += (block.count + 7) // 8 if block.table.bits else 2 * block.count
-        self._buffer = np.zeros(size, np.uint8)
-        self._times = np.zeros(len(self.blocks), np.int64)
-        self._fresh = np.zeros(len(self.blocks), np.bool_)
-        self._failed = np.zeros(len(self.blocks), np.uint32)
-        kinds: dict[tuple[str, StorageClass], list[tuple[int, Item, int, int]]] = {}
+        self._bytes = bytearray(size)
+        self._view = memoryview(self._bytes)
+        self._buffer = np.frombuffer(self._bytes, np.uint8)
+        self._times = [0] * len(self.blocks)
+        self._fresh = [False] * len(self.blocks)
+        self._failed = [0] * len(self.blocks)
+        self._missing = len(self.blocks)
+        self._wrong = False
         self._texts: list[tuple[int, Item, int]] = []
-        for member, item in enumerate(self.items):
-            start, bit = places[member]
-            if item.kind in ("string", "bytes"):
-                self._texts.append((member, item, start))
-            else:
-                row = self._outputs[item.storage].row[member]
-                kinds.setdefault((item.kind, item.storage), []).append((row, item, start, bit))
-        self._numbers = [(storage, Numbers(kind, storage, rows)) for (kind, storage), rows in kinds.items()]
+        # Each group of numbers: its output, its rows there, and its bytes among the gathered ones.
+        self._numbers: list[tuple[Output, slice, slice, Numbers]] = []
+        gathered = 0
+        for (storage, kind), members in self._kinds:
+            output = self._outputs[storage]
+            output.blocks = block_of[output.members]
+            if kind in ("string", "bytes"):
+                self._texts += [(output.row[member], self.items[member], places[member][0]) for member in members]
+                continue
+            numbers = Numbers(kind, storage, [(self.items[member], *places[member]) for member in members])
+            row = output.row[members[0]]
+            taken = slice(gathered, gathered + len(numbers.index))
+            self._numbers.append((output, slice(row, row + len(members)), taken, numbers))
+            gathered += len(numbers.index)
+        indexes = [numbers.index for *_, numbers in self._numbers]
+        self._index = np.concatenate(indexes) if indexes else np.zeros(0, np.intp)
+
+    # -- dividing and joining -------------------------------------------------------------------------------------------
 
     def replace(self, block: Block, parts: Iterable[Block]) -> None:
         """Reads ``parts`` instead of ``block`` from now on. What was answered and not yet taken by `columns` is lost."""
         place = self.blocks.index(block)
+        block.number = -1
         self.blocks[place : place + 1] = parts
         self._compile()
 
-    def answered(self, number: int, payload: bytes, time: int) -> None:
+    def cut(self, table: Table, *offsets: int) -> None:
+        """From the next `rejoin` on no request reads across these offsets."""
+        marks = self._cuts.setdefault(table, [])
+        for offset in offsets:
+            insort(marks, offset)
+
+    def heal(self, table: Table, *offsets: int) -> None:
+        """Takes cuts back."""
+        marks = self._cuts.get(table, [])
+        for offset in offsets:
+            if offset in marks:
+                marks.remove(offset)
+
+    def rejoin(self) -> None:
+        """Joins again whatever no cut keeps apart. What was answered and not yet taken by `columns` is lost."""
+        found = join(self.items, self._limits, self._cuts)
+        old = {(block.table, block.offset, block.count, block.members): block for block in self.blocks}
+        for block in self.blocks:
+            block.number = -1
+        self.blocks = [old.get((block.table, block.offset, block.count, block.members), block) for block in found]
+        self._compile()
+
+    # -- answers --------------------------------------------------------------------------------------------------------
+
+    def answered(self, number: int, payload: bytes | memoryview, time: int) -> None:
         """Block ``number`` was answered at ``time`` (UTC ns) with ``payload``, whose length has been checked."""
         start = self._starts[number]
-        self._buffer[start : start + len(payload)] = np.frombuffer(payload, np.uint8)
+        self._view[start : start + len(payload)] = payload
         self._times[number] = time
-        self._failed[number] = 0
-        self._fresh[number] = True
+        if self._failed[number]:
+            self._failed[number] = 0
+        if not self._fresh[number]:
+            self._fresh[number] = True
+            self._missing -= 1
 
     def failed(self, number: int, status: int, time: int) -> None:
         """Block ``number`` has no values at ``time``; its samples carry ``status``."""
         self._times[number] = time
         self._failed[number] = status
-        self._fresh[number] = True
+        self._wrong = True
+        if not self._fresh[number]:
+            self._fresh[number] = True
+            self._missing -= 1
 
     def columns(self) -> list[Columns]:
         """What was answered since the last call, one `Columns` a storage class."""
-        if not self._fresh.any():
+        if self._missing == len(self.blocks):
             return []
-        found = []
-        decoded = {storage: np.zeros(len(output.members), np.uint32) for storage, output in self._outputs.items()}
-        fresh_items = self._fresh[self.block_of]
-        good_items = fresh_items & (self._failed[self.block_of] == 0)
-        for storage, numbers in self._numbers:
-            output = self._outputs[storage]
-            values, status = numbers.decode(self._buffer)
-            taken = good_items[output.members[numbers.positions]]
-            rows = numbers.positions[taken]
-            if storage is StorageClass.STRUCTURE:
-                output.values[rows] = [str(int(value)) for value in values[taken]]
-            else:
-                output.values[rows] = values[taken]
-            decoded[storage][numbers.positions] = status
-        self._decode_texts(good_items, decoded)
-        for storage, output in self._outputs.items():
-            blocks = self.block_of[output.members]
-            rows = np.flatnonzero(self._fresh[blocks])
-            if not len(rows):
-                continue
-            failed = self._failed[blocks[rows]]
-            status = np.where(failed != 0, failed, decoded[storage][rows]).astype(np.uint32)
-            output.known[rows] |= (status & 0x8000_0000) == 0
-            times = self._times[blocks[rows]]
-            if self._repeat_after is not None:
-                keep = output.changed(rows, times, status, self._repeat_after)
-                rows, times, status = rows[keep], times[keep], status[keep]
-            output.status[rows] = status
-            if len(rows):
-                output.given(rows, times)
-                found.append(output.columns(rows, times, status))
-        self._fresh[:] = False
+        if self._missing or self._wrong or self._texts or self._repeat_after is not None:
+            found = self._some()
+        else:
+            found = self._whole()
+        self._fresh = [False] * len(self.blocks)
+        self._missing = len(self.blocks)
+        self._wrong = any(self._failed)
         return found
 
-    def _decode_texts(self, good_items: npt.NDArray[np.bool_], decoded: dict[StorageClass, npt.NDArray[np.uint32]]) -> None:
-        for member, item, start in self._texts:
-            if good_items[member]:
-                output = self._outputs[item.storage]
-                row = output.row[member]
-                value = decode_text(item, self._buffer[start : start + 2 * item.place.count].tobytes())
-                output.values[row] = value
+    def _whole(self) -> list[Columns]:
+        """The usual case: every block was answered, and everything is numbers."""
+        raw = self._buffer.take(self._index)
+        times = None if len(self.blocks) == 1 else np.array(self._times, np.int64)
+        parts: dict[StorageClass, list[tuple[slice, Any, Any]]] = {}
+        for output, rows, taken, numbers in self._numbers:
+            parts.setdefault(output.storage, []).append((rows, *numbers.decode(raw[taken])))
+        found = []
+        for storage, groups in parts.items():
+            output = self._outputs[storage]
+            when = np.full(len(output.members), self._times[0], np.int64) if times is None else times[output.blocks]
+            found.append(output.replaced(groups, when))
+        return found
+
+    def _some(self) -> list[Columns]:
+        """Some blocks were answered, or refused, or hold text, or only changes are wanted."""
+        raw = self._buffer.take(self._index)
+        fresh, failures = np.array(self._fresh), np.array(self._failed, np.uint32)
+        times = np.array(self._times, np.int64)
+        good = fresh & (failures == 0)
+        decoded = {storage: np.zeros(len(output.members), np.uint32) for storage, output in self._outputs.items()}
+        for output, span, taken, numbers in self._numbers:
+            values, status = numbers.decode(raw[taken])
+            usable = good[output.blocks[span]]
+            rows = np.flatnonzero(usable) + span.start
+            if output.storage is StorageClass.STRUCTURE:
+                output.own_values()[rows] = [str(int(value)) for value in values[usable]]
+            else:
+                output.own_values()[rows] = values[usable]
+            if status is not None:
+                decoded[output.storage][span] = status
+        self._decode_texts(good, decoded)
+        found = []
+        for storage, output in self._outputs.items():
+            rows = np.flatnonzero(fresh[output.blocks])
+            if not len(rows):
+                continue
+            blocks = output.blocks[rows]
+            status = np.where(failures[blocks] != 0, failures[blocks], decoded[storage][rows]).astype(np.uint32)
+            output.known[rows] |= (status & _BAD) == 0
+            columns = output.given(rows, times[blocks], status, self._repeat_after)
+            if columns is not None:
+                found.append(columns)
+        return found
+
+    def _decode_texts(self, good: npt.NDArray[np.bool_], decoded: dict[StorageClass, npt.NDArray[np.uint32]]) -> None:
+        for row, item, start in self._texts:
+            output = self._outputs[item.storage]
+            if good[output.blocks[row]]:
+                value = decode_text(item, bytes(self._view[start : start + 2 * item.place.count]))
+                output.own_values()[row] = value
                 if value is None:
                     decoded[item.storage][row] = Quality.BAD_DECODING_ERROR
 
@@ -245,22 +295,10 @@ class Plan:
 
         Items that are bad for a reason of their own keep it and are left out.
         """
-        found = []
-        for output in self._outputs.values():
-            own = (output.status & 0x8000_0000) != 0
-            own &= output.status != Quality.BAD_WAITING_FOR_INITIAL_DATA
-            own &= output.status != Quality.BAD_NO_COMMUNICATION
-            rows = np.flatnonzero(~own)
-            if not len(rows):
-                continue
-            statuses = np.full(len(rows), status, np.uint32)
-            if not status & 0x8000_0000:
-                statuses[~output.known[rows]] = Quality.BAD_NO_COMMUNICATION
-            output.status[rows] = statuses
-            found.append(output.columns(rows, np.full(len(rows), time, np.int64), statuses))
-        return found
+        found = [output.marked(status, time) for output in self._outputs.values()]
+        return [columns for columns in found if columns is not None]
 
     @property
     def bad(self) -> int:
         """Items whose last sample was bad."""
-        return sum(int(((output.status & 0x8000_0000) != 0).sum()) for output in self._outputs.values())
+        return sum(output.bad for output in self._outputs.values())

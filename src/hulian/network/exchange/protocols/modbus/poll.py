@@ -1,16 +1,17 @@
-"""The poll loop of one unit and one interval: due times without drift, answers to columns, silence to marks."""
+"""The polls of one unit and one interval: due times without drift, answers to columns, silence to marks."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import time
-from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
-
-import anyio
 
 from hulian.kernel.event import Severity
 from hulian.kernel.quality import Quality
-from hulian.network.exchange.protocols.modbus.client import Client
+from hulian.network.exchange.protocols.modbus.channel import Link, Request, RoundTrip
+from hulian.network.exchange.protocols.modbus.division import Divisions
 from hulian.network.exchange.protocols.modbus.errors import (
     GarbageError,
     ModbusError,
@@ -37,66 +38,204 @@ _DIVISIBLE: Final = (2, 3, 4)
 _UNIT_IS_AWAY: Final = (10, 11)
 _FLUSH_AFTER: Final = 0.05
 _CALM_CYCLES: Final = 10
+_DIVISIONS_A_CYCLE: Final = 64
 
 
 class Unit:
-    """One unit id: whether it answers, and when to ask again while it does not."""
+    """One unit id: how fast it answers, whether it does, and when to ask again while it does not."""
 
-    __slots__ = ("error", "number", "retry_at", "wait")
+    __slots__ = ("error", "number", "retry_at", "since", "trip")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, trip: RoundTrip) -> None:
         self.number = number
+        self.trip = trip
         self.error: ModbusError | None = None
         self.retry_at = 0.0
-        self.wait = 0.0
+        self.since = 0.0
 
     def answered(self) -> None:
         """It is there."""
-        self.error, self.retry_at, self.wait = None, 0.0, 0.0
+        self.error, self.retry_at = None, 0.0
 
-    def silent(self, error: ModbusError, first: float, most: float) -> None:
-        """It is not; each time the next question is later."""
+    def silent(self, error: ModbusError, now: float, first: float, most: float) -> None:
+        """It is not. Each next question comes as much later as the silence has lasted, ``first`` to ``most`` seconds.
+
+        So the wait at most doubles the time that the unit was away.
+        """
+        if self.error is None:
+            self.since = now
         self.error = error
-        self.wait = min(self.wait * 2, most) if self.wait else first
-        self.retry_at = time.monotonic() + self.wait
+        self.retry_at = now + min(max(first, now - self.since), most)
+
+
+class _Read(Request):
+    """The request of one block, made once and asked in every cycle."""
+
+    __slots__ = ("attempts", "block", "function", "poll", "size")
+
+    def __init__(self, poll: Poll, block: Block) -> None:
+        super().__init__(poll.unit.number, read_request(block.table, block.offset, block.count), poll.unit.trip)
+        self.poll = poll
+        self.block = block
+        self.function = self.pdu[0]
+        self.size = (block.count + 7) // 8 if block.table.bits else 2 * block.count
+        self.attempts = 0
+
+    def answered(self, pdu: memoryview, time: int) -> None:
+        if len(pdu) == self.size + 2 and pdu[0] == self.function and pdu[1] == self.size:
+            self.poll.answered(self, pdu[2:], time)
+            return
+        try:
+            parse_read(bytes(pdu), self.block.table, self.block.count)
+        except RefusedError as error:
+            self.poll.refused(self, error)
+        except GarbageError as error:
+            self.poll.garbled(self, error)
+
+    def failed(self, error: ModbusError) -> None:
+        self.poll.failed(self, error)
 
 
 class Poll:
-    """Reads one plan at its interval. The connector starts `run` anew on each connection."""
+    """Reads one plan at its interval, driven by the event loop. The connector calls `start` anew for each connection."""
 
     def __init__(self, connector: ModbusConnector, unit: Unit, interval: float, plan: Plan) -> None:
         self.connector = connector
         self.unit = unit
         self.interval = interval
         self.plan = plan
+        self.divisions = Divisions(plan)
+        self._reads: dict[Block, _Read] = {}
         self._recheck: dict[Block, float] = {}
         self._lost_at: float | None = None
         self._marked_bad = False
         self._late_cycles = 0
         self._calm = 0
+        # Polls of one interval are spread over it, each connection always at the same place.
+        seed = f"{connector.environment.connector}/{unit.number}/{interval}"
+        part = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=4).digest(), "big") / 2**32
+        self._phase = part * interval
+        self._link: Link | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._running = False
+        self._clean = True
+        self._held: list[_Read] = []
+        self._open: set[_Read] = set()
+        self._flushed = 0.0
+        self._divided = 0
 
     @property
     def subject(self) -> str:
         """How events name this poll."""
         return f"{self.connector.environment.connector}/{self.unit.number}@{self.interval:g}s"
 
-    async def run(self, client: Client) -> None:
-        """Polls until the connection ends or the scope is cancelled. A missed due time is counted and left out."""
-        due = time.monotonic()
-        while client.error is None:
-            now = time.monotonic()
-            if self.unit.retry_at > now:
-                await anyio.sleep(self.unit.retry_at - now)
-                due = time.monotonic()
-            clean = await self._cycle(client)
+    # -- when -----------------------------------------------------------------------------------------------------------
+
+    def start(self, link: Link) -> None:
+        """Polls over ``link`` until `stop`: at once, and then at the due times of this poll."""
+        self._link = link
+        self._running = False
+        self._open.clear()
+        self._held.clear()
+        self._due = link.closed.get_loop().time()
+        self._guarded(self._begin)
+
+    def stop(self) -> None:
+        """No further poll; what is on its way is forgotten."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._link = None
+        self._running = False
+
+    def hasten(self) -> None:
+        """The unit is there again: the next poll need not wait as long as its silence made it."""
+        if self._link is not None and not self._running:
+            self._at(self._link.closed.get_loop().time())
+
+    def _at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._link is not None:
+            self._timer = self._link.closed.get_loop().call_at(when, self._guarded, self._begin)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """A defect of ours ends the link, whose session raises it; the loop's log alone would hide it."""
+        link = self._link
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - see above
+            if link is not None:
+                link.broken(error)
+
+    def _begin(self) -> None:
+        """Asks every block once."""
+        link = self._link
+        if link is None or link.error is not None:
+            return
+        now = link.closed.get_loop().time()
+        if self.unit.retry_at > now + 0.0005:
+            self._at(self.unit.retry_at)
+            return
+        self._timer = None
+        if self.unit.error is not None or self._due < now - self.interval:
+            self._due = now
+        self._running, self._clean, self._flushed, self._divided = True, True, now, 0
+        reads = [self._read(block) for block in self.plan.blocks if self._recheck.get(block, 0.0) <= now]
+        for read in reads:
+            read.attempts = 0
+        self._open = set(reads)
+        if not reads:
+            self._finish()
+        elif self.unit.error is not None:
+            self._held = reads[1:]
+            link.submit(reads[0])
+        else:
+            link.submit(*reads)
+
+    def _read(self, block: Block) -> _Read:
+        found = self._reads.get(block)
+        if found is None:
+            found = self._reads[block] = _Read(self, block)
+        return found
+
+    def _ended(self, read: _Read) -> None:
+        """One block is settled for this cycle."""
+        self._open.discard(read)
+        if not self._running:
+            return
+        if not self._open:
+            self._finish()
+        elif self._link is not None and (now := self._link.closed.get_loop().time()) - self._flushed > _FLUSH_AFTER:
+            self._flushed = now
+            self._flush()
+
+    def _finish(self) -> None:
+        """The cycle is over: hand over, join what need not be apart, and wait for the next due time."""
+        self._running = False
+        self._flush()
+        link = self._link
+        if link is None or link.error is not None:
+            return
+        if self.divisions.settled():
+            kept = set(self.plan.blocks)
+            self._reads = {block: read for block, read in self._reads.items() if block in kept}
+            self._recheck = {block: when for block, when in self._recheck.items() if block in kept}
+        if self._clean and self.unit.error is None:
+            self.connector.deepen(link, self)
+        now = link.closed.get_loop().time()
+        # Due times lie on a lattice of their own; the first poll of a connection came at once, before its first due time.
+        due = self._due + self.interval
+        due -= (due - self._phase) % self.interval
+        if due <= self._due + 1e-6:
             due += self.interval
-            now = time.monotonic()
-            missed = int((now - due) / self.interval) + 1 if now > due else 0
-            if missed:
-                due += missed * self.interval
-            if clean:
-                self._count_overrun(missed)
-            await anyio.sleep(max(0.0, due - time.monotonic()))
+        missed = int((now - due) / self.interval) + 1 if now > due else 0
+        due += missed * self.interval
+        self._due = due
+        if self._clean:
+            self._count_overrun(missed)
+        self._at(due)
 
     def _count_overrun(self, missed: int) -> None:
         connector = self.connector
@@ -109,138 +248,143 @@ class Poll:
                 connector.open_event(OverloadError(text, place=self.subject), self.subject, Severity.WARNING)
             return
         self._calm += 1
-        if self._calm >= _CALM_CYCLES:
+        if self._calm == _CALM_CYCLES:
             self._late_cycles = 0
             connector.close_event(OverloadError.code, self.subject)
 
-    async def _cycle(self, client: Client) -> bool:
-        """Asks every block once; whether all went well."""
-        now = time.monotonic()
-        queue = deque(block for block in self.plan.blocks if self._recheck.get(block, 0.0) <= now)
-        clean = True
-        try:
-            if self.unit.error is not None and queue:
-                clean &= await self._read(client, queue.popleft(), queue)
-            if client.window.depth == 1 or len(queue) < 2:
-                started = time.monotonic()
-                while queue and self.unit.error is None and client.error is None:
-                    clean &= await self._read(client, queue.popleft(), queue)
-                    if time.monotonic() - started > _FLUSH_AFTER:
-                        self._flush()
-                        started = time.monotonic()
-            else:
-                clean &= await self._read_deep(client, queue)
-        finally:
-            self._flush()
-        if clean and client.error is None and self.unit.error is None:
-            self.connector.deepen(client, self)
-        return clean and client.error is None
+    # -- what comes -----------------------------------------------------------------------------------------------------
 
-    async def _read_deep(self, client: Client, queue: deque[Block]) -> bool:
-        results = []
-
-        async def work() -> None:
-            while queue and self.unit.error is None and client.error is None:
-                results.append(await self._read(client, queue.popleft(), queue))
-
-        async with anyio.create_task_group() as scope:
-            for _ in range(min(client.window.depth, len(queue))):
-                scope.start_soon(work)
-        return all(results)
-
-    async def _read(self, client: Client, block: Block, queue: deque[Block]) -> bool:
-        """One request with its repetitions. What the device refuses is divided, and its parts queued."""
-        connector, configuration = self.connector, self.connector.configuration
-        request = read_request(block.table, block.offset, block.count)
-        for attempt in range(configuration.retries + 1):
-            try:
-                answer = await client.request(self.unit.number, request, configuration.timeout)
-                payload = parse_read(answer, block.table, block.count)
-            except SilenceError as error:
-                connector.counters["timeouts"] += 1
-                if client.window.depth > 1:
-                    connector.shallow(client)
-                if attempt == configuration.retries:
-                    self._silent(client, error)
-                    return False
-            except RefusedError as error:
-                connector.counters["exceptions"] += 1
-                self._refused(client, block, error, queue)
-                return False
-            except GarbageError as error:
-                client.abandon(GarbageError(error.message, place=client.peer, hint=error.hint))
-                return False
-            except ModbusError:
-                return False
-            else:
-                self._answered(block, payload)
-                return True
-        return False
-
-    def _answered(self, block: Block, payload: bytes) -> None:
-        self._present()
+    def answered(self, read: _Read, payload: memoryview, when: int) -> None:
+        """A block's values are there."""
+        block = read.block
+        if self._link is None:
+            return
+        if self.unit.error is not None or self._lost_at is not None:
+            self._present()
         self.connector.came_back()
-        number = self._number(block)
-        if number is not None:
-            self.plan.answered(number, payload, time.time_ns())
-        if self._recheck.pop(block, None) is not None:
+        if block.number >= 0:
+            self.plan.answered(block.number, payload, when)
+        if self._recheck and self._recheck.pop(block, None) is not None:
             for member in block.members:
                 self.connector.close_event(RefusedError.code, self._name(member))
+        self.divisions.answered(block)
+        self._ended(read)
 
     def _present(self) -> None:
-        if self.unit.error is not None:
+        was_away = self.unit.error is not None
+        self._lost_at, self._marked_bad = None, False
+        if was_away:
             self.unit.answered()
             self.connector.close_event(SilenceError.code, f"{self.connector.environment.connector}/{self.unit.number}")
-        self._lost_at, self._marked_bad = None, False
-
-    def _number(self, block: Block) -> int | None:
-        try:
-            return self.plan.blocks.index(block)
-        except ValueError:
-            return None
+            for poll in self.connector.polls:
+                if poll.unit is self.unit and poll is not self:
+                    poll.hasten()
+        if self._held and self._link is not None:
+            held, self._held = self._held, []
+            self._link.submit(*held)
 
     def _name(self, member: int) -> str:
         return f"{self.connector.environment.connector}/{self.plan.items[member].address}"
 
-    def _refused(self, client: Client, block: Block, error: RefusedError, queue: deque[Block]) -> None:
-        connector = self.connector
+    def refused(self, read: _Read, error: RefusedError) -> None:
+        """The device answered with an exception. What it refuses is divided, and its parts are asked."""
+        connector, link, block = self.connector, self._link, read.block
+        connector.counters["exceptions"] += 1
+        self._clean = False
+        if link is None:
+            return
         if error.exception in _UNIT_IS_AWAY:
-            place = f"{client.peer}, unit {self.unit.number}"
-            self._silent(client, SilenceError(error.message, place=place, hint=error.hint), gateway=True)
+            place = f"{link.peer}, unit {self.unit.number}"
+            self._silent(SilenceError(error.message, place=place, hint=error.hint), gateway=True)
             return
         self._present()
         connector.came_back()
         if error.exception in (5, 6):
+            self._ended(read)
             return
-        parts = block.divided(self.plan.items) if error.exception in _DIVISIBLE else [block]
-        if len(parts) > 1:
-            self._flush()
-            self.plan.replace(block, parts)
-            connector.counters["splits"] += 1
-            queue.extendleft(reversed(parts))
+        if len(block.members) > 1 and error.exception in _DIVISIBLE and block.number >= 0:
+            self._divide(link, read)
             return
-        number = self._number(block)
-        if number is not None:
-            status = _STATUS_OF.get(error.exception, Quality.BAD)
-            self.plan.failed(number, int(status), time.time_ns())
-        self._recheck[block] = time.monotonic() + connector.configuration.recheck
+        if block.number >= 0:
+            self.plan.failed(block.number, int(_STATUS_OF.get(error.exception, Quality.BAD)), time.time_ns())
+        self.divisions.refused(block)
+        self._recheck[block] = link.closed.get_loop().time() + connector.configuration.recheck
         for member in block.members:
             item = self.plan.items[member]
-            connector.open_event(
-                _placed(error, f"{client.peer}, unit {item.unit}, {item.address}"), self._name(member), Severity.WARNING
-            )
+            told = RefusedError(error.exception, place=f"{link.peer}, unit {item.unit}, {item.address}")
+            connector.open_event(told, self._name(member), Severity.WARNING)
+        self._ended(read)
 
-    def _silent(self, client: Client, error: ModbusError, *, gateway: bool = False) -> None:
+    def _divide(self, link: Link, read: _Read) -> None:
+        self._flush()
+        parts = self.divisions.divide(read.block)
+        del self._reads[read.block]
+        self.connector.counters["splits"] += 1
+        self._divided += 1
+        if self._divided <= _DIVISIONS_A_CYCLE:
+            reads = [self._read(part) for part in parts]
+            for one in reads:
+                one.attempts = 0
+            self._open.update(reads)
+            link.submit(*reads)
+        self._ended(read)
+
+    def garbled(self, read: _Read, error: GarbageError) -> None:
+        """The answer was none to what was asked."""
+        link = self._link
+        self._clean = False
+        if link is None:
+            return
+        if link.half_duplex:
+            self.connector.counters["garbage"] += 1
+            self._again(link, read, error)
+            return
+        link.abandon(GarbageError(error.message, place=link.peer, hint=error.hint))
+
+    def failed(self, read: _Read, error: ModbusError) -> None:
+        """No answer, or no link."""
+        link = self._link
+        self._clean = False
+        if link is None or link.error is not None:
+            self._open.discard(read)
+            return
+        if isinstance(error, GarbageError):
+            self.connector.counters["garbage"] += 1
+        else:
+            self.connector.counters["timeouts"] += 1
+            if link.depth > 1:
+                self.connector.shallow(link)
+        self._again(link, read, error)
+
+    def _again(self, link: Link, read: _Read, error: ModbusError) -> None:
+        if not self._running or read not in self._open:
+            return
+        read.attempts += 1
+        if read.attempts <= self.connector.configuration.retries and self.unit.error is None and read.block.number >= 0:
+            link.submit(read)
+        else:
+            self._silent(error, gateway=False)
+
+    def _silent(self, error: ModbusError, *, gateway: bool) -> None:
         """This unit does not answer. Where no other does either, the connection itself is given up."""
-        connector, configuration = self.connector, self.connector.configuration
-        self.unit.silent(error, max(configuration.reconnect_first, self.interval), configuration.reconnect_most)
+        connector, configuration, link = self.connector, self.connector.configuration, self._link
+        if link is None:
+            return
+        now = link.closed.get_loop().time()
+        link.withdraw(*self._open)
+        self._open.clear()
+        self._held.clear()
+        self.unit.silent(error, now, max(configuration.reconnect_first, self.interval), configuration.reconnect_most)
         if not gateway and all(unit.error is not None for unit in connector.units.values()):
-            client.abandon(error)
+            link.abandon(error)
             return
         for poll in connector.polls:
             if poll.unit is self.unit:
                 poll.lost()
         connector.open_event(error, f"{connector.environment.connector}/{self.unit.number}", Severity.ERROR)
+        self._running = False
+        self._flush()
+        self._at(self.unit.retry_at)
 
     def _flush(self) -> None:
         self.connector.emit(self.plan.columns())
@@ -258,7 +402,3 @@ class Poll:
         if self._lost_at is not None and not self._marked_bad and time.monotonic() - self._lost_at >= bad_after:
             self._marked_bad = True
             self.connector.emit(self.plan.marked(int(Quality.BAD_NO_COMMUNICATION), time.time_ns()))
-
-
-def _placed(error: RefusedError, place: str) -> RefusedError:
-    return RefusedError(error.exception, place=place)

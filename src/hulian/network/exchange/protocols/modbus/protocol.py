@@ -7,8 +7,9 @@ from typing import Any
 
 from hulian.network.exchange.protocols.contract import Address, Binding, Browsed, Environment
 from hulian.network.exchange.protocols.modbus.browse import browse_device
-from hulian.network.exchange.protocols.modbus.config import ModbusConfiguration, parse_url
+from hulian.network.exchange.protocols.modbus.config import ModbusConfiguration
 from hulian.network.exchange.protocols.modbus.connector import ModbusConnector
+from hulian.network.exchange.protocols.modbus.target import SCHEMES, parse_url
 
 __all__ = ["ModbusProtocol"]
 
@@ -17,7 +18,7 @@ class ModbusProtocol:
     """Stateless; see `hulian.network.exchange.protocols.contract.Protocol`."""
 
     name = "modbus"
-    schemes = ("modbus", "modbus+tcp")
+    schemes = tuple(SCHEMES)
     configuration = ModbusConfiguration
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> ModbusConnector:

@@ -79,6 +79,8 @@ class Memory:
             span = self._span(Table.HOLDING, offset, 1, 1)
             span[:] = (int(span[0]) & keep) | (change & ~keep & 0xFFFF)
             return pdu
+        if function == 23:
+            return self._read_write(pdu)
         if function == 43 and self.identification:
             return self._identify(pdu)
         raise _RefusalError(1)
@@ -100,6 +102,17 @@ class Memory:
         else:
             self._span(Table.HOLDING, offset, count, 123)[:] = payload.view(">u2")
         return pdu[:5]
+
+    def _read_write(self, pdu: bytes) -> bytes:
+        """The write comes before the read (section 6.17)."""
+        _, offset, count, target, written, size = struct.unpack_from(">BHHHHB", pdu)
+        payload = np.frombuffer(pdu, np.uint8, offset=10)
+        if len(payload) != size or size != 2 * written:
+            raise _RefusalError(3)
+        self._span(Table.HOLDING, offset, count, MAXIMUM_REGISTERS)
+        self._span(Table.HOLDING, target, written, 121)[:] = payload.view(">u2")
+        values = self._span(Table.HOLDING, offset, count, MAXIMUM_REGISTERS).astype(">u2")
+        return bytes((23, values.nbytes)) + values.tobytes()
 
     def _identify(self, pdu: bytes) -> bytes:
         if len(pdu) != 4 or pdu[1] != 14:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +16,11 @@ import numpy.typing as npt
 
 from hulian.kernel.quality import Quality
 from hulian.kernel.storage import StorageClass
-from hulian.network.exchange.protocols.modbus.address import NUMERIC, Place, byte_order
+from hulian.network.exchange.protocols.modbus.address import FIELDS, NUMERIC, WIDTHS, Place, byte_order
 from hulian.network.exchange.protocols.modbus.config import BindingOptions
 from hulian.network.exchange.protocols.modbus.errors import OptionError, ValueFitError
 
-__all__ = ["Item", "Numbers", "decode_text", "encode_value", "wire_index"]
+__all__ = ["Item", "Numbers", "decode_text", "encode_field", "encode_value", "wire_index"]
 
 _INTEGER_MOST: Final = 2**63 - 1
 _STRUCT: Final = {
@@ -29,6 +30,7 @@ _STRUCT: Final = {
     "uint32": ">I",
     "int64": ">q",
     "uint64": ">Q",
+    "float16": ">e",
     "float32": ">f",
     "float64": ">d",
 }
@@ -57,7 +59,7 @@ class Item(msgspec.Struct, frozen=True):
             "string": (StorageClass.TEXT,),
             "bytes": (StorageClass.BYTES,),
         }.get(kind, (StorageClass.DOUBLE,))
-        if kind in NUMERIC or kind.startswith("bcd"):
+        if kind in WIDTHS or kind in FIELDS:
             if not kind.startswith("float") and not options.scaled:
                 fits = (StorageClass.INTEGER, StorageClass.DOUBLE)
             if kind == "uint64" and not options.scaled:
@@ -74,7 +76,7 @@ class Item(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> str:
         """Items of equal kind are decoded together."""
-        return self.place.type
+        return f"{self.place.type}{8 * self.place.width}" if self.place.type in FIELDS else self.place.type
 
 
 def wire_index(item: Item) -> npt.NDArray[np.intp]:
@@ -89,59 +91,107 @@ def _bit_index(item: Item) -> tuple[int, int]:
 
 
 class Numbers:
-    """All items of one numeric kind and one storage class: where their bytes lie, and where their values go."""
+    """All items of one numeric kind and one storage class: which bytes they are made of, and what these bytes say.
 
-    __slots__ = ("_bits", "_index", "_invalid", "_kind", "_offset", "_scale", "_scaled", "_shift", "_storage", "positions")
+    Decoding is a handful of array operations, however many items there are.
+    """
 
-    def __init__(self, kind: str, storage: StorageClass, members: list[tuple[int, Item, int, int]]) -> None:
-        """``members``: position in the output, item, byte in the buffer, and bit in that byte (of a table of bits)."""
+    __slots__ = ("_bits", "_invalid", "_kind", "_mask", "_offset", "_scale", "_shift", "_sign", "_storage", "_view", "index")
+
+    def __init__(self, kind: str, storage: StorageClass, members: Sequence[tuple[Item, int, int]]) -> None:
+        """``members``: item, byte in the buffer, and bit in that byte (of a table of bits)."""
         self._kind = kind
         self._storage = storage
-        self.positions = np.array([position for position, *_ in members], dtype=np.intp)
         self._bits = kind in ("bool", "bit")
+        self._mask = self._sign = self._invalid = None
+        self._shift: npt.NDArray[Any] = np.zeros(0, np.uint8)
+        items = [item for item, *_ in members]
         if kind == "bool":
-            self._index = np.array([start for _, _, start, _ in members], dtype=np.intp)
+            self.index = np.array([start for _, start, _ in members], dtype=np.intp)
             self._shift = np.array([bit for *_, bit in members], dtype=np.uint8)
         elif kind == "bit":
-            places = [(start, _bit_index(item)) for _, item, start, _ in members]
-            self._index = np.array([start + byte for start, (byte, _) in places], dtype=np.intp)
+            places = [(start, _bit_index(item)) for item, start, _ in members]
+            self.index = np.array([start + byte for start, (byte, _) in places], dtype=np.intp)
             self._shift = np.array([shift for _, (_, shift) in places], dtype=np.uint8)
         else:
-            self._index = np.array([start + wire_index(item) for _, item, start, _ in members], dtype=np.intp)
-            self._shift = np.zeros(0, np.uint8)
-        self._scale = np.array([item.options.scale for _, item, _, _ in members])
-        self._offset = np.array([item.options.offset for _, item, _, _ in members])
-        self._scaled = any(item.options.scaled for _, item, _, _ in members)
-        self._invalid = [(row, member[1].options.invalid) for row, member in enumerate(members) if member[1].options.invalid]
+            self.index = np.array([start + wire_index(item) for item, start, _ in members], dtype=np.intp).ravel()
+        width = items[0].place.width
+        self._view = NUMERIC.get(kind, f"<u{width}" if items[0].place.type in FIELDS else "<u2")
+        if items[0].place.type in FIELDS:
+            self._shift = np.array([item.place.bit for item in items], dtype=self._view)
+            self._mask = np.array([(1 << item.place.size) - 1 for item in items], dtype=self._view)
+            if items[0].place.type == "sbits":
+                self._sign = np.array([1 << (item.place.size - 1) for item in items], dtype=np.int64)
+        scaled = any(item.options.scaled for item in items)
+        self._scale = np.array([item.options.scale for item in items]) if scaled else None
+        self._offset = np.array([item.options.offset for item in items])
+        self._invalid = _invalid(items, np.dtype(self._view if kind in NUMERIC else np.int64))
 
-    def decode(self, buffer: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32]]:
-        """Values and statuses of all members; a value whose status is bad is meaningless."""
-        status = np.zeros(len(self.positions), np.uint32)
-        raw: npt.NDArray[Any]
+    def decode(self, raw: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32] | None]:
+        """Values of all members out of the bytes at `index`, in an array of their own, and their statuses (None: all good).
+
+        A value whose status is bad is meaningless.
+        """
+        status: npt.NDArray[np.uint32] | None = None
+        found: npt.NDArray[Any]
         if self._bits:
-            raw = (buffer[self._index] >> self._shift) & 1
-        elif self._kind.startswith("bcd"):
-            raw = self._decimal(buffer[self._index], status)
+            found = (raw >> self._shift) & 1
+        elif self._kind.startswith(("bcd", "mod10k")):
+            found, wrong = _decimal(raw, self._kind, len(self.index))
+            if wrong.any():
+                status = np.where(wrong, np.uint32(Quality.BAD_DECODING_ERROR), np.uint32(0))
         else:
-            raw = np.ascontiguousarray(buffer[self._index]).view(NUMERIC[self._kind]).ravel()
-        for row, invalid in self._invalid:
-            if int(raw[row]) in invalid if math.isfinite(raw[row]) else False:
-                status[row] = Quality.BAD_NO_DATA
+            found = raw.view(self._view)
+            if self._mask is not None:
+                found = (found >> self._shift) & self._mask
+                if self._sign is not None:
+                    found = (found.astype(np.int64) ^ self._sign) - self._sign
+        if self._invalid is not None:
+            rows, numbers = self._invalid
+            hit = rows[found[rows] == numbers]
+            if len(hit):
+                status = np.zeros(len(found), np.uint32) if status is None else status
+                status[hit] = Quality.BAD_NO_DATA
         if self._storage is StorageClass.INTEGER:
-            if self._kind == "uint64":
-                status[raw > _INTEGER_MOST] = Quality.BAD_OUT_OF_RANGE
-            return raw.astype(np.int64), status
+            if self._kind == "uint64" and (over := found > _INTEGER_MOST).any():
+                status = np.zeros(len(found), np.uint32) if status is None else status
+                status[over & (status == 0)] = Quality.BAD_OUT_OF_RANGE
+            return found.astype(np.int64), status
         if self._storage is StorageClass.DOUBLE:
-            values = raw.astype(np.float64)
-            return (values * self._scale + self._offset if self._scaled else values), status
-        return (raw.astype(np.bool_) if self._storage is StorageClass.BOOLEAN else raw), status
+            values = found.astype(np.float64)
+            if self._scale is not None:
+                values *= self._scale
+                values += self._offset
+            return values, status
+        return (found.astype(np.bool_) if self._storage is StorageClass.BOOLEAN else found), status
 
-    def _decimal(self, digits: npt.NDArray[np.uint8], status: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+
+def _invalid(items: Sequence[Item], kind: np.dtype[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[Any]] | None:
+    """Rows and the raw numbers that mean "no value" there; a number that the type cannot hold never comes."""
+    pairs = [(row, number) for row, item in enumerate(items) for number in item.options.invalid]
+    if kind.kind in "iu":
+        span = np.iinfo(kind)
+        pairs = [(row, number) for row, number in pairs if span.min <= number <= span.max]
+    if not pairs:
+        return None
+    return np.array([row for row, _ in pairs], dtype=np.intp), np.array([number for _, number in pairs]).astype(kind)
+
+
+def _decimal(raw: npt.NDArray[np.uint8], kind: str, size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Numbers of decimal digits, lowest byte first, and which of them hold something that is no digit."""
+    width = WIDTHS[kind]
+    if kind.startswith("bcd"):
+        digits = raw.reshape(size // width, width)
         low, high = (digits & 15).astype(np.int64), (digits >> 4).astype(np.int64)
-        status[((low > 9) | (high > 9)).any(axis=1)] = Quality.BAD_DECODING_ERROR
-        powers = np.array([100**place for place in range(digits.shape[1])], dtype=np.int64)
-        total: npt.NDArray[np.int64] = ((low + 10 * high) * powers).sum(axis=1)
-        return total
+        powers = np.array([100**place for place in range(width)], dtype=np.int64)
+        numbers: npt.NDArray[np.int64] = ((low + 10 * high) * powers).sum(axis=1)
+        wrong: npt.NDArray[np.bool_] = np.any((low > 9) | (high > 9), axis=1)
+        return numbers, wrong
+    groups = raw.view("<u2").reshape(size // width, width // 2).astype(np.int64)
+    powers = np.array([10_000**place for place in range(width // 2)], dtype=np.int64)
+    numbers = (groups * powers).sum(axis=1)
+    wrong = np.any(groups > 9999, axis=1)
+    return numbers, wrong
 
 
 def decode_text(item: Item, raw: bytes) -> str | bytes | None:
@@ -159,7 +209,7 @@ def decode_text(item: Item, raw: bytes) -> str | bytes | None:
 
 
 def encode_value(item: Item, value: Any) -> bytes:
-    """The registers of ``value`` in wire order; raises `ValueFitError` where they cannot hold it. Not for single bits."""
+    """The registers of ``value`` in wire order; raises `ValueFitError` where they cannot hold it. Not for bits."""
     kind, options = item.place.type, item.options
     if kind in ("string", "bytes"):
         return _encode_text(item, value)
@@ -174,7 +224,12 @@ def encode_value(item: Item, value: Any) -> bytes:
             raise ValueFitError(f"{value} is not a whole number and the register has no scale", place=item.address)
         raw = nearest
     try:
-        packed = _decimal_bytes(raw, item.place.width) if kind.startswith("bcd") else struct.pack(_STRUCT[kind], raw)
+        if kind.startswith("bcd"):
+            packed = _decimal_bytes(raw, item.place.width)
+        elif kind.startswith("mod10k"):
+            packed = _modulo_bytes(raw, item.place.width)
+        else:
+            packed = struct.pack(_STRUCT[kind], raw)
     except (struct.error, OverflowError, ValueError) as error:
         raise ValueFitError(f"{value} does not fit a {kind}", place=item.address) from error
     wire = bytearray(len(packed))
@@ -188,6 +243,33 @@ def _decimal_bytes(value: int | float, width: int) -> bytes:
     if len(digits) != 2 * width or digits.startswith("-"):
         raise ValueError(digits)
     return bytes.fromhex(digits)
+
+
+def _modulo_bytes(value: int | float, width: int) -> bytes:
+    groups = []
+    rest = int(value)
+    for _ in range(width // 2):
+        rest, group = divmod(rest, 10_000)
+        groups.append(group)
+    if rest:
+        raise ValueError(value)
+    return struct.pack(f">{width // 2}H", *reversed(groups))
+
+
+def encode_field(item: Item, value: Any) -> tuple[int, int]:
+    """Mask and bits, both in place, of a bit field as a number of its registers; raises `ValueFitError`."""
+    place, options = item.place, item.options
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueFitError(f"{value!r} is not a number", place=item.address)
+    raw = (value - options.offset) / options.scale if options.scaled else value
+    number = round(raw)
+    if not options.scaled and number != raw:
+        raise ValueFitError(f"{value} is not a whole number and the field has no scale", place=item.address)
+    low, high = (-(1 << place.size - 1), (1 << place.size - 1) - 1) if place.type == "sbits" else (0, (1 << place.size) - 1)
+    if not low <= number <= high:
+        raise ValueFitError(f"{value} does not fit {place.size} bits", place=item.address)
+    mask = (1 << place.size) - 1
+    return mask << place.bit, (number & mask) << place.bit
 
 
 def _encode_text(item: Item, value: Any) -> bytes:

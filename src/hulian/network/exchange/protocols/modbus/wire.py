@@ -15,6 +15,7 @@ from hulian.network.exchange.protocols.modbus.errors import GarbageError, Refuse
 
 __all__ = [
     "MAXIMUM_BITS",
+    "MAXIMUM_LENGTH",
     "MAXIMUM_REGISTERS",
     "READ_FUNCTIONS",
     "Frame",
@@ -25,7 +26,9 @@ __all__ = [
     "mask_write_request",
     "parse_identification",
     "parse_read",
+    "parse_read_write",
     "read_request",
+    "read_write_request",
     "write_bits_request",
     "write_registers_request",
 ]
@@ -35,7 +38,7 @@ MAXIMUM_BITS: Final = 2000
 READ_FUNCTIONS: Final = {Table.COIL: 1, Table.DISCRETE: 2, Table.HOLDING: 3, Table.INPUT: 4}
 
 _HEADER = struct.Struct(">HHHB")
-_MAXIMUM_LENGTH: Final = 254
+MAXIMUM_LENGTH: Final = 254
 
 
 class Frame(NamedTuple):
@@ -79,8 +82,8 @@ class FrameReader:
             transaction, protocol, length, unit = _HEADER.unpack_from(buffer, start)
             if protocol != 0:
                 raise GarbageError(f"the protocol identifier is {protocol}, not 0")
-            if not 2 <= length <= _MAXIMUM_LENGTH:
-                raise GarbageError(f"a frame claims {length} bytes; 2 to {_MAXIMUM_LENGTH} are possible")
+            if not 2 <= length <= MAXIMUM_LENGTH:
+                raise GarbageError(f"a frame claims {length} bytes; 2 to {MAXIMUM_LENGTH} are possible")
             stop = start + 6 + length
             if stop > end:
                 break
@@ -109,9 +112,9 @@ def parse_read(pdu: bytes, table: Table, count: int) -> bytes:
     return pdu[2:]
 
 
-def write_bits_request(offset: int, values: Sequence[bool]) -> bytes:
-    """Function 5 for one coil, 15 for several."""
-    if len(values) == 1:
+def write_bits_request(offset: int, values: Sequence[bool], *, single: bool = True) -> bytes:
+    """Function 5 for one coil (unless ``single`` is false), 15 for several."""
+    if len(values) == 1 and single:
         return struct.pack(">BHH", 5, offset, 0xFF00 if values[0] else 0)
     packed = bytearray((len(values) + 7) // 8)
     for position, value in enumerate(values):
@@ -119,11 +122,28 @@ def write_bits_request(offset: int, values: Sequence[bool]) -> bytes:
     return struct.pack(">BHHB", 15, offset, len(values), len(packed)) + bytes(packed)
 
 
-def write_registers_request(offset: int, payload: bytes) -> bytes:
-    """Function 6 for one register, 16 for several; ``payload`` holds two bytes a register, in wire order."""
-    if len(payload) == 2:
+def write_registers_request(offset: int, payload: bytes, *, single: bool = True) -> bytes:
+    """Function 6 for one register (unless ``single`` is false), 16 for several.
+
+    ``payload`` holds two bytes a register, in wire order.
+    """
+    if len(payload) == 2 and single:
         return struct.pack(">BH", 6, offset) + payload
     return struct.pack(">BHHB", 16, offset, len(payload) // 2, len(payload)) + payload
+
+
+def read_write_request(offset: int, payload: bytes) -> bytes:
+    """Function 23: writes registers and reads the same ones back, in this order."""
+    count = len(payload) // 2
+    return struct.pack(">BHHHHB", 23, offset, count, offset, count, len(payload)) + payload
+
+
+def parse_read_write(pdu: bytes, count: int) -> bytes:
+    """The registers that an answer to `read_write_request` carries; errors as of `parse_read`."""
+    _check_function(pdu, 23)
+    if len(pdu) != 2 * count + 2 or pdu[1] != 2 * count:
+        raise GarbageError(f"function 23: {len(pdu)} bytes came where {2 * count + 2} answer {count} registers")
+    return pdu[2:]
 
 
 def mask_write_request(offset: int, keep: int, set_bits: int) -> bytes:

@@ -2,91 +2,175 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from hulian.network.exchange.protocols.modbus.client import Client
+from hulian.network.exchange.protocols.modbus.address import FIELDS, byte_order
+from hulian.network.exchange.protocols.modbus.channel import Link
+from hulian.network.exchange.protocols.modbus.config import ModbusConfiguration
 from hulian.network.exchange.protocols.modbus.errors import GarbageError, RefusedError, ValueFitError, VerifyError
-from hulian.network.exchange.protocols.modbus.values import Item, encode_value
+from hulian.network.exchange.protocols.modbus.values import Item, encode_field, encode_value
 from hulian.network.exchange.protocols.modbus.wire import (
     check_write,
     mask_write_request,
     parse_read,
+    parse_read_write,
     read_request,
+    read_write_request,
     write_bits_request,
     write_registers_request,
 )
 
 __all__ = ["write_item"]
 
+_UNKNOWN_FUNCTION: Final = 1
+_MOST_READ_WRITE: Final = 121
 
-async def write_item(client: Client, item: Item, value: Any, timeout: float) -> None:
+
+async def write_item(link: Link, item: Item, value: Any, configuration: ModbusConfiguration) -> None:
     """Raises `ValueFitError` before anything is sent, `RefusedError` or `VerifyError` for what the device makes of it.
 
-    Functions 5 (coil), 6 and 16 (registers), 22 (a bit of a register; where the device does not know it, the register is
-    read, changed and written). A `GarbageError` ends the connection, as it does when reading.
+    Functions 5 (coil), 6 and 16 (registers), 22 (bits of a register); where the device does not know 5 or 6, 15 and 16; where
+    it does not know 22, the register is read, changed and written. ``write_function`` may ask for 15 and 16, or for 23, which
+    writes and reads back in one request. A broadcast (unit 0 of a serial line) is answered by nobody and so not verified. A
+    `GarbageError` ends a TCP connection, as it does when reading.
     """
     if not item.place.table.writable:
         hint = "only coils and holding registers can be written"
         raise ValueFitError(f"table '{item.place.table}' is read-only", place=item.address, hint=hint)
     try:
-        await _write(client, item, value, timeout)
+        await _Writing(link, item, configuration).write(value)
     except RefusedError as error:
-        raise RefusedError(error.exception, place=f"{client.peer}, unit {item.unit}, {item.address}") from error
+        raise RefusedError(error.exception, place=f"{link.peer}, unit {item.unit}, {item.address}") from error
     except GarbageError as error:
-        client.abandon(error)
+        if not link.half_duplex:
+            link.abandon(error)
         raise
 
 
-async def _write(client: Client, item: Item, value: Any, timeout: float) -> None:
-    place = item.place
-    if place.type in ("bool", "bit"):
-        if not isinstance(value, bool) and value not in (0, 1):
-            raise ValueFitError(f"{value!r} is neither true nor false", place=item.address)
-        flag = bool(value)
-        if place.type == "bool":
-            await _confirm(client, item, write_bits_request(place.offset, [flag]), timeout)
+class _Writing:
+    """One set-point on its way."""
+
+    def __init__(self, link: Link, item: Item, configuration: ModbusConfiguration) -> None:
+        self.link = link
+        self.item = item
+        self.timeout = configuration.timeout
+        self.function = configuration.write_function
+        self.most = configuration.max_write_registers
+        self.broadcast = link.half_duplex and item.unit == 0
+        self.verify = item.options.verify and not self.broadcast
+
+    async def write(self, value: Any) -> None:
+        place = self.item.place
+        if place.type in FIELDS:
+            await self._bits(*encode_field(self.item, value))
+        elif place.type in ("bool", "bit"):
+            if not isinstance(value, bool) and value not in (0, 1):
+                raise ValueFitError(f"{value!r} is neither true nor false", place=self.item.address)
+            if place.type == "bool":
+                await self._coil(bool(value))
+            else:
+                mask = 1 << place.bit
+                await self._bits(mask, mask if value else 0)
         else:
-            await _write_bit(client, item, flag, timeout)
-        expected = None
-    else:
-        flag = False
-        expected = encode_value(item, value)
-        await _confirm(client, item, write_registers_request(place.offset, expected), timeout)
-    if item.options.verify:
-        found = await _read(client, item, timeout)
-        same = found == expected if expected is not None else _flag(item, found) is flag
-        if not same:
-            raise VerifyError(f"{value!r} was written and {found.hex(' ')} reads back", place=f"{client.peer}, {item.address}")
+            await self._registers(encode_value(self.item, value), value)
+
+    async def _coil(self, flag: bool) -> None:
+        place = self.item.place
+
+        def request(*, single: bool) -> bytes:
+            return write_bits_request(place.offset, [flag], single=single)
+
+        await self._single_or_several(request(single=True), request(single=False))
+        if self.verify and bool((await self._read())[0] & 1) is not flag:
+            raise VerifyError(f"{flag} was written and {not flag} reads back", place=f"{self.link.peer}, {self.item.address}")
+
+    async def _registers(self, payload: bytes, value: Any) -> None:
+        place = self.item.place
+        if len(payload) > 2 * self.most and place.type not in ("string", "bytes"):
+            hint = "the parts of a number must be written together: raise 'max_write_registers' if the device allows it"
+            raise ValueFitError(f"a {place.type} needs {len(payload) // 2} registers", place=self.item.address, hint=hint)
+        found = None
+        if self.function == "read-write" and not self.broadcast and len(payload) <= 2 * min(self.most, _MOST_READ_WRITE):
+            answer = await self._ask(read_write_request(place.offset, payload))
+            found = parse_read_write(answer, len(payload) // 2)
+        else:
+            for start in range(0, len(payload), 2 * self.most):
+                part, offset = payload[start : start + 2 * self.most], place.offset + start // 2
+                single = write_registers_request(offset, part)
+                await self._single_or_several(single, write_registers_request(offset, part, single=False))
+        if self.verify:
+            found = await self._read() if found is None else found
+            if found != payload:
+                text = f"{value!r} was written and {found.hex(' ')} reads back"
+                raise VerifyError(text, place=f"{self.link.peer}, {self.item.address}")
+
+    async def _bits(self, mask: int, bits: int) -> None:
+        """Changes the bits of ``mask``, which count from the lowest bit of the value, and no others."""
+        item, place = self.item, self.item.place
+        if place.width == 2:
+            if item.order in ("badc", "dcba", "ba"):
+                mask, bits = _swapped(mask), _swapped(bits)
+            try:
+                if self.function != "auto":
+                    raise RefusedError(_UNKNOWN_FUNCTION)
+                await self._confirm(mask_write_request(place.offset, ~mask & 0xFFFF, bits))
+            except RefusedError as error:
+                if error.exception != _UNKNOWN_FUNCTION:
+                    raise
+                await self._change(mask, bits, big_endian=True)
+        else:
+            await self._change(mask, bits, big_endian=False)
+        if self.verify:
+            found = await self._read()
+            number = int.from_bytes(found, "big") if place.width == 2 else self._number(found)
+            if number & mask != bits:
+                text = f"bits {bits:#x} were written and {found.hex(' ')} reads back"
+                raise VerifyError(text, place=f"{self.link.peer}, {item.address}")
+
+    async def _change(self, mask: int, bits: int, *, big_endian: bool) -> None:
+        """Reads the registers, changes some of their bits, writes them."""
+        if self.broadcast:
+            raise ValueFitError("bits cannot be broadcast: the register's others are not known", place=self.item.address)
+        place = self.item.place
+        raw = await self._read()
+        order = tuple(reversed(range(place.width))) if big_endian else self._order()
+        number = sum(raw[at] << 8 * rank for rank, at in enumerate(order))
+        number = (number & ~mask) | bits
+        changed = bytearray(len(raw))
+        for rank, at in enumerate(order):
+            changed[at] = number >> 8 * rank & 0xFF
+        single = write_registers_request(place.offset, bytes(changed))
+        await self._single_or_several(single, write_registers_request(place.offset, bytes(changed), single=False))
+
+    def _order(self) -> tuple[int, ...]:
+        return byte_order(self.item.order, self.item.place.width)
+
+    def _number(self, raw: bytes) -> int:
+        return sum(raw[at] << 8 * rank for rank, at in enumerate(self._order()))
+
+    async def _single_or_several(self, single: bytes, several: bytes) -> None:
+        """The function for one entry; where the device does not know it, the one for several."""
+        if self.function == "auto":
+            try:
+                await self._confirm(single)
+                return
+            except RefusedError as error:
+                if error.exception != _UNKNOWN_FUNCTION or single == several:
+                    raise
+        await self._confirm(several)
+
+    async def _confirm(self, request: bytes) -> None:
+        answer = await self._ask(request)
+        if not self.broadcast:
+            check_write(request, answer)
+
+    async def _read(self) -> bytes:
+        place = self.item.place
+        return parse_read(await self._ask(read_request(place.table, place.offset, place.count)), place.table, place.count)
+
+    async def _ask(self, request: bytes) -> bytes:
+        return await self.link.request(self.item.unit, request, self.timeout)
 
 
-async def _confirm(client: Client, item: Item, request: bytes, timeout: float) -> None:
-    check_write(request, await client.request(item.unit, request, timeout))
-
-
-async def _read(client: Client, item: Item, timeout: float) -> bytes:
-    place = item.place
-    answer = await client.request(item.unit, read_request(place.table, place.offset, place.count), timeout)
-    return parse_read(answer, place.table, place.count)
-
-
-def _bit(item: Item) -> int:
-    """The bit's number in the register as it is on the wire."""
-    return (item.place.bit + 8) % 16 if item.order in ("badc", "dcba", "ba") else item.place.bit
-
-
-def _flag(item: Item, payload: bytes) -> bool:
-    if item.place.type == "bool":
-        return bool(payload[0] & 1)
-    return bool(int.from_bytes(payload[:2], "big") >> _bit(item) & 1)
-
-
-async def _write_bit(client: Client, item: Item, flag: bool, timeout: float) -> None:
-    mask = 1 << _bit(item)
-    try:
-        await _confirm(client, item, mask_write_request(item.place.offset, ~mask & 0xFFFF, mask if flag else 0), timeout)
-    except RefusedError as error:
-        if error.exception != 1:
-            raise
-        register = int.from_bytes(await _read(client, item, timeout), "big")
-        register = register | mask if flag else register & ~mask
-        await _confirm(client, item, write_registers_request(item.place.offset, register.to_bytes(2, "big")), timeout)
+def _swapped(register: int) -> int:
+    return (register >> 8) | (register & 0xFF) << 8
