@@ -13,18 +13,28 @@ HulianError
     ├── UnbornError         HL-MQTT-0022   data of an edge node whose birth is not known
     ├── SilentTopicError    HL-MQTT-0023   a topic that should speak is silent
     ├── WriteError          HL-MQTT-0030   a value that cannot be sent
-    └── ConfirmError        HL-MQTT-0031   sent, but the device did not confirm it
+    ├── ConfirmError        HL-MQTT-0031   sent, but the device did not confirm it
+    ├── WireError           HL-MQTT-0040   bytes that break the standard of MQTT
+    │   └── LimitError      HL-MQTT-0041   more than we accept of a peer
+    └── EncodeError         HL-MQTT-0042   a packet that the standard does not let us send
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hulian.kernel.errors import ConfigurationError, HulianError
+
+if TYPE_CHECKING:
+    from hulian.network.exchange.protocols.mqtt.codec.faults import Fault
 
 __all__ = [
     "AddressError",
     "ConfirmError",
     "DeathError",
+    "EncodeError",
     "GapError",
+    "LimitError",
     "MetricError",
     "MqttError",
     "OptionError",
@@ -33,6 +43,7 @@ __all__ = [
     "SourceError",
     "TypeFitError",
     "UnbornError",
+    "WireError",
     "WriteError",
 ]
 
@@ -127,3 +138,36 @@ class ConfirmError(MqttError):
 
     code = "HL-MQTT-0031"
     default_hint = "check that the device subscribes to its command topic, and that it reports the value back"
+
+
+class WireError(MqttError):
+    """Bytes that break the standard of MQTT: which ``fault``, at which ``offset`` of the packet, and the clause it breaks.
+
+    ``kind`` names the packet. The connection on which they came cannot go on (MQTT 5.0, section 4.13).
+    """
+
+    code = "HL-MQTT-0040"
+    default_hint = "the peer's MQTT is broken or something between changes it; tell its maker the clause"
+
+    def __init__(self, fault: Fault, *, kind: str, offset: int, version: int, detail: str = "") -> None:
+        clause = fault.clause(version)
+        said = f"{fault.text}{f': {detail}' if detail else ''}"
+        super().__init__(f"{said}, at byte {offset} of a {kind} [{clause}]")
+        self.fault = fault
+        self.kind = kind
+        self.offset = offset
+        self.clause = clause
+
+
+class LimitError(WireError):
+    """More than we accept of a peer: a packet, a topic, or a number of properties beyond our limits."""
+
+    code = "HL-MQTT-0041"
+    default_hint = "where the peer is right to send this much, raise the limit in the settings under 'broker'"
+
+
+class EncodeError(MqttError):
+    """A packet that the standard does not let us send."""
+
+    code = "HL-MQTT-0042"
+    default_hint = "see the clause in the message; topics and texts have at most 65535 bytes"
