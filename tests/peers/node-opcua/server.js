@@ -104,10 +104,6 @@ async function main() {
       for (const id of Object.keys(server.engine._sessions)) server.engine.closeSession(server.engine._sessions[id].authenticationToken, true, "Forcing");
       return {};
     },
-    forget_session() {
-      for (const id of Object.keys(server.engine._sessions)) server.engine.closeSession(server.engine._sessions[id].authenticationToken, false, "Forcing");
-      return {};
-    },
   };
   await server.start();
   if (options.running) orders.start();
