@@ -193,7 +193,8 @@ def run(count: int = 1000, seconds: float = 10.0) -> list[dict[str, Any]]:
     conditions = (
         f"{live['messages']} messages of {count} values of {len(KINDS)} types, 1 % bad, from a replaying server "
         f"on loopback over a secure channel of policy None ({100 * live['server']:.0f} % of a core), {live['wall']:.0f} s; "
-        f"the connector in its own process without a journal took {live['cpu'] / live['wall']:.2f} cores; Python {platform.python_version()}"
+        f"the connector in its own process without a journal took {live['cpu'] / live['wall']:.2f} cores; "
+        f"Python {platform.python_version()}"
     )
     ours, theirs = rates([publish_body(mixed_items(count, seed), count) for seed in range(20)], count)
     return [
