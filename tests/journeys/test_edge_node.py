@@ -175,7 +175,7 @@ def test_an_order_that_does_not_come_up_is_taken_back(centre, tmp_path, ports):
         assert "tank" in order(centre)["reason"]
         until(lambda: state(centre, "tank") == "connected", 30, "the order before does not run again")
         with centre.sdk() as sdk:
-            told = until(lambda: [e for e in sdk.events(limit=200) if e.code == "HL-EDGE-0108"], 20, "nobody says so")
+            told = until(lambda: [e for e in sdk.events(limit=200) if e.code == "HL-EDGE-0110"], 20, "nobody says so")
             assert told[0].hint
             sdk.change_connector("tank", url=url, settings={"interval": 0.5})
         until(lambda: order(centre).get("version", 0) > good + 1, 30, "a better order is not taken")

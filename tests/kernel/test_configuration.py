@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hulian.kernel.configuration import convert, describe, load, resolve_secret, sample
-from hulian.kernel.errors import ConfigurationError, SecretError, UnknownKeyError
+from hulian.kernel.configuration import GIVEN_BY, convert, describe, load, resolve_secret, sample
+from hulian.kernel.errors import ConfigurationError, MovedKeyError, SecretError, UnknownKeyError
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +69,45 @@ def test_an_unknown_key_is_refused_with_its_place_and_the_nearest_one(tmp_path, 
     assert refused.value.place == f"{path}:{line}: {key}"
     assert refused.value.hint == f"did you mean '{near}'?"
     assert refused.value.code == "HL-CONFIG-0002"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    size: Annotated[int, msgspec.Meta(description="how large")] = 1
+    durability: Annotated[
+        Literal["process", "power"], msgspec.Meta(description="handed in", extra={GIVEN_BY: "node.durability"})
+    ] = "process"
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    parts: list[Part] = []
+    spine: Part = Part()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        ('[spine]\nsize = 2\ndurability = "power"', 3, "spine.durability"),
+        ('[spine]\ndurability = "process"', 2, "spine.durability"),
+        ('[[parts]]\nsize = 1\n[[parts]]\ndurability = "nonsense"', 4, "parts.1.durability"),
+    ],
+)
+def test_a_key_that_is_set_elsewhere_is_refused_with_that_place(tmp_path, text, line, key):
+    path = write(tmp_path, text)
+    with pytest.raises(MovedKeyError, match=r"node\.durability") as refused:
+        load(path, Node)
+    assert refused.value.code == "HL-CONFIG-0004"
+    assert refused.value.place == f"{path}:{line}: {key}"
+    value = text.rpartition(" = ")[2]
+    assert refused.value.hint == f"remove this line and write durability = {value} below [node]"
+
+
+def test_what_is_set_elsewhere_is_in_no_example():
+    assert [key for key, *_ in describe(Node)] == ["parts", "spine.size"]
+    assert "durability" not in sample(Node)
+    with pytest.raises(UnknownKeyError) as refused:
+        convert({"spine": {"durabilty": "power"}}, Node, place="x")
+    assert refused.value.hint == "known keys here: size"
+    assert msgspec.structs.replace(Part(), durability="power").durability == "power"
 
 
 def test_where_nothing_is_near_all_keys_are_named(tmp_path):

@@ -214,9 +214,10 @@ class Stack:
         times = last - step * np.arange(count - 1, -1, -1, dtype=np.int64)
         self.publish(point.connector, Columns.doubles(np.full(count, point.series, np.uint64), times, np.arange(count)))
 
-    def say(self, component: str, name: str, document: dict) -> None:
+    def say(self, component: str, name: str, document: dict, **more: object) -> None:
         """A status message as the edge sends it."""
-        document = {"name": name, "protocol": "opcua", "enabled": True, "status": document, "restarts": 0, "journal": {}}
+        plain = {"name": name, "protocol": "opcua", "enabled": True, "status": document, "restarts": 0, "journal": {}}
+        document = {**plain, **more}
         subject = f"hl.{escape(ORGANISATION)}.status.{component}.{escape(name)}"
         self.call(self.edge_spine.publish, subject, msgspec.json.encode(document))
 

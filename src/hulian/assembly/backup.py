@@ -98,10 +98,26 @@ async def _drained(spine: Spine, stream: str, say: Say) -> None:
     )
 
 
+async def _without_orphans(spine: Spine, subjects: streams.Subjects) -> dict[str, Any]:
+    """What the edge says of its connectors once the journals of those that are gone are empty, or cannot be read."""
+    with anyio.move_on_after(PATIENCE):
+        while True:
+            reply = await spine.request(subjects.control("edge"), b'{"do":"status"}', timeout=10)
+            answer: dict[str, Any] = msgspec.json.decode(reply.payload)
+            left = [item["name"] for item in answer.get("orphans", ()) if item["waiting"]]
+            if not left:
+                return answer
+            await anyio.sleep(0.2)
+    raise BackupError(
+        f"the journals of {', '.join(left)}, which are gone, are not with the spine within {PATIENCE:g} s",
+        hint="look at the spine and the historian ('hulian status') and try again",
+    )
+
+
 async def _journals_stored(spine: Spine, configuration: Configuration, say: Say) -> None:
     """Waits until what the connectors' journals hold now is in the historian."""
     subjects = streams.Subjects(configuration.node.organisation)
-    answer = msgspec.json.decode((await spine.request(subjects.control("edge"), b'{"do":"status"}', timeout=10)).payload)
+    answer = await _without_orphans(spine, subjects)
     wanted = {item["name"]: item["journal"] for item in answer.get("connectors", ()) if item["journal"]["sequence"]}
     told, missing = False, list(wanted)
     with anyio.move_on_after(PATIENCE):

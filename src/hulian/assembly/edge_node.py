@@ -1,7 +1,7 @@
 """A node beside the machines: how it enrols at a centre, and what it is made of afterwards.
 
 Everything lies in the data directory: ``edge-node.json`` says whose node it is, ``pki/node`` holds its key and
-certificates, ``edge`` the journals and orders. The key and the password are made here and never leave.
+certificates, ``edge`` the journals, ``orders`` the orders. The key and the password are made here and never leave.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def store_of(configuration: Configuration, node: EdgeNode) -> PlanStore:
         except ValueError as error:
             raise EnvelopeError(f"the order cannot be unpacked: {error}") from error
 
-    return PlanStore(Path(configuration.node.data) / "edge" / "orders", open_)
+    return PlanStore(Path(configuration.node.data) / "orders", open_)
 
 
 class OrderedTrust:

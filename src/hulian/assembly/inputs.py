@@ -42,6 +42,9 @@ class ListenerInputs:
         if plan.protocol == _PROTOCOL:
             await self._source(plan).declare()
 
+    async def taken(self, plan: ConnectorPlan, patience: float) -> bool:
+        return plan.protocol != _PROTOCOL or await self._source(plan).taken(patience)
+
     async def forget(self, plan: ConnectorPlan) -> None:
         if plan.protocol == _PROTOCOL:
             await self._source(plan).forget()

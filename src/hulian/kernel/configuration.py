@@ -1,7 +1,9 @@
 """Configuration: one ``hulian.toml``, one frozen documented type a component, every mistake with its place.
 
 A configuration type is a frozen `msgspec.Struct` with ``kw_only=True, forbid_unknown_fields=True`` whose fields carry a
-`msgspec.Meta` description; `sample` writes the commented example from it, so that the example cannot lie.
+`msgspec.Meta` description; `sample` writes the commented example from it, so that the example cannot lie. A field that is set
+in another place and handed to the component (``Meta(extra={GIVEN_BY: "node.durability"})``) is no key: it is in no example,
+and whoever writes it is told where it belongs.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, 
 
 import msgspec
 
-from hulian.kernel.errors import ConfigurationError, SecretError, UnknownKeyError
+from hulian.kernel.errors import ConfigurationError, MovedKeyError, SecretError, UnknownKeyError
 
-__all__ = ["OPTIONAL_TABLE", "convert", "describe", "load", "resolve_secret", "sample", "shown"]
+__all__ = ["GIVEN_BY", "OPTIONAL_TABLE", "convert", "describe", "load", "resolve_secret", "sample", "shown"]
 
 T = TypeVar("T")
+
+GIVEN_BY = "given by"
+"""In the ``extra`` of a field's `msgspec.Meta`: the dotted key by which a person sets it."""
 
 _MISSING_OR_WRONG = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?\Z", re.DOTALL)
 
@@ -79,10 +84,23 @@ def _refuse_unknown(document: Any, kind: Any, keys: tuple[str, ...], place: str,
         if key == tag:
             continue
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"did you mean '{near[0]}'?" if near else f"known keys here: {', '.join(sorted(known))}"
+            keyed = sorted(name for name, field in known.items() if not _given_by(hints[field]))
+            near = difflib.get_close_matches(key, keyed, n=1, cutoff=0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"known keys here: {', '.join(keyed)}"
             raise UnknownKeyError(f"unknown key '{key}'", place=_place((*keys, key), place, text), hint=hint)
+        if given := _given_by(hints[known[key]]):
+            table, _, name = given.rpartition(".")
+            raise MovedKeyError(
+                f"'{key}' is not set here but once for all, by {given}",
+                place=_place((*keys, key), place, text),
+                hint=f"remove this line and write {name} = {shown(value)} below [{table}]",
+            )
         _refuse_unknown(value, hints[known[key]], (*keys, key), place, text)
+
+
+def _given_by(annotation: Any) -> str:
+    metas = [item for item in get_args(annotation)[1:] if isinstance(item, msgspec.Meta)]
+    return next((str(item.extra[GIVEN_BY]) for item in metas if item.extra and GIVEN_BY in item.extra), "")
 
 
 def _plain(kind: Any) -> Any:
@@ -176,6 +194,8 @@ def _describe(kind: type[msgspec.Struct], above: tuple[str, ...]) -> Iterator[tu
     tables: list[tuple[str, type[msgspec.Struct]]] = []
     for field in msgspec.structs.fields(kind):
         annotation = hints[field.name]
+        if _given_by(annotation):
+            continue
         meta = [item for item in get_args(annotation)[1:] if isinstance(item, msgspec.Meta)]
         text = next((item.description for item in meta if item.description), "")
         nested = _struct_of(annotation)

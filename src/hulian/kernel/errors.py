@@ -5,7 +5,8 @@
     ├── BatchError                  HL-KERNEL-0002   columns that do not fit together
     ├── ConfigurationError          HL-CONFIG-0001   a mistake in hulian.toml, with its place
     │   ├── UnknownKeyError         HL-CONFIG-0002
-    │   └── SecretError             HL-CONFIG-0003   a secret reference that leads nowhere
+    │   ├── SecretError             HL-CONFIG-0003   a secret reference that leads nowhere
+    │   └── MovedKeyError           HL-CONFIG-0004   a key that is set in another place
     └── (each room adds its own tree in its own errors.py)
 
 A class is a permanent code. The message names the thing and the place; the hint says what to do next. What a person sees
@@ -21,6 +22,7 @@ __all__ = [
     "ConfigurationError",
     "HulianError",
     "IdentifierError",
+    "MovedKeyError",
     "SecretError",
     "UnknownKeyError",
 ]
@@ -78,3 +80,9 @@ class SecretError(ConfigurationError):
 
     code = "HL-CONFIG-0003"
     default_hint = "a secret is given by reference: 'env:NAME', 'file:PATH' or 'secret:NAME'"
+
+
+class MovedKeyError(ConfigurationError):
+    """A key that is set in another place, once for the whole node; the hint holds that place."""
+
+    code = "HL-CONFIG-0004"

@@ -238,6 +238,23 @@ def test_health_tells_strangers_little_and_members_much(stack):
         assert found["flow"]["points"] > 0
 
 
+def test_the_journal_of_a_connector_that_is_gone_is_counted_and_is_no_connector(stack):
+    journal = {"epoch": 1, "sequence": 50, "offset": 900, "acknowledged": 8, "bytes": 4096, "dropped": 7}
+    with stack.program("metrics") as client:
+        deadline = time.monotonic() + 20
+        while True:
+            stack.say("edge", "gone-line", {"state": "stopped"}, orphan=True, journal=journal)
+            found = client.get("/metrics").text
+            if "hulian_journals_orphaned 1" in found or time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+    assert "hulian_journals_orphaned 1" in found
+    assert 'hulian_journal_pending{connector="gone-line"} 42' in found
+    assert 'hulian_journal_bytes{connector="gone-line"} 4096' in found
+    assert 'hulian_journal_dropped_total{connector="gone-line"} 7' in found
+    assert 'hulian_connector_up{connector="gone-line"}' not in found
+
+
 def test_metrics_are_what_prometheus_reads(stack):
     stack.say("edge", 'odd"name\n', {"state": "connected", "samples": 3, "counters": {"reconnects": 2}})
     with stack.program("metrics") as client:

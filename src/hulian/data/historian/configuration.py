@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from hulian.kernel.configuration import GIVEN_BY
+
 __all__ = ["HistorianConfiguration", "Retention", "ServerConfiguration"]
 
 Days = Annotated[float, Meta(ge=0)]
@@ -40,7 +42,10 @@ class HistorianConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_u
 
     durability: Annotated[
         Literal["process", "power"],
-        Meta(description="What an acknowledged sample survives: kill -9 ('process') or also a power cut ('power')."),
+        Meta(
+            description="What an acknowledged sample survives: kill -9 ('process') or also a power cut ('power').",
+            extra={GIVEN_BY: "node.durability"},
+        ),
     ] = "process"
     memory_mb: Annotated[int, Meta(ge=256, description="Megabytes the engine may use beyond about 300 of its own.")] = 1024
     threads: Annotated[int, Meta(ge=1, le=256, description="Queries that run side by side; more wait their turn.")] = 4

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from hulian.kernel.configuration import GIVEN_BY
+
 __all__ = ["IngestConfiguration"]
 
 
@@ -15,7 +17,10 @@ class IngestConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
     durability: Annotated[
         Literal["process", "power"],
-        Meta(description="what the ledger survives: 'process' a kill -9, 'power' also a power cut"),
+        Meta(
+            description="what the ledger survives: 'process' a kill -9, 'power' also a power cut",
+            extra={GIVEN_BY: "node.durability"},
+        ),
     ] = "process"
     block_ms: Annotated[
         int,

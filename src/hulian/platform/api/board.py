@@ -42,7 +42,13 @@ def connector_status(document: Any) -> Any:
         for key in ("since", "retry_at", "last_sample")
         if isinstance(value := status.get(key, 0), int)
     }
-    return {**status, **times, "restarts": document.get("restarts", 0), "journal": document.get("journal")}
+    return {
+        **status,
+        **times,
+        "restarts": document.get("restarts", 0),
+        "journal": document.get("journal"),
+        "orphan": document.get("orphan") is True,
+    }
 
 
 class StatusBoard:

@@ -46,6 +46,7 @@ def exposition(
     connectors: Mapping[str, Any],
     historian: bool,
     points: int,
+    orphans: Mapping[str, Any],
 ) -> bytes:
     """Everything that is counted, as Prometheus reads it."""
     none: Mapping[str, str] = {}
@@ -60,6 +61,8 @@ def exposition(
             *_streams(streams),
             *_tables(sizes),
             *_connectors(connectors),
+            *_journals({**connectors, **orphans}),
+            ("hulian_journals_orphaned", "gauge", "Journals whose connector is gone, not empty yet.", [(none, len(orphans))]),
             ("hulian_live_viewers", "gauge", "Open live streams.", [(none, len(hub.viewers))]),
             ("hulian_live_samples_total", "counter", "Samples decoded for live streams.", [(none, hub.samples)]),
             ("hulian_live_lagged_total", "counter", "Samples not shown to slow viewers.", [(none, hub.lagged)]),
@@ -98,6 +101,25 @@ def _tables(sizes: Mapping[str, Size]) -> list[Family]:
     return [
         ("hulian_table_rows", "gauge", "Rows of a historian table.", [(at, size.rows) for at, size in by]),
         ("hulian_table_bytes", "gauge", "Bytes of a historian table.", [(at, size.bytes) for at, size in by]),
+    ]
+
+
+def _journals(connectors: Mapping[str, Any]) -> list[Family]:
+    by = [
+        ({"connector": name}, item["journal"])
+        for name, item in sorted(connectors.items())
+        if isinstance(item, dict) and isinstance(item.get("journal"), dict)
+    ]
+    pending = [(at, max(0, journal.get("sequence", 0) - journal.get("acknowledged", 0))) for at, journal in by]
+    return [
+        ("hulian_journal_pending", "gauge", "Batches of a journal that the spine has not acknowledged.", pending),
+        ("hulian_journal_bytes", "gauge", "Bytes of a journal on disk.", [(at, item.get("bytes", 0)) for at, item in by]),
+        (
+            "hulian_journal_dropped_total",
+            "counter",
+            "Samples that a full journal dropped.",
+            [(at, item.get("dropped", 0)) for at, item in by],
+        ),
     ]
 
 

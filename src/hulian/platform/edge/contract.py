@@ -45,6 +45,11 @@ class Inputs(Protocol):
         """Called before a connector starts: what its device sends from now on is kept for it. Raises a `HulianError`."""
         ...
 
+    async def taken(self, plan: ConnectorPlan, patience: float) -> bool:
+        """Called when a connector was removed from the configuration, while it still runs: whether all that its devices were
+        told is safe is in its journal, at the latest after ``patience`` seconds. Raises a `HulianError`."""
+        ...
+
     async def forget(self, plan: ConnectorPlan) -> None:
         """Called when a connector was removed from the configuration. Raises a `HulianError`."""
         ...

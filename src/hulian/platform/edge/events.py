@@ -19,8 +19,13 @@ class EdgeEvent(EventCode):
     )
     NODE_CLOCK_JUMPED = "HL-EDGE-0105", "The clock of this node jumped."
     SPINE_REFUSES = "HL-EDGE-0106", "The spine takes no samples; they wait in the journal on disk."
-    ORDER_TAKEN_BACK = (
+    JOURNAL_ORPHANED = (
         "HL-EDGE-0108",
+        "A connector is gone while its journal still held samples; they are sent, then the journal is removed.",
+    )
+    INPUT_GIVEN_UP = "HL-EDGE-0109", "A connector was removed before it had taken what its devices were told is safe."
+    ORDER_TAKEN_BACK = (
+        "HL-EDGE-0110",
         "An edge node took an order of the centre back: it did not come up.",
     )
     CONNECTOR_REFUSED = "HL-EDGE-0107", "The settings of a connector can never work; it waits for others."

@@ -116,7 +116,15 @@ class ConnectorRunner:
                 else:
                     self._set(ConnectorStatus(state=ConnectorState.STOPPED, hint="the connector is disabled"))
         finally:
-            self.journal.close()
+            try:
+                self._sink.close()
+            finally:
+                self.journal.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the connector itself runs now: not disabled, refused or between two tries."""
+        return self._connector is not None
 
     def _on_written(self) -> None:
         if self._sender is not None:

@@ -39,10 +39,17 @@ class Sender:
         self._failure: Exception | None = None
         self._told = False
         self._failing_since = 0.0
+        self._empty = anyio.Event()
 
     def wake(self) -> None:
         """The journal has grown."""
         self._written.set()
+
+    async def emptied(self) -> None:
+        """Returns when the spine has everything that the journal holds."""
+        while self._journal.pending:
+            await self._empty.wait()
+            self._empty = anyio.Event()
 
     async def run(self) -> None:
         """Sends until cancelled."""
@@ -121,6 +128,8 @@ class Sender:
         if through > self._journal.acknowledged:
             self._journal.acknowledge(through)
             self._declared = [(begin, end) for begin, end in self._declared if end > through]
+        if not self._journal.pending:
+            self._empty.set()
         if len(self._stored) > 2 * self._window:
             self._stored = {number for number in self._stored if number > through}
 

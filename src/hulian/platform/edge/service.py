@@ -25,6 +25,7 @@ from hulian.platform.edge.contract import ConnectorPlan, Inputs, PlantSource, Up
 from hulian.platform.edge.errors import ExpiredCommandError, RequestError, SlowDeviceError, UnknownConnectorError
 from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.follower import Follower
+from hulian.platform.edge.orphans import Orphans
 from hulian.platform.edge.protocols import protocol_named, protocol_of_url
 from hulian.platform.edge.runner import ConnectorRunner
 
@@ -35,6 +36,8 @@ EVENTS_HELD: Final = 10_000
 """Events kept while the spine is away; beyond it the oldest goes."""
 COMMANDS_KEPT: Final = 10_000
 """Identities of carried-out commands that are remembered; beyond it the oldest goes."""
+REST: Final = 30.0
+"""Seconds that a removed connector has to take what waits for it."""
 CLOCK_STEP: Final = 2.0
 """A jump of the wall clock against the monotonic clock that is told, in s."""
 
@@ -81,6 +84,7 @@ class EdgeService:
         self._event_waiting = anyio.Event()
         self._status_due: set[str] = set()
         self._reloading = anyio.Lock()
+        self._orphans = Orphans(directory, settings, uplink, self._emit, power=power)
         self._commands: dict[str, dict[str, Any]] = {}
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
@@ -89,7 +93,7 @@ class EdgeService:
             group.start_soon(self._send_events)
             group.start_soon(self._send_status)
             group.start_soon(self._watch_clock)
-            await self._reload(group)
+            await self._reload(group, found=True)
             group.start_soon(self._serve, group)
             if self._follower is not None:
                 self._follower.emit = self._emit
@@ -98,8 +102,9 @@ class EdgeService:
 
     # ------------------------------------------------------------ configuration
 
-    async def _reload(self, group: TaskGroup, only: str | None = None, *, force: bool = False) -> None:
-        """Starts what is new, stops what is gone, restarts what changed; leaves the others alone."""
+    async def _reload(self, group: TaskGroup, only: str | None = None, *, force: bool = False, found: bool = False) -> None:
+        """Starts what is new, stops what is gone, restarts what changed; leaves the others alone. The journals of those that
+        are gone are drained; ``found``: an earlier life may have left some."""
         async with self._reloading:
             plans = {plan.name: plan for plan in await anyio.to_thread.run_sync(self._plant.plans)}
             for name in sorted(self._running.keys() | plans.keys()):
@@ -107,6 +112,8 @@ class EdgeService:
                     continue
                 running, plan = self._running.get(name), plans.get(name)
                 if running is not None and (force or plan != running.runner.plan):
+                    if plan is None:
+                        await self._take_rest(running.runner)
                     running.scope.cancel()
                     await running.ended.wait()
                     del self._running[name]
@@ -114,8 +121,11 @@ class EdgeService:
                         await self._forget(running.runner.plan)
                     running = None
                 if running is None and plan is not None:
+                    await self._orphans.release(name)
                     await self._prepare(plan)
                     self._start(group, plan)
+            left = [name for name in await anyio.to_thread.run_sync(self._orphans.on_disk) if name not in plans]
+            self._orphans.adopt(group, (name for name in left if only is None or name == only), found=found)
 
     def _states(self) -> Mapping[str, ConnectorState]:
         return {name: running.runner.state for name, running in self._running.items()}
@@ -127,6 +137,28 @@ class EdgeService:
                 await self._inputs.prepare(plan)
             except HulianError as error:
                 _log.warning("input not prepared", connector=plan.name, reason=str(error))
+
+    async def _take_rest(self, runner: ConnectorRunner) -> None:
+        """A connector that is to go takes first what its devices were told is safe; what it cannot take is told."""
+        if self._inputs is None or not runner.running:
+            return
+        try:
+            taken = await self._inputs.taken(runner.plan, REST)
+        except HulianError as error:
+            _log.warning("the rest of an input cannot be seen", connector=runner.plan.name, reason=str(error))
+            taken = False
+        if not taken:
+            self._emit(
+                Event(
+                    time=time.time_ns(),
+                    code=EdgeEvent.INPUT_GIVEN_UP,
+                    severity=Severity.ERROR,
+                    component="edge",
+                    subject=runner.plan.name,
+                    message=f"{runner.plan.name} was removed before it had taken everything that waited for it",
+                    hint="disable a connector's devices first, and remove it when its input is empty",
+                )
+            )
 
     async def _forget(self, plan: ConnectorPlan) -> None:
         if self._inputs is not None:
@@ -195,9 +227,12 @@ class EdgeService:
             if everything:
                 last_all = now
             self._status_due.clear()
-            for name in due & self._running.keys():
+            messages = {name: self._running[name].runner.status_message() for name in due & self._running.keys()}
+            if everything:
+                messages |= {name: self._orphans.status_message(name) for name in self._orphans.names()}
+            for name, message in messages.items():
                 try:
-                    await self._uplink.status(name, self._running[name].runner.status_message())
+                    await self._uplink.status(name, message)
                 except HulianError:
                     break  # status is repeated by nature; the next second brings it
 
@@ -265,7 +300,8 @@ class EdgeService:
                 return await self._browse(request)
             case "status":
                 return {
-                    "connectors": [msgspec.json.decode(running.runner.status_message()) for running in self._running.values()]
+                    "connectors": [msgspec.json.decode(running.runner.status_message()) for running in self._running.values()],
+                    "orphans": [msgspec.json.decode(self._orphans.status_message(name)) for name in self._orphans.names()],
                 }
             case other:
                 raise RequestError(f"the edge cannot do {other!r}", hint="reload, restart, write, browse or status")

@@ -119,6 +119,13 @@ class JournalSink:
         if self._journal.power:
             await anyio.to_thread.run_sync(self._journal.sync)
 
+    def close(self) -> None:
+        """What still waits goes to the journal, if the disk takes it; nothing comes after this."""
+        self._flush()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     # ------------------------------------------------------------ into the journal
 
     def _checked(self, columns: Columns) -> Columns:

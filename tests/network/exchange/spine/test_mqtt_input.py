@@ -111,6 +111,17 @@ async def test_every_quality_of_service_arrives_once(node, device):
 
 
 @pytest.mark.anyio
+async def test_a_source_knows_when_its_reader_has_all_that_devices_were_told_is_safe(node, device):
+    for number in range(20):
+        await asyncio.to_thread(device.publish("plant/a", b"%d" % number, qos=1).wait_for_publish, 10)
+    async with await node.connect("edge") as edge, await node.connect("edge") as other:
+        assert not await MqttSource(other, "mqtt").taken(0.2)
+        waiting = asyncio.create_task(MqttSource(other, "mqtt").taken(20))
+        await collect(MqttSource(edge, "mqtt"), 20)
+        assert await waiting
+
+
+@pytest.mark.anyio
 async def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(node, device):
     for number in range(20):
         await asyncio.to_thread(device.publish("plant/a", b"%d" % number, qos=1).wait_for_publish, 10)

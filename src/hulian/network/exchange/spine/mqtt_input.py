@@ -24,7 +24,15 @@ import structlog
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.consumer import BatchConsumer, Delivery
 from hulian.network.exchange.spine.errors import SpineUnavailableError, StreamError, TopicError
-from hulian.network.exchange.spine.streams import MQTT, StreamState, declare_consumer, drop_consumer, mqtt_consumer, state
+from hulian.network.exchange.spine.streams import (
+    MQTT,
+    StreamState,
+    declare_consumer,
+    drop_consumer,
+    mqtt_consumer,
+    state,
+    taken,
+)
 
 __all__ = ["MessageBatch", "MqttSource", "stored_subjects", "subject_topic", "topic_filter_subjects", "topic_subject"]
 
@@ -259,6 +267,16 @@ class MqttSource:
     async def declare(self) -> None:
         """Makes the consumer through which this source reads; from then on no matching QoS 1 message passes it by."""
         await declare_consumer(self._spine, MQTT, self._consumer, self.filters)
+
+    async def taken(self, patience: float) -> bool:
+        """Whether the reader has acknowledged, within ``patience`` seconds, all that the broker keeps for it at the call."""
+        last = (await state(self._spine, MQTT)).last
+        end = time.monotonic() + patience
+        while not await taken(self._spine, MQTT, self._consumer, last):
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(0.05)
+        return True
 
     async def forget(self) -> None:
         """Removes the consumer of a connector that is gone: nobody else would ever take what waits for it."""

@@ -23,6 +23,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta
 
+from hulian.kernel.configuration import GIVEN_BY
 from hulian.network.exchange.spine.connection import MAXIMUM_PAYLOAD, Spine
 from hulian.network.exchange.spine.errors import SpineConfigurationError, SpineError, SpineUnavailableError
 from hulian.network.exchange.spine.tls import SpineTrust
@@ -118,7 +119,10 @@ class SpineConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     monitor_port: Annotated[Port, Meta(description="nats-server's own monitoring over HTTP, loopback only; 0: off")] = 0
     durability: Annotated[
         Literal["process", "power"],
-        Meta(description="what acknowledged data survive: 'process' a kill -9, 'power' also a power cut"),
+        Meta(
+            description="what acknowledged data survive: 'process' a kill -9, 'power' also a power cut",
+            extra={GIVEN_BY: "node.durability"},
+        ),
     ] = "process"
     samples_bytes: Annotated[int, Meta(ge=_MEBIBYTE, description="bytes of the samples stream; full: senders keep theirs")] = (
         2048 * _MEBIBYTE

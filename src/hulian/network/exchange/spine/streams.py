@@ -43,6 +43,7 @@ __all__ = [
     "figures",
     "mqtt_consumer",
     "state",
+    "taken",
 ]
 
 SAMPLES: Final = "HL_SAMPLES"
@@ -280,6 +281,13 @@ async def behind(spine: Spine, stream: str, sequence: int) -> int:
         consumer["ack_floor"]["stream_seq"] for consumer in consumers if consumer["num_pending"] + consumer["num_ack_pending"]
     ]
     return max((sequence - floor for floor in floors if floor < sequence), default=0)
+
+
+async def taken(spine: Spine, stream: str, name: str, sequence: int) -> bool:
+    """Whether the consumer ``name`` has acknowledged everything of ``stream`` up to ``sequence``. Raises `StreamError`."""
+    found = _check(await _api(spine, f"CONSUMER.INFO.{stream}.{name}"), f"the consumer {name} of {stream}")
+    floor: int = found["ack_floor"]["stream_seq"]
+    return floor >= sequence or not found["num_pending"] + found["num_ack_pending"]
 
 
 async def figures(spine: Spine) -> list[StreamFigures]:

@@ -140,7 +140,12 @@ class Health:
 
     @property
     def connectors(self) -> dict[str, Any]:
-        return self._context.board.all_of("edge")
+        return {name: said for name, said in self._context.board.all_of("edge").items() if not _orphaned(said)}
+
+    @property
+    def orphans(self) -> dict[str, Any]:
+        """Journals whose connector is gone and that are not empty yet."""
+        return {name: said for name, said in self._context.board.all_of("edge").items() if _orphaned(said)}
 
     def state(self) -> State:
         states = {str(component.state) for component in self.components}
@@ -167,6 +172,10 @@ class Health:
 
 
 _NEARLY_FULL = 0.8
+
+
+def _orphaned(status: Any) -> bool:
+    return isinstance(status, dict) and status.get("orphan") is True
 
 
 def _unwell(status: Any) -> bool:
@@ -232,7 +241,16 @@ async def health(request: Request[Any, Any, Any], context: NamedDependency[Conte
 async def metrics(context: NamedDependency[Context]) -> Response[bytes]:
     """Needs the scope ``metrics``: give Prometheus a token with nothing else."""
     found = await Health(context).look()
-    body = exposition(context, found.components, found.streams, found.sizes, found.connectors, found.historian, found.points)
+    body = exposition(
+        context,
+        found.components,
+        found.streams,
+        found.sizes,
+        found.connectors,
+        found.historian,
+        found.points,
+        found.orphans,
+    )
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
