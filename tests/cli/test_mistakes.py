@@ -78,6 +78,29 @@ def test_a_platform_that_is_not_there_is_told(tmp_path, ports):
     assert "127.0.0.1" in said
 
 
+def test_a_secret_on_the_command_line_is_refused_and_not_repeated(tmp_path):
+    """Everybody on the machine sees a command line: passwords and keys come by reference, as the help says."""
+    for option in ("--password", "--key"):
+        told = hulian("connect", "opc.tcp://plc:4840", "--user", "u", option, "open-Secret-17", directory=tmp_path)
+        assert "not a reference" in told
+        assert "open-Secret-17" not in told
+        assert "PLC_SECRET is not set" in hulian("connect", "opc.tcp://plc", option, "env:PLC_SECRET", directory=tmp_path)
+
+
+def test_what_the_platform_is_told_of_a_reference(tmp_path, monkeypatch):
+    from hulian.cli.plant import _credentials
+
+    monkeypatch.setenv("PLC_PASSWORD", "from the environment")
+    (tmp_path / "key.pem").write_text("the key")
+    assert _credentials("u", "env:PLC_PASSWORD", f"file:{tmp_path / 'key.pem'}") == {
+        "user": "u",
+        "password": "from the environment",
+        "key": "the key",
+    }
+    assert _credentials("", "secret:plc", "secret:plc-key") == {"reference": "secret:plc", "key_reference": "secret:plc-key"}
+    assert _credentials("", "", "") == {}
+
+
 def test_json_errors_are_json(tmp_path):
     write(tmp_path, "[api]\nprot = 1\n")
     done = subprocess.run(
@@ -100,7 +123,7 @@ def test_a_backup_that_is_none_is_told(tmp_path):
 
 def test_the_sample_configuration_is_valid_and_complete(tmp_path):
     done = subprocess.run([sys.executable, "-m", "hulian", "config", "sample"], capture_output=True, text=True, check=True)
-    active = re.sub(r"^# (\w+ = )", r"\1", done.stdout, flags=re.MULTILINE)
+    active = re.sub(r"^# (\w+ = |\[)", r"\1", done.stdout, flags=re.MULTILINE)
     write(tmp_path, active)
     checked = subprocess.run([sys.executable, "-m", "hulian", "config", "check"], cwd=tmp_path, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr

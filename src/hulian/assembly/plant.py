@@ -46,7 +46,10 @@ class CataloguePlant:
         )
 
     def credentials(self, given: Mapping[str, str]) -> Credentials:
-        """User and password, with the password's reference resolved. Raises `SecretError`."""
-        reference = given.get("password", "")
-        password = resolve_secret(reference, self._trust.secrets.get) if reference else ""
-        return Credentials(user=given.get("user", ""), password=password)
+        """User, password and key, with the references of the last two resolved. Raises `SecretError`."""
+
+        def behind(reference: str) -> str:
+            return resolve_secret(reference, self._trust.secrets.get) if reference else ""
+
+        password, key = behind(given.get("password", "")), behind(given.get("key", ""))
+        return Credentials(user=given.get("user", ""), password=password, key=key)

@@ -36,6 +36,9 @@ User = Annotated[str, Parameter(help="user name that the device asks for")]
 PasswordSource = Annotated[
     str, Parameter(name="--password", help="reference to the password: env:NAME, file:PATH or secret:NAME; asked for otherwise")
 ]
+KeySource = Annotated[
+    str, Parameter(name="--key", help="reference to the private key (PEM) of a certificate in the settings, as for --password")
+]
 Settings = Annotated[
     list[str], Parameter(name=["--set", "-s"], help="a setting of the protocol, e.g. --set security=none", negative="")
 ]
@@ -49,6 +52,7 @@ def browse(
     depth: Annotated[int, Parameter(help="levels to look down; 0 for all")] = 1,
     user: User = "",
     password: PasswordSource = "",
+    key: KeySource = "",
     settings: Settings | None = None,
     remote: Remote = DEFAULT_REMOTE,
     json: Json = False,
@@ -62,7 +66,7 @@ def browse(
         hulian browse modbus://plc-2:502 --json
     """
     with open_platform(remote) as platform:
-        found = _look(platform, url, under, depth, user, password, _settings(settings))
+        found = _look(platform, url, under, depth, _credentials(user, password, key), _settings(settings))
     if json:
         emit(found.nodes)
         return
@@ -95,6 +99,7 @@ def connect(
     select: Annotated[list[str] | None, Parameter(help="take only what matches, e.g. '*Pressure*'", negative="")] = None,
     user: User = "",
     password: PasswordSource = "",
+    key: KeySource = "",
     settings: Settings | None = None,
     approve: Annotated[bool, Parameter(help="approve the device's certificate without asking", negative="")] = False,
     dry_run: Annotated[bool, Parameter(help="show what would be connected and stop", negative="")] = False,
@@ -110,9 +115,9 @@ def connect(
         hulian connect opc.tcp://plc-1:4840 --name press --select '*Pressure*' --yes
         hulian connect modbus://plc-2:502 --set interval=0.5 --dry-run
     """
-    chosen = _settings(settings)
+    chosen, credentials = _settings(settings), _credentials(user, password, key)
     with open_platform(remote) as platform:
-        found = _look(platform, url, under, 0, user, password, chosen, approve=approve or yes)
+        found = _look(platform, url, under, 0, credentials, chosen, approve=approve or yes)
         leaves = [node for node in found.nodes if node.leaf and _wanted(node, select)]
         if not leaves:
             raise NothingFoundError(
@@ -133,8 +138,7 @@ def connect(
             url,
             protocol=found.protocol,
             settings=chosen,
-            user=user or None,
-            password=password or None,
+            credentials=credentials,
             points=proposed,
         )
         made = _wait_connected(platform, connector)
@@ -270,19 +274,14 @@ def _look(
     url: str,
     under: str,
     depth: int,
-    user: str,
-    password: str,
+    credentials: dict[str, str],
     settings: dict[str, Any],
     *,
     approve: bool = False,
 ) -> Browsing:
     """Browses; where the device shows an unknown certificate, a person looks at it first."""
-    if user and not password and sys.stdin.isatty():
-        password = getpass.getpass(f"password of {user}: ")
     for _ in range(2):
-        found = platform.browse(
-            url, settings=settings, user=user or None, password=password or None, under=under or None, depth=depth
-        )
+        found = platform.browse(url, settings=settings, credentials=credentials, under=under or None, depth=depth)
         waiting = found.certificate
         if waiting is None or waiting.state == "approved":
             return found
@@ -294,6 +293,21 @@ def _look(
         if not approve and not _agreed("Is this the thumbprint that the device shows? Approve it?"):
             raise AbandonedError("the certificate was not approved", hint=f"hulian certificate approve {waiting.thumbprint}")
         platform.decide_certificate(waiting.thumbprint, "approve")
+    return found
+
+
+def _credentials(user: str, password: str, key: str) -> dict[str, str]:
+    """What the platform is told: what stands behind a reference of this machine, or the name of a secret that it keeps."""
+    from hulian.kernel.configuration import resolve_secret
+
+    found = {"user": user} if user else {}
+    for field, kept, source in (("password", "reference", password), ("key", "key_reference", key)):
+        if source.startswith("secret:"):
+            found[kept] = source
+        elif source:
+            found[field] = resolve_secret(source)
+    if user and not (password or key) and sys.stdin.isatty():
+        found["password"] = getpass.getpass(f"password of {user}: ")
     return found
 
 

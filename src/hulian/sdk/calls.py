@@ -256,6 +256,7 @@ def browse(
     settings: Mapping[str, Any] | None = None,
     user: str | None = None,
     password: str | None = None,
+    credentials: Mapping[str, str] | None = None,
     under: str | None = None,
     depth: int = 1,
     connector: str | None = None,
@@ -267,7 +268,7 @@ def browse(
         url=url,
         protocol=protocol,
         settings=dict(settings) if settings else None,
-        credentials=_given(user=user, password=password) or None,
+        credentials={**_given(user=user, password=password), **(credentials or {})} or None,
         under=under,
         connector=connector,
         edge=edge,
@@ -298,6 +299,7 @@ def create_connector(
     settings: Mapping[str, Any] | None = None,
     user: str | None = None,
     password: str | None = None,
+    credentials: Mapping[str, str] | None = None,
     points: Iterable[Mapping[str, Any]] = (),
     enabled: bool = True,
     edge: str | None = None,
@@ -305,13 +307,16 @@ def create_connector(
     """Connects a device: the connector starts at once, on the edge node ``edge`` or on the platform itself.
 
     The password is kept encrypted and never shown again.
+
+    ``credentials`` may hold more: ``key`` (PEM) of a certificate in the settings; ``reference`` and ``key_reference`` name
+    secrets that the platform keeps already (``secret:NAME``).
     """
     body = _given(
         name=name,
         url=url,
         protocol=protocol,
         settings=dict(settings) if settings else None,
-        credentials=_given(user=user, password=password) or None,
+        credentials={**_given(user=user, password=password), **(credentials or {})} or None,
         points=[dict(item) for item in points],
         enabled=enabled,
         edge=edge,

@@ -108,11 +108,11 @@ class Audit:
         values = {
             "sequence": sequence,
             "time": time.time_ns(),
-            "principal": principal[:_LONGEST],
-            "action": str(action)[:_LONGEST],
-            "resource": resource[:_LONGEST],
+            "principal": _kept(principal),
+            "action": _kept(str(action)),
+            "resource": _kept(resource),
             "outcome": outcome,
-            "source": source[:_LONGEST],
+            "source": _kept(source),
             "details": msgspec.json.encode(details or {}, order="sorted").decode(),
         }
         chain = self._seal(before, values)
@@ -227,6 +227,11 @@ class Audit:
 
 
 _SEALED: Final = ("sequence", "time", "principal", "action", "resource", "outcome", "source", "details")
+
+
+def _kept(text: str) -> str:
+    """Text of anybody as every database takes it: bounded, without NUL and unpaired surrogates."""
+    return text[:_LONGEST].encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def _pruned_at(connection: Connection, sequence: int) -> bytes | None:

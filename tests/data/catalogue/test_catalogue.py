@@ -59,8 +59,8 @@ class TestConnectors:
         assert catalogue.connector("plc").enabled
         assert catalogue.change_connector("plc", enabled=True).version == second.version, "nothing changed"
 
-    def test_a_password_is_kept_by_reference_only(self, catalogue):
-        for credentials in ({"user": "u", "password": "tiger-secret"}, {"password": "ENV:x"}):
+    def test_a_password_or_key_is_kept_by_reference_only(self, catalogue):
+        for credentials in ({"user": "u", "password": "tiger-secret"}, {"password": "ENV:x"}, {"key": "tiger-key"}):
             with pytest.raises(OpenSecretError) as refused:
                 catalogue.change_connector("plc", credentials=credentials)
             assert "tiger" not in f"{refused.value} {refused.value.hint} {refused.value.place}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api_stack import eventually
 
+from hulian.assembly.plant import CataloguePlant
 from hulian.kernel.configuration import resolve_secret
 from hulian.kernel.identifier import escape
 
@@ -83,7 +84,12 @@ def test_settings_are_checked_before_anything_is_written(stack):
 
 def test_no_reference_reaches_into_this_machine(stack):
     with stack.browser() as client:
-        for credentials in ({"user": "file:/etc/passwd"}, {"user": "env:HOME"}, {"reference": "file:/etc/passwd"}):
+        for credentials in (
+            {"user": "file:/etc/passwd"},
+            {"user": "env:HOME"},
+            {"reference": "file:/etc/passwd"},
+            {"key_reference": "env:HOME"},
+        ):
             body = {"name": "thief", "url": "opc.tcp://evil:4840", "credentials": credentials}
             assert client.post("/connectors", json=body).status_code == 400, credentials
             assert client.post("/browse", json={"url": "opc.tcp://evil:4840", "credentials": credentials}).status_code in (
@@ -91,6 +97,30 @@ def test_no_reference_reaches_into_this_machine(stack):
                 400,
             )
             assert "root" not in str(stack.edge.asked[-1])
+
+
+def test_a_private_key_is_kept_like_a_password(stack):
+    """By reference, encrypted, never shown, and gone with its connector."""
+    key = "-----BEGIN PRIVATE KEY-----\nhidden\n-----END PRIVATE KEY-----"
+    url = "opc.tcp://keyed:4840"
+    with stack.browser() as client:
+        made = client.post("/connectors", json={"name": "keyed", "url": url, "credentials": {"key": key}})
+        assert made.status_code == 201, made.text
+        shown = client.get("/connectors/keyed")
+        assert shown.json()["credentials"] == {"key": "kept"}
+        kept = stack.catalogue.connector("keyed").credentials["key"]
+        assert kept.startswith("secret:")
+        assert stack.catalogue.credentials("keyed", stack.trust.secrets.get).key == key
+        assert CataloguePlant(stack.catalogue, stack.trust).credentials({"key": kept}).key == key
+        assert not [
+            path for path in (stack.directory / "secrets").rglob("*") if path.is_file() and b"hidden" in path.read_bytes()
+        ]
+        client.post("/browse", json={"url": url, "credentials": {"key_reference": kept}})
+        assert stack.edge.asked[-1]["credentials"]["key"] == key
+        other = {"name": "other", "url": url, "credentials": {"key_reference": "secret:nothing"}}
+        assert client.post("/connectors", json=other).status_code == 400
+        client.delete("/connectors/keyed")
+        assert stack.trust.secrets.get(kept.removeprefix("secret:")) is None
 
 
 def test_no_password_travels_in_an_address(stack):

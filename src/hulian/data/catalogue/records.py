@@ -24,7 +24,7 @@ __all__ = [
 
 
 class ConnectorRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One connection to one device. ``credentials`` holds ``user`` and, by reference only, ``password``.
+    """One connection to one device. ``credentials`` holds ``user`` and, by reference only, ``password`` and ``key``.
 
     ``edge`` names the edge node that it runs on, empty for the platform itself. ``settings`` are the protocol's own;
     ``version`` grows with each change and guards the next one.

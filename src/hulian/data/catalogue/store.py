@@ -115,7 +115,7 @@ class Catalogue:
     def add_connector(self, record: ConnectorRecord, points_: Iterable[Point] = ()) -> ConnectorRecord:
         """Adds the connector together with its points, or neither.
 
-        Raises `TakenNameError`, `DescriptionError`, `OpenSecretError` for a password that is no reference, and what
+        Raises `TakenNameError`, `DescriptionError`, `OpenSecretError` for a password or key that is no reference, and what
         `upsert_points` raises.
         """
         with self.writing() as (connection, written):
@@ -200,12 +200,13 @@ class Catalogue:
             return int(values["version"])
 
     def credentials(self, name: str, stored: Callable[[str], str | None] | None = None) -> Credentials:
-        """The connector's user and password, read from where their references lead. Raises `SecretError`."""
+        """The connector's user, password and key, read from where their references lead. Raises `SecretError`."""
         given = self.connector(name).credentials
-        user, password = given.get("user", ""), given.get("password", "")
+        user, password, key = (given.get(name, "") for name in ("user", "password", "key"))
         return Credentials(
             user=resolve_secret(user, stored) if user.startswith(_REFERENCES) else user,
             password=resolve_secret(password, stored) if password else "",
+            key=resolve_secret(key, stored) if key else "",
         )
 
     def bindings(self, connector: str) -> list[Binding]:
@@ -458,11 +459,12 @@ def _check_connector(record: ConnectorRecord) -> None:
         raise DescriptionError(f"{name[:80]!r} cannot be a connector's name", hint="1 to 64 bytes, no white space at its ends")
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
         raise DescriptionError(f"{name!r} holds a control character")
-    if unknown := sorted(record.credentials.keys() - {"user", "password"}):
-        raise DescriptionError(f"'{unknown[0]}' is no part of credentials", place=name, hint="what is: user, password")
-    password = record.credentials.get("password", "")
-    if password and not password.startswith(_REFERENCES):
-        raise OpenSecretError("the password stands in the open", place=name)
+    if unknown := sorted(record.credentials.keys() - {"user", "password", "key"}):
+        raise DescriptionError(f"'{unknown[0]}' is no part of credentials", place=name, hint="what is: user, password, key")
+    for part in ("password", "key"):
+        secret = record.credentials.get(part, "")
+        if secret and not secret.startswith(_REFERENCES):
+            raise OpenSecretError(f"the {part} stands in the open", place=name)
     authority = record.url.partition("://")[2].partition("/")[0]
     if "@" in authority and ":" in authority.rpartition("@")[0]:
         raise OpenSecretError("the address holds a password", place=name)

@@ -7,6 +7,7 @@ cannot be built. `admit` is the only guard of the application and runs before a 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,7 @@ __all__ = ["COOKIE", "CSRF_HEADER", "Admission", "Gate", "Visitor", "needs", "pu
 
 COOKIE: Final = "hulian_session"
 CSRF_HEADER: Final = "x-hulian-csrf"
+_HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9A-Za-z_.-]{1,253}))(?::[0-9]{0,5})?")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -110,7 +112,10 @@ class Gate:
 
     def _check_host(self, connection: Connection) -> str:
         """An address cannot be rebound by a foreign name server, so every address may; a name must be one of ours."""
-        header = connection.headers.get("host", "")
+        given = connection.headers.getall("host", [])
+        if len(given) > 1:
+            raise HostError("the request names more than one host")
+        header = given[0] if given else ""
         name = host_name(header)
         if name is None or not (_is_address(name) or any(_fits(name, allowed) for allowed in self._hosts)):
             raise HostError(f"this installation does not answer for the host {header[:100]!r}")
@@ -132,7 +137,7 @@ class Gate:
     async def _check_site(self, connection: Connection, host: str, who: Visitor) -> None:
         """A browser says where a request comes from, and a session proves itself by a value no other site can read."""
         origin = connection.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host:
+        if origin is not None and _netloc(origin) != host:
             raise CrossSiteError(f"the request comes from {origin[:100]!r}, another site")
         if connection.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise CrossSiteError("the browser says that another site caused the request")
@@ -158,11 +163,19 @@ class _Template(str):
 def host_name(header: str) -> str | None:
     """The name or address in a Host header without port and brackets, in lower case; None where there is none.
 
-    >>> host_name("[::1]:8080"), host_name("Plant.local:80"), host_name("")
-    ('::1', 'plant.local', None)
+    Nothing else may stand there (RFC 9110, 7.2): what another reader would take for the host must not be a second one.
+
+    >>> host_name("[::1]:8080"), host_name("Plant.local:80"), host_name(""), host_name("localhost@evil.example")
+    ('::1', 'plant.local', None, None)
     """
+    found = _HOST.fullmatch(header)
+    return (found[1] or found[2]).lower() if found else None
+
+
+def _netloc(origin: str) -> str | None:
+    """Host and port of an Origin header, as a Host header has them; None where it is none."""
     try:
-        return urlsplit(f"//{header}").hostname
+        return urlsplit(origin).netloc.lower()
     except ValueError:
         return None
 

@@ -338,7 +338,7 @@ class EdgeService:
         name = str(request.get("connector") or "browse")
         given = request.get("credentials") or {}
         running = self._running.get(name)
-        credentials = Credentials(user=str(given.get("user", "")), password=str(given.get("password", "")))
+        credentials = Credentials(**{name: str(given.get(name, "")) for name in ("user", "password", "key")})
         if not given and running is not None:
             credentials = running.runner.plan.credentials
         plan = ConnectorPlan(

@@ -105,10 +105,14 @@ class ConnectorStatus(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What proves who we are to a device, already resolved from references. Never logged."""
+    """What proves who we are to a device, already resolved from references. Never logged.
+
+    ``key`` is the private key (PEM) of a certificate that the protocol's settings name.
+    """
 
     user: str = ""
     password: str = ""
+    key: str = ""
 
     def __repr__(self) -> str:
         return f"Credentials(user={self.user!r})"

@@ -128,8 +128,12 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
 def _resolved(context: Context, given: CredentialsBody | None) -> dict[str, str]:
     if given is None:
         return {}
-    password = given.password or (resolve_secret(given.reference, context.trust.secrets.get) if given.reference else "")
-    return {"user": given.user, "password": password}
+
+    def behind(value: str, reference: str) -> str:
+        return value or (resolve_secret(reference, context.trust.secrets.get) if reference else "")
+
+    password, key = behind(given.password, given.reference), behind(given.key, given.key_reference)
+    return {"user": given.user, "password": password} | ({"key": key} if key else {})
 
 
 @post("/propose", opt=needs(Action.POINTS_READ), status_code=200, summary="Make points of nodes", tags=["connectors"])

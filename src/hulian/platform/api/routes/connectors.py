@@ -29,11 +29,16 @@ _UNREADABLE_HERE = ("env:", "file:")
 
 
 class CredentialsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What proves who we are to a device. The password is kept encrypted; ``reference`` names one that is kept already."""
+    """What proves who we are to a device. The password is kept encrypted; ``reference`` names one that is kept already.
+
+    ``key`` is the private key (PEM) of a certificate in the settings, kept likewise; ``key_reference`` names a kept one.
+    """
 
     user: Annotated[str, Says(max_length=500)] = ""
     password: Annotated[str, Says(max_length=4000)] = ""
     reference: Annotated[str, Says(pattern="^(secret:.+)?$", max_length=300, examples=["secret:plc-1"])] = ""
+    key: Annotated[str, Says(max_length=16_000)] = ""
+    key_reference: Annotated[str, Says(pattern="^(secret:.+)?$", max_length=300, examples=["secret:plc-1-key"])] = ""
 
 
 class ProposedPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,13 +183,16 @@ def _kept(context: Context, name: str, given: CredentialsBody) -> dict[str, str]
             "a reference to this machine's files or environment is only taken from hulian.toml", place="$.credentials"
         )
     kept = {"user": given.user} if given.user else {}
-    if given.password:
-        secret = f"connector/{name}"
-        context.trust.secrets.set(secret, given.password)
-        kept["password"] = f"secret:{secret}"
-    elif given.reference:
-        resolve_secret(given.reference, context.trust.secrets.get)
-        kept["password"] = given.reference
+    for field, value, reference, secret in (
+        ("password", given.password, given.reference, f"connector/{name}"),
+        ("key", given.key, given.key_reference, f"connector-key/{name}"),
+    ):
+        if value:
+            context.trust.secrets.set(secret, value)
+            kept[field] = f"secret:{secret}"
+        elif reference:
+            resolve_secret(reference, context.trust.secrets.get)
+            kept[field] = reference
     return kept
 
 
@@ -276,7 +284,8 @@ async def remove_connector(request: Request[Any, Any, Any], context: NamedDepend
 
     def write() -> None:
         context.catalogue.remove_connector(known)
-        context.trust.secrets.delete(f"connector/{known}")
+        for secret in (f"connector/{known}", f"connector-key/{known}"):
+            context.trust.secrets.delete(secret)
 
     await in_thread(write)
     await context.audit(visitor(request), Action.CONNECTORS_WRITE, f"connector:{known}", details={"did": "removed"})

@@ -344,7 +344,7 @@ async def test_values_that_stood_still_are_confirmed_after_a_lost_link(sink: Any
         assert rows[-1][1] == 1.5
 
 
-def test_settings_that_can_never_work(tmp_path: Any, environment: Any) -> None:
+def test_settings_that_can_never_work(environment: Any) -> None:
     from hulian.kernel.errors import HulianError
 
     simulator = Simulator()
@@ -354,7 +354,6 @@ def test_settings_that_can_never_work(tmp_path: Any, environment: Any) -> None:
         ("opc.tcp://u:p@x:4840", {}),
         ("opc.tcp://x:99999", {}),
         ("opc.tcp://x", {"user_certificate": "a.der"}),
-        ("opc.tcp://x", {"user_certificate": str(tmp_path / "none.der"), "user_key": str(tmp_path / "none.pem")}),
     ):
         with pytest.raises(HulianError) as caught:
             protocol.connector(url, OpcuaConfiguration(**settings), (), environment(simulator))

@@ -27,9 +27,12 @@ class OpcuaConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         Meta(description="exactly this security policy; empty: the strongest that the server offers, never a broken one"),
     ] = ""
     user_certificate: Annotated[
-        str, Meta(description="file of the certificate (DER or PEM) that logs us in instead of a password")
+        str,
+        Meta(
+            max_length=65_536,
+            description="certificate (PEM, its text) that logs us in instead of a password; its key is among the credentials",
+        ),
     ] = ""
-    user_key: Annotated[str, Meta(description="file of the private key (PEM) of user_certificate")] = ""
     plain_password: Annotated[bool, Meta(description="send the password readable where the server offers nothing better")] = (
         False
     )

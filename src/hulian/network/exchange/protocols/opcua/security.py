@@ -10,15 +10,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from asyncua import ua
 from asyncua.crypto import security_policies
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hulian.network.exchange.protocols.contract import Credentials, PeerTrust
 from hulian.network.exchange.protocols.opcua.config import POLICIES, OpcuaConfiguration
@@ -32,7 +33,17 @@ from hulian.network.exchange.protocols.opcua.errors import (
     UnencryptedError,
 )
 
-__all__ = ["Login", "authority", "check_certificate", "choose", "choose_token", "describe", "load_login", "reachable_url"]
+__all__ = [
+    "Login",
+    "authority",
+    "check_certificate",
+    "choose",
+    "choose_token",
+    "describe",
+    "load_login",
+    "reachable_url",
+    "thumbprint",
+]
 
 _CLASSES: Final[dict[str, type[security_policies.SecurityPolicy]]] = {
     "": security_policies.SecurityPolicyNone,
@@ -67,25 +78,53 @@ class Login:
 
 
 def load_login(configuration: OpcuaConfiguration, credentials: Credentials) -> Login:
-    """The login that the settings describe. Raises `SettingsError` where its files cannot be used."""
-    if bool(configuration.user_certificate) != bool(configuration.user_key):
-        raise SettingsError("user_certificate and user_key belong together", hint="set both, or none")
-    if not configuration.user_certificate:
+    """The login that settings and credentials describe.
+
+    Raises `SettingsError` where the user certificate cannot be used, or is not the one of the key: told before a server is.
+    """
+    text = configuration.user_certificate.strip()
+    if not text:
+        if credentials.key:
+            raise SettingsError(
+                "there is a private key and no certificate", hint="set user_certificate to the certificate (PEM)"
+            )
         return Login(credentials.user, credentials.password)
-    certificate_file, key_file = Path(configuration.user_certificate), Path(configuration.user_key)
+    if "PRIVATE KEY" in text:
+        raise SettingsError(
+            "user_certificate holds a private key, and settings are shown",
+            hint="keep the key as a secret and name it among the credentials: key = secret:NAME. Consider this key as lost",
+        )
     try:
-        raw = certificate_file.read_bytes()
-        certificate = x509.load_pem_x509_certificate(raw) if b"-----BEGIN" in raw else x509.load_der_x509_certificate(raw)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"the user certificate cannot be read: {error}", place=str(certificate_file)) from error
+        certificate = x509.load_pem_x509_certificate(text.encode())
+    except ValueError as error:
+        raise SettingsError(
+            "user_certificate is not a certificate", hint="it is the text of a PEM file: -----BEGIN CERTIFICATE-----…"
+        ) from error
+    if not credentials.key:
+        raise SettingsError(
+            "the key of user_certificate is missing",
+            hint="keep it with 'hulian secret set NAME < key.pem', then name it among the credentials: key = secret:NAME",
+        )
     try:
-        raw = key_file.read_bytes()
-        key = load_pem_private_key(raw, None) if b"-----BEGIN" in raw else load_der_private_key(raw, None)
-    except (OSError, ValueError, TypeError) as error:
-        raise SettingsError(f"the user key cannot be read: {error}", place=str(key_file)) from error
+        key = load_pem_private_key(credentials.key.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # The cause is left away: it may hold a part of the key.
+        raise SettingsError(
+            "the key of user_certificate is not an unencrypted private key (PEM)",
+            hint="take off its password before you keep it as a secret: openssl pkey -in key.pem",
+        ) from None
     if not isinstance(key, RSAPrivateKey):
-        raise SettingsError("the user key is not an RSA key", place=str(key_file))
+        raise SettingsError(
+            "the key of user_certificate is not an RSA key", hint="the policies of OPC UA that we speak need RSA"
+        )
+    if key.public_key() != certificate.public_key():
+        raise SettingsError("user_certificate and its key do not belong together", hint="give both of the same user")
     return Login(credentials.user, "", certificate, key)
+
+
+def thumbprint(certificate: x509.Certificate) -> str:
+    """SHA-1 of the certificate, as OPC UA names certificates (OPC 10000-4, 7.16)."""
+    return certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - a name, not a proof
 
 
 def authority(url: str) -> tuple[str, int]:

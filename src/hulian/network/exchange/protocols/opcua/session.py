@@ -424,6 +424,17 @@ class Session:
                 if not self.resumed:
                     await client.create_session()
                     await client.log_in()
+        except LoginError as error:
+            transport.disconnect_socket()
+            if client.user_certificate is None:
+                raise
+            shown = client.user_certificate
+            raise LoginError(
+                f"{error.message}: user certificate {shown.subject.rfc4514_string()}, valid until "
+                f"{shown.not_valid_after_utc:%Y-%m-%d}",
+                place=self.place,
+                hint=f"the server has to trust this certificate as a user's: thumbprint {security.thumbprint(shown)}",
+            ) from error
         except BaseException:
             transport.disconnect_socket()
             raise
