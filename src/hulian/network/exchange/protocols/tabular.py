@@ -264,7 +264,7 @@ class Rows:
         series = np.array([0 if target is None else target.series for target in bound], np.uint64)[codes]
         scale = np.array([1.0 if target is None else target.scale for target in bound])
         offset = np.array([0.0 if target is None else target.offset for target in bound])
-        if (scale != 1.0).any() or (offset != 0.0).any():
+        if storage is StorageClass.DOUBLE and ((scale != 1.0).any() or (offset != 0.0).any()):
             taken = _scaled(taken, scale[codes], offset[codes])
         # The last row of each name: later assignments win.
         last = np.full(len(bound), -1)
@@ -315,5 +315,6 @@ def _without(status: Any, missing: Any, wrong: Any) -> Any:
 
 
 def _scaled(values: pa.Array, scale: Any, offset: Any) -> pa.Array:
-    numbers = values.to_numpy(zero_copy_only=False) * scale + offset
+    with np.errstate(over="ignore"):
+        numbers = values.to_numpy(zero_copy_only=False) * scale + offset
     return pa.array(numbers, mask=np.asarray(values.is_null()) if values.null_count else None)
