@@ -22,6 +22,7 @@ from hulian.platform.edge.journal import Encode, Journal
 
 __all__ = ["JournalSink"]
 
+_PIECE_BYTES: Final = 4 * 2**20
 HELD_ROWS: Final = 1_000_000
 """Samples kept in memory while the disk takes nothing; what comes on top is dropped, counted, told, and declared when the disk
 takes something again."""
@@ -205,7 +206,8 @@ class JournalSink:
             if not parts:
                 continue
             whole = parts[0] if len(parts) == 1 else _concatenate(storage, parts)
-            joined.extend(_slice(whole, start, start + limit) for start in range(0, len(whole), limit))
+            for start in range(0, len(whole), limit):
+                joined.extend(_pieces(_slice(whole, start, start + limit)))
         return joined
 
     def _encoder(self, columns: Columns) -> Encode:
@@ -261,6 +263,14 @@ def _concatenate(storage: StorageClass, parts: list[Columns]) -> Columns:
         pa.concat_arrays([part.value for part in parts]),
         np.concatenate([part.status for part in parts]),
     )
+
+
+def _pieces(columns: Columns) -> list[Columns]:
+    """Texts and bytes may be long: halves of halves, until each fits into a record of the journal."""
+    if len(columns) == 1 or columns.value.nbytes <= _PIECE_BYTES:
+        return [columns]
+    half = len(columns) // 2
+    return _pieces(_slice(columns, 0, half)) + _pieces(_slice(columns, half, len(columns)))
 
 
 def _slice(columns: Columns, start: int, end: int) -> Columns:

@@ -176,6 +176,13 @@ def _samples(found):
                 yield int(series), int(time), value
 
 
+def test_a_scale_of_one_point_leaves_those_of_another_type_alone():
+    table = pa.table({"time": [1, 1], "tag": ["a", "b"], "value": [3, 4]})
+    targets = [Target(1, "a", StorageClass.DOUBLE, 2.0), Target(2, "b", StorageClass.INTEGER)]
+    found = Rows(TableMapping(layout="long", time_format="s"), targets).map(table)
+    assert sorted(_samples(found.columns)) == [(1, 10**9, 6.0), (2, 10**9, 4)]
+
+
 def test_rows_without_a_time_or_a_name_are_bad_and_alone():
     table = pa.table({"time": [1, None, 3], "tag": ["a", "a", None], "value": [1.0, 2.0, 3.0]})
     found = Rows(TableMapping(layout="long", time_format="s"), [Target(1, "a", StorageClass.DOUBLE)]).map(table)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from hulian.kernel.sample import value_type
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["guess_storage", "to_storage"]
+__all__ = ["guess_storage", "one_value", "to_storage"]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -195,6 +195,15 @@ _ONE: Final[dict[StorageClass, Callable[[Any], Any]]] = {
     StorageClass.BYTES: _one_bytes,
     StorageClass.STRUCTURE: _one_structure,
 }
+
+
+def one_value(value: Any, storage: StorageClass) -> Any:
+    """One value as ``storage`` keeps it; raises `ValueError`, `TypeError` or `OverflowError` where it does not fit.
+
+    >>> one_value("7", StorageClass.INTEGER), one_value([1, 2], StorageClass.STRUCTURE)
+    (7, '[1,2]')
+    """
+    return _ONE[storage](value)
 
 
 def guess_storage(kind: pa.DataType, sample: pa.Array | None = None) -> StorageClass | None:

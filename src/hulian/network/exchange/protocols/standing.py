@@ -8,11 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import anyio
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event
 from hulian.kernel.quality import Quality
 from hulian.kernel.sample import Columns
+from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, ConnectorStatus, Environment, Sink
 from hulian.network.exchange.protocols.reports import Reports
 from hulian.network.exchange.protocols.tabular import Rows, Target
@@ -20,6 +24,8 @@ from hulian.network.exchange.protocols.tabular import Rows, Target
 __all__ = ["Backoff", "Standing"]
 
 _TICK: Final = 1.0
+_LONGEST: Final = 2**20
+_LONG: Final = (StorageClass.TEXT, StorageClass.BYTES, StorageClass.STRUCTURE)
 _ENOUGH: Final = 0.25
 
 
@@ -72,7 +78,7 @@ class Standing:
         if self._sink is not None:
             for part in columns:
                 if len(part):
-                    self._sink.samples(part)
+                    self._sink.samples(_bounded(part))
                     count += len(part)
         if count:
             self.samples += count
@@ -173,6 +179,18 @@ class Standing:
                 self._mark(Quality.BAD_NO_COMMUNICATION)
             self.publish()
             await anyio.sleep(min(_TICK, max(0.05, self._bad_after / 4)))
+
+
+def _bounded(columns: Columns) -> Columns:
+    """The same columns, without values longer than a batch can carry: those are bad."""
+    if columns.storage not in _LONG or columns.value.nbytes <= _LONGEST:
+        return columns
+    wrong = pc.greater(pc.binary_length(columns.value), _LONGEST).fill_null(False)
+    if not pc.any(wrong).as_py():
+        return columns
+    values = pc.if_else(wrong, pa.scalar(None, columns.value.type), columns.value)
+    status = np.where(np.asarray(wrong), np.uint32(Quality.BAD_OUT_OF_RANGE), columns.status)
+    return Columns(columns.storage, columns.series, columns.time, values, status)
 
 
 class Backoff:

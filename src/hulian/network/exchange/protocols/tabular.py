@@ -5,6 +5,7 @@ Wide: one column a point, one row a moment. Long: one row a sample, its point to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any, Final, Literal
 
@@ -23,13 +24,15 @@ from hulian.network.exchange.protocols.convert import to_storage
 from hulian.network.exchange.protocols.moments import QualityFormat
 from hulian.network.exchange.protocols.times import check_format, qualities_of, times_of, zone_of
 
-__all__ = ["Mapped", "PointOptions", "Rows", "TableMapping", "Target", "time_column"]
+__all__ = ["Mapped", "PointOptions", "Rows", "TableMapping", "Target", "split_unit", "time_column"]
 
 _TIMES: Final = ("time", "timestamp", "ts", "datetime", "date_time", "date time", "date", "zeit", "时间", "_time")
 _TAGS: Final = ("tag", "name", "point", "signal", "sensor", "variable", "tagname")
 _VALUES: Final = ("value", "val", "v", "_value")
 
-Ids = npt.NDArray[np.uint64]
+_UNIT = re.compile(
+    r"^(?P<name>.*\S)\s*(?:\[(?P<square>[^\[\]]{1,24})\]|\((?P<round>[^()]{1,24})\)|\s/\s*(?P<slash>[^/\s]{1,16}))\s*$"
+)
 
 
 class TableMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +107,19 @@ def time_column(names: Iterable[str], wanted: str = "auto") -> str | None:
         return wanted if wanted in known else None
     lower = {name.strip().lower(): name for name in reversed(known)}
     return next((lower[name] for name in _TIMES if name in lower), None)
+
+
+def split_unit(text: str) -> tuple[str, str]:
+    """Name and unit of a column's header.
+
+    >>> split_unit("pressure [kPa]"), split_unit("feed (kg/h)"), split_unit("level / %"), split_unit("mode")
+    (('pressure', 'kPa'), ('feed', 'kg/h'), ('level', '%'), ('mode', ''))
+    """
+    found = _UNIT.match(text)
+    if found is None:
+        return text.strip(), ""
+    unit = found["square"] or found["round"] or found["slash"]
+    return found["name"], unit.strip()
 
 
 class Rows:
@@ -264,7 +280,7 @@ class Rows:
         series = np.array([0 if target is None else target.series for target in bound], np.uint64)[codes]
         scale = np.array([1.0 if target is None else target.scale for target in bound])
         offset = np.array([0.0 if target is None else target.offset for target in bound])
-        if (scale != 1.0).any() or (offset != 0.0).any():
+        if storage is StorageClass.DOUBLE and ((scale != 1.0).any() or (offset != 0.0).any()):
             taken = _scaled(taken, scale[codes], offset[codes])
         # The last row of each name: later assignments win.
         last = np.full(len(bound), -1)
@@ -315,5 +331,6 @@ def _without(status: Any, missing: Any, wrong: Any) -> Any:
 
 
 def _scaled(values: pa.Array, scale: Any, offset: Any) -> pa.Array:
-    numbers = values.to_numpy(zero_copy_only=False) * scale + offset
+    with np.errstate(over="ignore"):
+        numbers = values.to_numpy(zero_copy_only=False) * scale + offset
     return pa.array(numbers, mask=np.asarray(values.is_null()) if values.null_count else None)

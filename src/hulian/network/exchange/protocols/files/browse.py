@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
@@ -15,37 +14,21 @@ from pyarrow import parquet
 
 from hulian.kernel.point import Kind
 from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.protocols.confinement import DIRECTORIES, Confinement
 from hulian.network.exchange.protocols.contract import Address, Browsed, Environment
 from hulian.network.exchange.protocols.convert import guess_storage
 from hulian.network.exchange.protocols.files.config import FilesConfiguration, Place
-from hulian.network.exchange.protocols.files.confine import DIRECTORIES, Confinement
 from hulian.network.exchange.protocols.files.delimited import shape_of
-from hulian.network.exchange.protocols.files.errors import AbsentError, FileError
+from hulian.network.exchange.protocols.files.errors import AbsentError, DirectoryError, FileError
 from hulian.network.exchange.protocols.files.watching import Found, Watch
-from hulian.network.exchange.protocols.tabular import time_column
+from hulian.network.exchange.protocols.tabular import split_unit, time_column
 
-__all__ = ["browse_files", "split_unit"]
+__all__ = ["browse_files"]
 
 _LOOKED_AT: Final = 2**18
 _MOST_FILES: Final = 200
 _MOST_TAGS: Final = 5_000
 _ROWS: Final = 10_000
-_UNIT = re.compile(
-    r"^(?P<name>.*\S)\s*(?:\[(?P<square>[^\[\]]{1,24})\]|\((?P<round>[^()]{1,24})\)|\s/\s*(?P<slash>[^/\s]{1,16}))\s*$"
-)
-
-
-def split_unit(text: str) -> tuple[str, str]:
-    """Name and unit of a column's header.
-
-    >>> split_unit("pressure [kPa]"), split_unit("feed (kg/h)"), split_unit("level / %"), split_unit("mode")
-    (('pressure', 'kPa'), ('feed', 'kg/h'), ('level', '%'), ('mode', ''))
-    """
-    found = _UNIT.match(text)
-    if found is None:
-        return text.strip(), ""
-    unit = found["square"] or found["round"] or found["slash"]
-    return found["name"], unit.strip()
 
 
 async def browse_files(
@@ -54,7 +37,9 @@ async def browse_files(
     """Raises `AbsentError` where there is no file, `DirectoryError` where it may not be read. A file that cannot be read is
     shown as a branch that says so."""
     configuration.check()
-    confinement = Confinement(environment.extras.get(DIRECTORIES, ()))
+    confinement = Confinement(
+        environment.extras.get(DIRECTORIES, ()), absent=AbsentError, outside=DirectoryError, unusable=FileError
+    )
     confinement.check(place.directory)
     watch = Watch(place, configuration, confinement)
     found = [one for one in await to_thread.run_sync(watch.look) if one.matches]

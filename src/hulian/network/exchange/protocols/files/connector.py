@@ -15,9 +15,9 @@ from anyio import to_thread
 
 from hulian.kernel.errors import HulianError
 from hulian.network.exchange.protocols.bookmarks import Bookmarks
+from hulian.network.exchange.protocols.confinement import DIRECTORIES, Confinement
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, Environment, Sink
 from hulian.network.exchange.protocols.files.config import FilesConfiguration, Place, targets_of
-from hulian.network.exchange.protocols.files.confine import DIRECTORIES, Confinement
 from hulian.network.exchange.protocols.files.errors import (
     AbsentError,
     BookmarkError,
@@ -63,7 +63,9 @@ class FilesConnector:
         configuration.check()
         self.place = place
         self.configuration = configuration
-        self.confinement = Confinement(environment.extras.get(DIRECTORIES, ()))
+        self.confinement = Confinement(
+            environment.extras.get(DIRECTORIES, ()), absent=AbsentError, outside=DirectoryError, unusable=FileError
+        )
         self.confinement.check(place.directory)
         targets, wrong = targets_of(tuple(bindings), configuration)
         self._addresses = {binding.series: binding.address for binding in bindings}

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Self
 
 from hulian.kernel.point import Kind
 from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.protocols.confinement import DIRECTORIES
 from hulian.network.exchange.protocols.contract import Binding, Credentials
 from hulian.network.exchange.protocols.files.config import FilesConfiguration
-from hulian.network.exchange.protocols.files.confine import DIRECTORIES
 
 __all__ = ["DEFAULT_BINDINGS", "Simulator"]
 

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from hulian.network.exchange.protocols.confinement import Confinement
 from hulian.network.exchange.protocols.files.config import FilesConfiguration, Place
-from hulian.network.exchange.protocols.files.confine import Confinement
 from hulian.network.exchange.protocols.files.errors import AbsentError, FileError
 
 __all__ = ["Found", "Watch"]
