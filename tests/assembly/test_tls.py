@@ -200,12 +200,8 @@ def test_what_is_open_without_tls_is_told(tmp_path):
     node = NodeConfiguration(data=str(tmp_path))
     spine = SpineConfiguration(host=everywhere, mqtt_host="192.0.2.7", leaf_host="::", leaf_port=7422)
     open_to_all = Configuration(node=node, api=ApiConfiguration(host=everywhere), spine=spine)
-    assert [name for name, _, _ in plain_listeners(open_to_all)] == [
-        "API",
-        "spine",
-        "MQTT listener",
-        "listener for leaf nodes",
-    ]
+    # Edge nodes are not among them: their listener speaks TLS or does not speak.
+    assert [name for name, _, _ in plain_listeners(open_to_all)] == ["API", "spine", "MQTT listener"]
     told = plain_events(open_to_all, "api")
     assert {event.code for event in told} == {"HL-TRUST-0103"}
     assert all(event.active and event.hint for event in told)
