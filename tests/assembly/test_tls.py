@@ -212,7 +212,7 @@ def test_what_is_open_without_tls_is_told(tmp_path):
         spine=msgspec.structs.replace(spine, tls=Tls(), mqtt_tls=Tls()),
     )
     assert plain_listeners(safe) == []
-    assert [event.active for event in plain_events(safe, "api")] == [False] * 4
+    assert [event.active for event in plain_events(safe, "api")] == [False] * 3
     assert plain_events(safe, "api") == []
     assert plain_listeners(Configuration()) == []
     assert plain_listeners(Configuration(spine=SpineConfiguration(mqtt_host=everywhere, mqtt_port=0))) == []

@@ -206,9 +206,6 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
 
     catalogue = Catalogue(registry, organisation)
     edges = EdgeOrders(spine, trust, catalogue, organisation, readmit)
-    beside = await stack.enter_async_context(anyio.create_task_group())
-    stack.callback(beside.cancel_scope.cancel)
-    beside.start_soon(edges.serve)
     static = Path(api.__file__).parent / "static"
 
     async def stream_figures() -> list[streams.StreamFigures]:
@@ -240,7 +237,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     tasks: dict[str, Callable[[], float]] = {"retention of the audit trail": partial(_prune, trust.audit, configuration.audit)}
     if watched:
         tasks["certificates"] = watch.check
-    return Upkeep(service, teller, tasks, at_start=plain_events(configuration, "api"))
+    return Upkeep(service, teller, tasks, beside=[edges.serve], at_start=plain_events(configuration, "api"))
 
 
 def _prune(audit: Audit, settings: AuditConfiguration) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -26,16 +26,24 @@ _log = structlog.get_logger("hulian.upkeep")
 class Upkeep:
     """``service`` with regular tasks beside it. A task is a function for a worker thread that says when it wants to run next.
 
-    A task that raises is tried again after a minute, with an event; it never ends the service.
+    A task that raises is tried again after a minute, with an event; it never ends the service. ``beside`` runs for as long as
+    the service does.
     """
 
     def __init__(
-        self, service: Component, teller: Teller, tasks: Mapping[str, Callable[[], float]], *, at_start: Sequence[Event] = ()
+        self,
+        service: Component,
+        teller: Teller,
+        tasks: Mapping[str, Callable[[], float]],
+        *,
+        beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        at_start: Sequence[Event] = (),
     ) -> None:
         self.name = service.name
         self._service = service
         self._teller = teller
         self._tasks = dict(tasks)
+        self._beside = tuple(beside)
         self._at_start = tuple(at_start)
         self._failing: set[str] = set()
 
@@ -44,6 +52,8 @@ class Upkeep:
         async with anyio.create_task_group() as group:
             await group.start(self._service.run)
             group.start_soon(self._teller.run)
+            for one in self._beside:
+                group.start_soon(one)
             for event in self._at_start:
                 self._teller.tell(event)
             for name, task in self._tasks.items():
