@@ -12,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hulian.data.historian import samples as reading
 from hulian.data.historian.contract import Aggregate, Downsample, Instants, RawWindow, Request
 from hulian.data.historian.embedded import EmbeddedHistorian
-from hulian.kernel.sample import Columns
+from hulian.kernel.sample import SCHEMAS, Columns
+from hulian.kernel.storage import StorageClass
 
 SECOND = 10**9
 HOUR = 3600 * SECOND
@@ -211,3 +213,32 @@ def test_a_thinned_line_keeps_its_extremes(historian: EmbeddedHistorian, seed: i
         number = np.minimum((at * (spans / (at[-1] + 1))).astype(int), spans - 1)
         lows = [value[good][number == span].min() for span in range(spans) if bool((number == span).any())]
         assert set(lows[1:-1]) <= set(shown.tolist()), "the lowest of each span is drawn"
+
+
+@FEW
+@given(given_blocks=blocks, start=st.integers(-HOUR, SPAN), length=st.integers(1, SPAN), bounds=st.booleans())
+def test_a_window_is_the_same_whether_the_store_orders_it_or_we_do(historian, given_blocks, start, length, bounds):
+    """Many samples and repeated instants are left to the store; a few are put in order here."""
+    series, _ = insert(historian, given_blocks, settle=False)
+    request = RawWindow(series=[series], start=START + start, end=START + start + length, bounds=bounds)
+    here = pa.Table.from_batches([*historian.query(request)], schema=SCHEMAS[StorageClass.DOUBLE])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_FEW", -1)
+        store = pa.Table.from_batches([*historian.query(request)], schema=SCHEMAS[StorageClass.DOUBLE])
+    for column in ("series", "time", "status"):
+        assert here[column].combine_chunks().equals(store[column].combine_chunks())
+    assert str(here["value"].to_pylist()) == str(store["value"].to_pylist())
+
+
+def test_more_samples_than_are_put_in_order_here_come_from_the_store(historian, monkeypatch):
+    series, count = next(_series), 3000
+    times = START + np.arange(count) * SECOND
+    for number, part in enumerate((slice(1000, None), slice(None, 1000))):
+        at = times[part]
+        historian.insert([Columns.doubles(np.full(len(at), series), at, at % 97)], f"{series}-{number}")
+    request = RawWindow(series=[series], start=START, end=START + HOUR, limit=10_000)
+    for few in (reading._FEW, 100, count, count - 1):
+        monkeypatch.setattr(reading, "_FEW", few)
+        found = pa.Table.from_batches([*historian.query(request)])
+        assert np.array_equal(found["time"].cast(pa.int64()).to_numpy(), times)
+        assert np.array_equal(found["value"].to_numpy(), (times % 97).astype(float))

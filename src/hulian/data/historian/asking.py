@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +38,7 @@ class Asking(NamedTuple):
         found = self.engine.table(statement, self.deadline.limits, self.deadline, self.cancellation)
         return _as(found, wanted) if found.num_columns else wanted.empty_table()
 
-    def stream(self, statement: str, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def stream(self, statement: str, wanted: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
         """A result in chunks, each as ``wanted``."""
         for batch in self.engine.stream(statement, self.deadline.limits, self.deadline, self.cancellation):
             yield _as(batch, wanted)
