@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -28,7 +29,7 @@ class Table(StrEnum):
     @property
     def bits(self) -> bool:
         """Whether an entry is one bit, not a register of 16."""
-        return self in (Table.COIL, Table.DISCRETE)
+        return self is Table.COIL or self is Table.DISCRETE
 
     @property
     def writable(self) -> bool:
@@ -114,6 +115,10 @@ class Place(msgspec.Struct, frozen=True, order=True):
         >>> Place.parse("7/holding@10.3").canonical
         '7/holding@10:bit[3]'
         """
+        return _parse(text)
+
+    @classmethod
+    def _parsed(cls, text: str) -> Place:
         found = _ADDRESS.match(text.strip().lower())
         if not found:
             raise AddressError(f"{text!r} is not a Modbus address", place=text)
@@ -208,6 +213,12 @@ class Place(msgspec.Struct, frozen=True, order=True):
         if self.type == "bytes":
             return StorageClass.BYTES
         return StorageClass.DOUBLE if scaled or self.type.startswith("float") else StorageClass.INTEGER
+
+
+@lru_cache(maxsize=65_536)
+def _parse(text: str) -> Place:
+    """Devices of one make have the same addresses: hundreds of connections parse each only once."""
+    return Place._parsed(text)  # noqa: SLF001 - one thing in two parts
 
 
 def _where(name: str | None, mark: str | None, number: str, text: str) -> tuple[Table, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -90,8 +90,13 @@ class BindingOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return self.scale != 1.0 or self.offset != 0.0
 
 
+_NO_OPTIONS: Final = BindingOptions()
+
+
 def parse_options(options: Mapping[str, Any], place: str) -> BindingOptions:
     """Raises `OptionError` that names the option."""
+    if not options:
+        return _NO_OPTIONS
     try:
         found = msgspec.convert(dict(options), BindingOptions)
     except msgspec.ValidationError as error:

@@ -37,7 +37,7 @@ __all__ = ["ModbusConnector"]
 
 _DEEPEST: Final = 16
 _STATUS_EVERY: Final = 1.0
-_FIRST_CONNECT: Final = 1.0
+_FIRST_CONNECT: Final = 2.0
 """Seconds for the first attempt to connect; each later one may take as long as the device has been away."""
 
 

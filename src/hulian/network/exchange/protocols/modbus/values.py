@@ -36,6 +36,14 @@ _STRUCT: Final = {
 }
 
 
+_FITS: Final = {
+    "bool": (StorageClass.BOOLEAN, StorageClass.INTEGER, StorageClass.DOUBLE),
+    "bit": (StorageClass.BOOLEAN, StorageClass.INTEGER, StorageClass.DOUBLE),
+    "string": (StorageClass.TEXT,),
+    "bytes": (StorageClass.BYTES,),
+}
+
+
 class Item(msgspec.Struct, frozen=True):
     """One value that is read: where it lies, how it is read, and the series that it feeds."""
 
@@ -53,14 +61,9 @@ class Item(msgspec.Struct, frozen=True):
     ) -> Item:
         """Raises `OptionError` where type and storage class do not go together."""
         kind = place.type
-        fits = {
-            "bool": (StorageClass.BOOLEAN, StorageClass.INTEGER, StorageClass.DOUBLE),
-            "bit": (StorageClass.BOOLEAN, StorageClass.INTEGER, StorageClass.DOUBLE),
-            "string": (StorageClass.TEXT,),
-            "bytes": (StorageClass.BYTES,),
-        }.get(kind, (StorageClass.DOUBLE,))
-        if kind in WIDTHS or kind in FIELDS:
-            if not kind.startswith("float") and not options.scaled:
+        fits = _FITS.get(kind, (StorageClass.DOUBLE,))
+        if (kind in WIDTHS and not kind.startswith("float")) or kind in FIELDS:
+            if not options.scaled:
                 fits = (StorageClass.INTEGER, StorageClass.DOUBLE)
             if kind == "uint64" and not options.scaled:
                 fits = (*fits, StorageClass.STRUCTURE)
