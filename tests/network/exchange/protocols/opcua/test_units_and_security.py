@@ -23,9 +23,9 @@ from hulian.network.exchange.protocols.opcua.errors import (
     SecurityError,
     UnencryptedError,
 )
+from hulian.network.exchange.protocols.opcua.samples import Block
 from hulian.network.exchange.protocols.opcua.table import Table
 from hulian.network.exchange.protocols.opcua.units import unit_of, unit_of_code
-from hulian.network.exchange.protocols.opcua.wire import Block
 
 BASE = "http://opcfoundation.org/UA/SecurityPolicy#"
 URIS = {
@@ -178,6 +178,7 @@ def doubles(handles: list[int], times: list[int], values: list[float]) -> Block:
         11,
         np.array(handles, np.uint32),
         np.array(times, np.int64),
+        np.zeros(len(handles), np.int64),
         np.zeros(len(handles), np.uint32),
         np.array(values, np.float64),
     )

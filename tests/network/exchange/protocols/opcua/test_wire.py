@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hulian.network.exchange.protocols.opcua.errors import WireError
+from hulian.network.exchange.protocols.opcua.samples import decode_samples, nanoseconds
 from hulian.network.exchange.protocols.opcua.values import (
     ARRAY,
     EPOCH_TICKS,
@@ -27,7 +29,7 @@ from hulian.network.exchange.protocols.opcua.values import (
     Reader,
     to_json,
 )
-from hulian.network.exchange.protocols.opcua.wire import decode_publish, decode_read, decode_republish, nanoseconds
+from hulian.network.exchange.protocols.opcua.wire import decode_publish, decode_read, decode_republish
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -382,3 +384,86 @@ def test_dimensions_must_fit() -> None:
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_times_stay_within_64_bits(ticks: int) -> None:
     assert -(2**63) <= nanoseconds(ticks) < 2**63
+
+
+def one_by_one(data: bytes, count: int, handles: bool) -> list[tuple[int, int, Any, int, int, int]]:
+    """(handle, kind, value, status, time, server's time) of each sample, read as the standard's table has it."""
+    reader, rows = Reader(data), []
+    for place in range(count):
+        handle = reader.uint32() if handles else place
+        mask = reader.byte()
+        kind, value = reader.variant() if mask & 0x01 else (0, None)
+        status = reader.uint32() if mask & 0x02 else 0
+        times = [0, 0]
+        for step, (coarse, fine) in enumerate(((0x04, 0x10), (0x08, 0x20))):
+            times[step] = nanoseconds(reader.int64()) if mask & coarse else 0
+            rest = min(reader.uint16(), 9999) // 100 if mask & fine else 0
+            times[step] += rest if times[step] else 0
+        rows.append((handle, kind, value, status, times[0] or times[1], times[1]))
+    assert reader.position == len(data)
+    return rows
+
+
+def as_rows(blocks: Any) -> list[tuple[int, int, Any, int, int, int]]:
+    rows = []
+    for block in blocks:
+        values = [None] * len(block) if block.value is None else [getattr(v, "item", lambda v=v: v)() for v in block.value]
+        if block.kind == BuiltIn.BOOLEAN:
+            values = [value != 0 for value in values]
+        if block.kind == BuiltIn.DATETIME:
+            values = [Reader(struct.pack("<q", value)).scalar(BuiltIn.DATETIME) for value in values]
+        columns = (block.handle, values, block.status, block.time, block.server)
+        for handle, value, status, time, server in zip(*(list(column) for column in columns), strict=True):
+            rows.append((int(handle), block.kind, value, int(status), int(time), int(server)))
+    return rows
+
+
+LOOKALIKES = bytes([0x0D, 0x0E, 0x0F, 0x0B, 0x0A, 0x06, 0x01, 0x00])
+"""Bytes that look like masks and types: a decoder that guesses where samples begin has every chance to guess wrong."""
+
+
+def a_sample(chance: random.Random, masks: list[int], kinds: list[int], handle: int | None) -> bytes:
+    def noise(size: int) -> bytes:
+        return bytes(chance.choices(LOOKALIKES, k=size))
+
+    mask = chance.choice(masks)
+    body = b"" if handle is None else noise(4) if chance.random() < 0.5 else struct.pack("<I", handle)
+    body += bytes([mask])
+    if mask & 0x01:
+        kind = chance.choice(kinds)
+        if kind in (12, 15):
+            text = noise(chance.randrange(40)) if chance.random() < 0.9 else None
+            value = struct.pack("<i", -1) if text is None else struct.pack("<i", len(text)) + text
+        elif kind == 0x8B:
+            value = struct.pack("<i", 3) + noise(24)
+        elif kind == 21:
+            value = b"\x02" + struct.pack("<i", 4) + noise(4)
+        else:
+            value = noise({1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 4, 8: 8, 9: 8, 10: 4, 11: 8, 13: 8, 19: 4}[kind])
+        body += bytes([kind]) + value
+    for bit, size in ((0x02, 4), (0x04, 8), (0x10, 2), (0x08, 8), (0x20, 2)):
+        body += noise(size) if mask & bit else b""
+    return body
+
+
+@pytest.mark.fuzz
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32), st.integers(1, 400), st.booleans())
+def test_long_messages_are_read_as_one_by_one(seed: int, count: int, handles: bool) -> None:
+    """Runs, mixtures, texts full of what looks like samples: the columns hold what a reader of single samples finds."""
+    chance = random.Random(seed)
+    masks = chance.choice([[0x0D], [0x0D, 0x0D, 0x0D, 0x0E], [0x0D, 0x0F, 0x0E], list(range(64))])
+    kinds = chance.choice([[11], [11, 10, 6, 1], [11, 12, 15], [1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 19], [11, 0x8B, 21]])
+    data = b"".join(a_sample(chance, masks, kinds, place if handles else None) for place in range(count))
+    reader = Reader(data)
+    found = as_rows(decode_samples(reader, count, handles=handles))
+    assert reader.position == len(data)
+    expected = one_by_one(data, count, handles)
+    by_kind = sorted(range(count), key=lambda place: expected[place][1])
+    assert [row[:2] for row in found] == [expected[place][:2] for place in by_kind], "each type in the message's order"
+    for row, place in zip(found, by_kind, strict=True):
+        assert row[3:] == expected[place][3:]
+        assert alike(row[2], expected[place][2]), (row, expected[place])
+    for cut in {len(data) - 1, len(data) // 2}:
+        with pytest.raises(WireError):
+            decode_samples(Reader(data, 0, cut), count, handles=handles)

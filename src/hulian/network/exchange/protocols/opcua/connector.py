@@ -37,11 +37,12 @@ from hulian.network.exchange.protocols.opcua.errors import (
 )
 from hulian.network.exchange.protocols.opcua.events import OpcuaEvent
 from hulian.network.exchange.protocols.opcua.polling import Poller
+from hulian.network.exchange.protocols.opcua.samples import Block
 from hulian.network.exchange.protocols.opcua.session import Session
 from hulian.network.exchange.protocols.opcua.subscription import Item, Subscriptions, read_limits
 from hulian.network.exchange.protocols.opcua.table import Table, Taken
 from hulian.network.exchange.protocols.opcua.values import BuiltIn
-from hulian.network.exchange.protocols.opcua.wire import Block, PublishResponse
+from hulian.network.exchange.protocols.opcua.wire import PublishResponse
 
 __all__ = ["OpcuaConnector"]
 

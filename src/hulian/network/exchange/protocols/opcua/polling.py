@@ -13,9 +13,10 @@ from asyncua.ua.object_ids import ObjectIds
 
 from hulian.network.exchange.protocols.opcua import address
 from hulian.network.exchange.protocols.opcua.errors import RefusedError, WireError
+from hulian.network.exchange.protocols.opcua.samples import Block
 from hulian.network.exchange.protocols.opcua.session import Session
 from hulian.network.exchange.protocols.opcua.subscription import Item, Limits, batches
-from hulian.network.exchange.protocols.opcua.wire import Block, decode_read
+from hulian.network.exchange.protocols.opcua.wire import decode_read
 
 __all__ = ["Poller"]
 
@@ -66,7 +67,7 @@ class Poller:
             ua.ReadValueId(NodeId=item.node, AttributeId=AttributeIds.Value, IndexRange=item.options.index_range)
             for item in group
         ]
-        _, result, blocks, count = decode_read(await self._session.raw(request))
+        _, result, blocks, count = decode_read(await self._session.raw(request), len(group))
         if result & 0x8000_0000:
             raise RefusedError(f"the server refuses to read (status 0x{result:08X})", place=self._session.place)
         if count != len(group):

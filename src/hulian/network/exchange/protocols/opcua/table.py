@@ -17,8 +17,8 @@ from hulian.kernel.quality import Quality
 from hulian.kernel.sample import Columns, value_type
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding
+from hulian.network.exchange.protocols.opcua.samples import Block
 from hulian.network.exchange.protocols.opcua.values import ARRAY, BuiltIn, Reader, to_json, to_text
-from hulian.network.exchange.protocols.opcua.wire import Block
 
 __all__ = ["Table", "Taken", "natural_storage"]
 
@@ -77,7 +77,8 @@ class Taken(NamedTuple):
     """What a message became: ``columns`` for the sink; places in the table that need a person's eye.
 
     ``mismatched`` sent a type that does not fit for the first time; ``overflowed`` say that the server's queue lost
-    samples; ``foreign`` counts samples whose handle is not ours.
+    samples; ``foreign`` counts samples whose handle is not ours; ``ahead`` those whose source says a later time than the
+    server that took it from there.
     """
 
     columns: list[Columns]
@@ -85,13 +86,30 @@ class Taken(NamedTuple):
     overflowed: list[int]
     foreign: int
     samples: int
+    ahead: int = 0
+
+
+class _Part(NamedTuple):
+    """Samples that are to become columns of one storage class."""
+
+    handle: Any
+    time: Any
+    status: Any
+    values: Any
+    missing: Any
 
 
 class Table:
-    """What each binding last said, by its place; knows neither the network nor the clock."""
+    """What each binding last said, by its place; knows neither the network nor the clock.
 
-    def __init__(self, bindings: Sequence[Binding]) -> None:
+    ``by_server``: samples carry the server's time instead of the source's where it says one. ``tolerance``: how many ns a
+    source may be ahead of its server until that is counted.
+    """
+
+    def __init__(self, bindings: Sequence[Binding], *, by_server: bool = False, tolerance: int = 10**9) -> None:
         count = len(bindings)
+        self._by_server = by_server
+        self._tolerance = tolerance
         self.bindings = tuple(bindings)
         self.series = np.array([binding.series for binding in bindings], np.uint64)
         self.storage = np.array([_CODE[binding.storage] for binding in bindings], np.uint8)
@@ -125,13 +143,17 @@ class Table:
 
         Of ``polled`` values only those that are new are taken: another time or another status than before.
         """
-        columns: list[Columns] = []
         mismatched: list[tuple[int, int]] = []
         overflowed: list[int] = []
-        foreign = samples = 0
+        parts: dict[int, list[_Part]] = {}
+        foreign = ahead = 0
         for block in blocks:
             block, unknown = self._ours(block)
             foreign += unknown
+            if self._by_server:
+                block.time = np.where(block.server == 0, block.time, block.server)
+            else:
+                ahead += int(np.count_nonzero((block.time - block.server > self._tolerance) & (block.server != 0)))
             if polled:
                 same = (
                     (block.time != 0)
@@ -145,23 +167,22 @@ class Table:
             if over.any():
                 overflowed += np.unique(block.handle[over]).tolist()
             codes = self.storage[block.handle]
-            for code in np.unique(codes).tolist():
-                part = block if (same := codes == code).all() else _select(block, same)
-                made = self._convert(part, _STORAGES[code], received, mismatched)
-                if made is not None:
-                    columns.append(made)
-                    samples += len(made)
-        return Taken(columns, mismatched, overflowed, foreign, samples)
+            first = int(codes[0])
+            for code in [first] if (codes == first).all() else np.unique(codes).tolist():
+                one = block if (same := codes == code).all() else _select(block, same)
+                parts.setdefault(code, []).append(self._fitted(one, _STORAGES[code], received, mismatched))
+        columns = [made for code, some in parts.items() if (made := self._columns(_STORAGES[code], some, received)) is not None]
+        return Taken(columns, mismatched, overflowed, foreign, sum(map(len, columns)), ahead)
 
     def _ours(self, block: Block) -> tuple[Block, int]:
-        known = block.handle < len(self.bindings)
-        if known.all():
+        if int(block.handle.max(initial=0)) < len(self.bindings):
             return block, 0
+        known = block.handle < len(self.bindings)
         return _select(block, known), int(len(known) - np.count_nonzero(known))
 
-    def _convert(self, block: Block, storage: StorageClass, received: int, mismatched: list[tuple[int, int]]) -> Columns | None:
+    def _fitted(self, block: Block, storage: StorageClass, received: int, mismatched: list[tuple[int, int]]) -> _Part:
         handle = block.handle.astype(np.intp)
-        time = np.where(block.time == 0, received, block.time)
+        time = block.time if block.time.all() else np.where(block.time == 0, received, block.time)
         status = block.status
         values, missing, wrong = fit(block, storage)
         if wrong is not None and wrong.any():
@@ -172,6 +193,11 @@ class Table:
         if missing is not None and block.kind == BuiltIn.NULL:
             good = (status & np.uint32(0xC000_0000)) == 0
             status = np.where(good, np.uint32(Quality.BAD_NO_DATA), status)
+        return _Part(handle, time, status, values, missing)
+
+    def _columns(self, storage: StorageClass, parts: list[_Part], received: int) -> Columns | None:
+        """The parts of one message that have one storage class, in the order of their times."""
+        handle, time, status, values, missing = parts[0] if len(parts) == 1 else _joined(parts)
         handle, time, status, values, missing = self._confirm(handle, time, status, values, missing, received)
         if not len(handle):
             return None
@@ -267,13 +293,30 @@ class Table:
         return columns
 
 
+def _joined(parts: list[_Part]) -> _Part:
+    """Several parts as one, by time: what a point said last stands last, whatever its type was."""
+    time = np.concatenate([part.time for part in parts])
+    order = time.argsort(kind="stable")
+    missing = None
+    if any(part.missing is not None for part in parts):
+        gone = [np.zeros(len(part.handle), np.bool_) if part.missing is None else part.missing for part in parts]
+        missing = np.concatenate(gone)[order]
+    if all(isinstance(part.values, np.ndarray) for part in parts):
+        values: Any = np.concatenate([part.values for part in parts])[order]
+    else:
+        listed = [value for part in parts for value in part.values]
+        values = [listed[place] for place in order.tolist()]
+    handle = np.concatenate([part.handle for part in parts])[order]
+    return _Part(handle, time[order], np.concatenate([part.status for part in parts])[order], values, missing)
+
+
 def _select(block: Block, chosen: npt.NDArray[np.bool_]) -> Block:
     value = block.value
     if isinstance(value, np.ndarray):
         value = value[chosen]
     elif value is not None:
         value = [value[place] for place in np.flatnonzero(chosen).tolist()]
-    return Block(block.kind, block.handle[chosen], block.time[chosen], block.status[chosen], value)
+    return Block(block.kind, block.handle[chosen], block.time[chosen], block.server[chosen], block.status[chosen], value)
 
 
 def fit(block: Block, storage: StorageClass) -> tuple[Any, Any, Any]:
@@ -299,6 +342,8 @@ def fit(block: Block, storage: StorageClass) -> tuple[Any, Any, Any]:
     if storage is StorageClass.BOOLEAN and kind == BuiltIn.BOOLEAN:
         return value != 0, None, None
     if storage is StorageClass.TEXT and kind in _TEXTS:
+        if kind in (BuiltIn.STRING, BuiltIn.XML_ELEMENT):
+            return value, _missing(value), None
         texts = _times(value) if kind == BuiltIn.DATETIME else [to_text(kind, element) for element in value]
         return texts, _missing(texts), None
     if storage is StorageClass.BYTES and kind == BuiltIn.BYTESTRING:
