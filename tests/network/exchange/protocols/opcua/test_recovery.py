@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
+from asyncua import ua
 
 from hulian.kernel.quality import is_bad, is_good, is_uncertain
 from hulian.kernel.storage import StorageClass
@@ -115,8 +116,6 @@ async def test_a_deleted_subscription_is_made_anew(replayer: Any, place: Environ
             await sink.until(lambda: sink.statuses and sink.statuses[-1].state == ConnectorState.CONNECTED, "connected")
             await both(server, 1.0)
             link, number, asked = await server.request_waiting()
-            from asyncua import ua
-
             fault = ua.ServiceFault()
             fault.ResponseHeader.ServiceResult = ua.StatusCode(ua.StatusCodes.BadNoSubscription)
             link.respond(number, asked, fault)
@@ -237,3 +236,41 @@ async def test_a_replaced_certificate_waits_for_a_person(sink: Any, environment:
             await sink.until(lambda: is_bad(sink.last(series)[2]), "nothing of it is believed")
             trust.approve()
             await sink.until(lambda: good(sink, series), "good again")
+
+
+async def test_a_namespace_that_moves_is_followed(replayer: Any, place: Environment, sink: Any, running: Any) -> None:
+    """An address names its namespace by URI: another number after a restart, or in the middle, leads to the same node."""
+    base = "http://opcfoundation.org/UA/"
+
+    def numbers(*uris: str) -> Any:
+        return ua.DataValue(ua.Variant([base, *uris], ua.VariantType.String, is_array=True))
+
+    async with replayer.Replayer() as server:
+        server.values["i=2255"] = numbers("urn:server", "urn:mill")
+        binding = Binding(series=1, address="nsu=urn:mill;s=A", storage=StorageClass.DOUBLE)
+        connector = protocol.connector(server.url, changed(QUICK, recheck=0.3), [binding], place)
+        async with running(connector, sink):
+            await sink.until(lambda: list(server.handles) == ["ns=2;s=A"], "by its first number")
+            server.values["i=2255"] = numbers("urn:server", "urn:kiln", "urn:mill")
+            await sink.until(lambda: "ns=3;s=A" in server.handles, "by its number now, without a lost link")
+            await server.values_change({"ns=3;s=A": 7.0})
+            await sink.until(lambda: values_of(sink, 1) == [7.0], "its value")
+            count = sink.statuses[-1].counters["connections"]
+            server.values["i=2255"] = numbers("urn:server", "urn:kiln", "urn:mill", "urn:new")
+            before = server.seen.count("ReadRequest")
+            await sink.until(lambda: server.seen.count("ReadRequest") > before + 4, "looked again")
+            assert sink.statuses[-1].counters["connections"] == count, "a namespace more moves nothing"
+
+
+async def test_a_redundant_set_that_nobody_configured_is_told(
+    replayer: Any, place: Environment, sink: Any, running: Any
+) -> None:
+    async with replayer.Replayer() as server:
+        server.values["i=3709"] = ua.DataValue(ua.Variant(2, ua.VariantType.Int32))
+        server.values["i=11314"] = ua.DataValue(ua.Variant(["urn:a", "urn:b"], ua.VariantType.String, is_array=True))
+        connector = protocol.connector(server.url, QUICK, BINDINGS, place)
+        async with running(connector, sink):
+            await sink.until(lambda: sink.statuses and sink.statuses[-1].state == ConnectorState.CONNECTED, "connected")
+            (event,) = [event for event in sink.events if event.code == OpcuaEvent.SET_UNKNOWN]
+            assert "warm" in event.message
+            assert event.details["servers"] == ["urn:a", "urn:b"]

@@ -43,7 +43,7 @@ from hulian.network.exchange.protocols.opcua.listening import Listener
 from hulian.network.exchange.protocols.opcua.monitoring import Item
 from hulian.network.exchange.protocols.opcua.nodes import Nodes
 from hulian.network.exchange.protocols.opcua.polling import Poller
-from hulian.network.exchange.protocols.opcua.redundancy import ServerSet
+from hulian.network.exchange.protocols.opcua.redundancy import ServerSet, announced
 from hulian.network.exchange.protocols.opcua.samples import Block
 from hulian.network.exchange.protocols.opcua.session import Session
 from hulian.network.exchange.protocols.opcua.subscription import Subscriptions
@@ -195,6 +195,7 @@ class OpcuaConnector:
         self._unconfirmed = set()
         await self._nodes.learn(session)
         limits = await read_limits(session)
+        await self._ask_for_the_set(sink, session)
         items, refused = self._nodes.resolve()
         subscriptions = Subscriptions(
             session,
@@ -217,6 +218,18 @@ class OpcuaConnector:
         self._gaps.until(time.time_ns())
         self._refuse(sink, refused)
         await self._serve(sink, session, subscriptions, items if polling else None)
+
+    async def _ask_for_the_set(self, sink: Sink, session: Session) -> None:
+        """A server of a redundant set knows the others' names, not their addresses: these a person has to give."""
+        mode, uris = ("none", list[str]()) if self._servers.several else await announced(session)
+        if mode in ("none", "transparent"):
+            self._conditions.end(sink, OpcuaEvent.SET_UNKNOWN, "every server of the set is known")
+            return
+        self._conditions.begin(
+            sink, OpcuaEvent.SET_UNKNOWN, Severity.WARNING,
+            f"the server belongs to a {mode} redundant set of {len(uris)}, and no other server of it is configured",
+            "give the addresses of the others under 'servers'", details={"mode": mode, "servers": uris[:20]},
+        )  # fmt: skip
 
     async def _serve(
         self, sink: Sink, session: Session, subscriptions: Subscriptions, polled: Sequence[Item] | None = None
@@ -297,8 +310,7 @@ class OpcuaConnector:
             self._intake.check_clock(sink, response.server_time - received)
         if response.notification.blocks:
             self._intake.hand_over(sink, self._table.take(response.notification.blocks, received), received)
-        if response.notification.events:
-            self._listener.hear(sink, response)
+        self._listener.hear(sink, response)
         if self._unconfirmed and not response.more:
             self._confirm(sink, response.subscription, received)
 
@@ -444,7 +456,7 @@ _NOT_THE_LINK: Final = frozenset(
     str(code)
     for code in (
         OpcuaEvent.BAD_BINDINGS, OpcuaEvent.CLOCK_APART, OpcuaEvent.QUEUE_OVERFLOW, OpcuaEvent.CERTIFICATE_EXPIRES,
-        OpcuaEvent.POLLING,
+        OpcuaEvent.POLLING, OpcuaEvent.SET_UNKNOWN, OpcuaEvent.SOURCE_AHEAD, OpcuaEvent.EVENTS_DROPPED,
     )
 )  # fmt: skip
 

@@ -29,3 +29,4 @@ class OpcuaEvent(EventCode):
     EVENTS_DROPPED = "HL-OPCUA-0122", "Events of the server were lost or came faster than the settings accept."
     MODEL_CHANGED = "HL-OPCUA-0123", "The server's nodes have changed while we were connected."
     SERVER_CHANGED = "HL-OPCUA-0124", "Another server of a redundant set has taken over."
+    SET_UNKNOWN = "HL-OPCUA-0125", "The server belongs to a redundant set whose other servers are not configured."

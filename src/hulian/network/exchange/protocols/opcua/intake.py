@@ -27,7 +27,7 @@ _NAMED: Final = 20
 """How many bindings one event names; the rest it counts."""
 
 _QUIET: Final = 60_000_000_000
-"""How long (ns) a server's queue must not overflow until the condition is over."""
+"""How long (ns) nothing of its kind must come until a condition is over."""
 
 
 class Intake:
@@ -55,7 +55,7 @@ class Intake:
         self._conditions = conditions
         self._status = status
         self._gap = gap
-        self._overflow_at = 0
+        self._overflow_at = self._ahead_at = 0
         for place, binding in enumerate(bindings):
             self._prepare(place, binding)
         self.hopeless = frozenset(self.faults)
@@ -101,6 +101,7 @@ class Intake:
             )
         if taken.ahead:
             self.counters["source_ahead"] += taken.ahead
+            self._ahead_at = received
             self._conditions.begin(
                 sink,
                 OpcuaEvent.SOURCE_AHEAD,
@@ -134,10 +135,13 @@ class Intake:
         )
 
     def calm(self, sink: Sink) -> None:
-        """Ends the condition of an overflowing queue once there has been none for a while."""
+        """Ends the conditions that a message begins, once none has begun them for a while."""
         if self._overflow_at and time.time_ns() - self._overflow_at > _QUIET:
             self._overflow_at = 0
             self._conditions.end(sink, OpcuaEvent.QUEUE_OVERFLOW, "the server's queue no longer overflows")
+        if self._ahead_at and time.time_ns() - self._ahead_at > _QUIET:
+            self._ahead_at = 0
+            self._conditions.end(sink, OpcuaEvent.SOURCE_AHEAD, "no source is ahead of the server any more")
 
     def check_clock(self, sink: Sink, offset: int) -> None:
         """``offset``: ns by which the server's clock is ahead of ours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -22,6 +23,9 @@ from hulian.network.exchange.protocols.opcua.subscription import Subscriptions
 from hulian.network.exchange.protocols.opcua.wire import PublishResponse
 
 __all__ = ["Listener"]
+
+_QUIET: Final = 60.0
+"""Seconds without a lost event after which the condition is over."""
 
 _AGAIN: Final = 2.0
 """Seconds between two refreshes: a server that asks for one after the other is not flooded."""
@@ -48,6 +52,7 @@ class Listener:
         self._changed = changed
         self._wanted = anyio.Event()
         self._new = 0
+        self._dropped_at = 0.0
         self.alarms = Alarms(subject, self._settings, self._ask, self._drop)
 
     def _ask(self) -> None:
@@ -74,6 +79,8 @@ class Listener:
         refused = [status for status in statuses[int(self._follow) :] if status & 0x8000_0000]
         if refused:
             self._silent(sink, f"status 0x{refused[0]:08X}")
+        else:
+            self._conditions.end(sink, OpcuaEvent.EVENTS_DROPPED, "the server's events are heard")
         self._ask()
 
     def _silent(self, sink: Sink, reason: str) -> None:
@@ -97,7 +104,11 @@ class Listener:
                 f"{number} events of the server are missing: over {self._settings.per_minute} a minute, or its queue was full",
                 "raise 'per_minute' or 'minimum_severity' under 'events'; the state of alarms is asked for again",
             )  # fmt: skip
+            self._dropped_at = time.monotonic()
             self._ask()
+        elif self._dropped_at and time.monotonic() - self._dropped_at > _QUIET:
+            self._dropped_at = 0.0
+            self._conditions.end(sink, OpcuaEvent.EVENTS_DROPPED, "every event of the server is told again")
 
     async def refresh_for_ever(self, session: Session, subscriptions: Subscriptions) -> None:
         """Asks for all retained conditions, at once and whenever some may have been missed; ends by an error of the link."""

@@ -18,7 +18,7 @@ from hulian.network.exchange.protocols.opcua.config import OpcuaConfiguration
 from hulian.network.exchange.protocols.opcua.errors import OpcuaError, SessionLostError
 from hulian.network.exchange.protocols.opcua.session import Session
 
-__all__ = ["HEALTHY", "ServerSet", "service_level"]
+__all__ = ["HEALTHY", "ServerSet", "announced", "service_level"]
 
 HEALTHY: Final = 200
 """ServiceLevels from here to 255 are full service; below it is degraded, 1 without data, 0 in maintenance (table 105)."""
@@ -29,6 +29,24 @@ async def service_level(session: Session) -> int:
     (answer,) = await session.read([address.standard(ObjectIds.Server_ServiceLevel)])
     value = answer.Value.Value if answer.Value is not None else None
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255 else 255
+
+
+_MODES: Final = ("none", "cold", "warm", "hot", "transparent", "hot and mirrored")
+"""RedundancySupport by its number (OPC 10000-5, section 12.5)."""
+
+
+async def announced(session: Session) -> tuple[str, list[str]]:
+    """(mode, application URIs) of the redundant set that the server says it belongs to; ``none`` where it says nothing.
+
+    A transparent set has one address: nothing is to be done about it.
+    """
+    nodes = (ObjectIds.Server_ServerRedundancy_RedundancySupport, ObjectIds.Server_ServerRedundancy_ServerUriArray)
+    mode, uris = [
+        answer.Value.Value if answer.Value is not None else None
+        for answer in await session.read([address.standard(node) for node in nodes])
+    ]
+    number = int(mode) if isinstance(mode, int) and 0 <= mode < len(_MODES) else 0
+    return _MODES[number], [str(uri)[:500] for uri in uris[:100]] if isinstance(uris, list) else []
 
 
 class ServerSet:
