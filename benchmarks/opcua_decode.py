@@ -113,7 +113,7 @@ class _CountingSink:
 
 
 async def _client(url: str, count: int) -> None:
-    """The connector, until a line comes that says how many messages were sent; answers with its CPU time and losses."""
+    """The connector until a line says how many messages were sent; answers with its CPU time and what is missing."""
     from hulian.kernel.storage import StorageClass
     from hulian.network.exchange.protocols.contract import Binding, Credentials, Environment
     from hulian.network.exchange.protocols.opcua import OpcuaConfiguration, protocol
@@ -148,7 +148,7 @@ async def _client(url: str, count: int) -> None:
 
 
 async def _live(seconds: float, count: int) -> dict[str, Any]:
-    """Answers every PublishRequest at once with ``count`` values for ``seconds``; what the client says, and the CPU of both."""
+    """Answers every PublishRequest at once with ``count`` values for ``seconds``; what the client says of it."""
     from opcua_replayer import Replayer, publish_template
 
     prepared = [publish_template(mixed_items(count, seed), count) for seed in range(8)]
@@ -191,10 +191,9 @@ def run(count: int = 1000, seconds: float = 10.0) -> list[dict[str, Any]]:
     live = asyncio.run(_live(seconds, count))
     highest = live["values"] / live["cpu"]
     conditions = (
-        f"{live['messages']} messages of {count} values of {len(KINDS)} types, 1 % bad, from a replaying server "
-        f"on loopback over a secure channel of policy None ({100 * live['server']:.0f} % of a core), {live['wall']:.0f} s; "
-        f"the connector in its own process without a journal took {live['cpu'] / live['wall']:.2f} cores; "
-        f"Python {platform.python_version()}"
+        f"{live['messages']} messages of {count} values of {len(KINDS)} types, 1 % bad, in {live['wall']:.0f} s from a "
+        f"replaying server on loopback (at {100 * live['server']:.0f} %) over a channel of policy None; the connector in "
+        f"a process without a journal took {live['cpu'] / live['wall']:.2f} cores; Python {platform.python_version()}"
     )
     ours, theirs = rates([publish_body(mixed_items(count, seed), count) for seed in range(20)], count)
     return [

@@ -16,7 +16,7 @@ const { standardUnits } = require("node-opcua-data-access");
 const { DataType } = require("node-opcua-variant");
 const { StatusCodes } = require("node-opcua-status-code");
 
-const options = { variables: 10, period: 100, port: 0, secure: false, running: false, ...JSON.parse(process.argv[2] || "{}") };
+const options = { variables: 10, period: 100, port: 0, secure: false, running: false, history: false, ...JSON.parse(process.argv[2] || "{}") };
 
 async function main() {
   const rootFolder = path.join(options.directory, "pki");
@@ -50,6 +50,9 @@ async function main() {
         minimumSamplingInterval: 0,
       }),
     );
+  }
+  if (options.history) {
+    for (const variable of variables) space.installHistoricalDataNode(variable, { maxOnlineValues: 10000 });
   }
   const analog = names.addAnalogDataItem({
     componentOf: plant,
@@ -102,6 +105,10 @@ async function main() {
     },
     forget() {
       for (const id of Object.keys(server.engine._sessions)) server.engine.closeSession(server.engine._sessions[id].authenticationToken, true, "Forcing");
+      return {};
+    },
+    forget_session() {
+      for (const id of Object.keys(server.engine._sessions)) server.engine.closeSession(server.engine._sessions[id].authenticationToken, false, "Forcing");
       return {};
     },
   };

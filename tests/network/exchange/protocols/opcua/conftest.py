@@ -66,3 +66,8 @@ def node_opcua() -> Any:
     if reason := module.missing():
         pytest.skip(reason)
     return module.NodeOpcua
+
+
+@pytest.fixture(scope="session")
+def replayer() -> Any:
+    return _load("hulian_opcua_replayer", TESTS / "support" / "opcua_replayer.py")

@@ -12,7 +12,14 @@ from hulian.kernel.quality import Quality, is_bad, is_good
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, Credentials
 from hulian.network.exchange.protocols.opcua import OpcuaConfiguration, protocol
-from hulian.network.exchange.protocols.opcua.errors import NotWritableError, OfflineError, UnfitError, WriteError
+from hulian.network.exchange.protocols.opcua.errors import (
+    CallError,
+    NodeError,
+    NotWritableError,
+    OfflineError,
+    UnfitError,
+    WriteError,
+)
 from hulian.network.exchange.protocols.opcua.events import OpcuaEvent
 from hulian.network.exchange.protocols.opcua.simulator import Simulator
 
@@ -108,15 +115,18 @@ async def test_garbage_in_the_middle_of_a_connection(garbage: bytes, sink: Any, 
 
         async def forward(stream: Any) -> None:
             async with stream, await anyio.connect_tcp("127.0.0.1", port) as server, anyio.create_task_group() as group:
+                writing = anyio.Lock()  # a stream bears one writer at a time
 
                 async def down() -> None:
                     async for chunk in server:
-                        await stream.send(chunk)
+                        async with writing:
+                            await stream.send(chunk)
                     group.cancel_scope.cancel()
 
                 async def spoiled() -> None:
                     await spoil.wait()
-                    await stream.send(garbage * 50)
+                    async with writing:
+                        await stream.send(garbage * 50)
 
                 group.start_soon(down)
                 if not spoil.is_set():
@@ -358,3 +368,67 @@ def test_settings_that_can_never_work(environment: Any) -> None:
         with pytest.raises(HulianError) as caught:
             protocol.connector(url, OpcuaConfiguration(**settings), (), environment(simulator))
         assert caught.value.code == "HL-OPCUA-0002"
+
+
+async def test_writes_stay_within_the_limits_of_the_point(sink: Any, environment: Any, running: Any) -> None:
+    async with Simulator() as simulator:
+        narrow = msgspec.structs.replace(simulator.bindings[INTEGER], options={"low": 0.0, "high": 10.0})
+        bindings = (*simulator.bindings[:1], narrow)
+        connector = protocol.connector(simulator.url, simulator.configuration, bindings, environment(simulator))
+        async with running(connector, sink):
+            await sink.until(lambda: good(sink, narrow.series), "a value")
+            await connector.write(bindings[0], 999.0)
+            await connector.write(narrow, 10)
+            for binding, value in ((bindings[0], 1000.5), (bindings[0], float("nan")), (narrow, 11), (narrow, -1)):
+                with pytest.raises(UnfitError) as caught:
+                    await connector.write(binding, value)
+                assert "from" in caught.value.hint
+            assert await simulator.get(bindings[0].address) == 999.0
+            assert await simulator.get(narrow.address) == 10
+
+
+async def test_a_method_is_called_with_arguments_of_its_types(sink: Any, environment: Any, running: Any) -> None:
+    async with Simulator() as simulator:
+        start = Binding(
+            series=70,
+            address="ns=2;s=Start",
+            storage=StorageClass.STRUCTURE,
+            writable=True,
+            options={"object": "ns=2;s=Machine"},
+        )
+        nothing = msgspec.structs.replace(start, series=71, address="ns=2;s=Missing")
+        bindings = (start, nothing, *simulator.bindings)
+        connector = protocol.connector(simulator.url, simulator.configuration, bindings, environment(simulator))
+        async with running(connector, sink):
+            await every_good(sink, simulator)
+            await sink.until(lambda: sink.statuses[-1].bad_points == 0, "a method is no point that cannot be read")
+            await connector.write(start, [2.5, 4])
+            assert await simulator.calls() == [[2.5, 4]]
+            assert msgspec.json.decode(sink.last(70)[1]) == [10.0]
+            for wrong in (3.0, [1.0], [1.0, 2.5], ["x", 2]):
+                with pytest.raises(UnfitError):
+                    await connector.write(start, wrong)
+            with pytest.raises(CallError) as caught:
+                await connector.write(start, [-1.0, 1])
+            assert "BadOutOfRange" in caught.value.message
+            with pytest.raises(NodeError):
+                await connector.write(nothing, [])
+            assert len(await simulator.calls()) == 1
+
+
+async def test_searching_is_bounded_in_number_and_time(environment: Any) -> None:
+    async with Simulator(variables=30) as simulator:
+        place = environment(simulator)
+        found = [node async for node in protocol.search(simulator.url, simulator.configuration, place, "machine")]
+        assert [node.name for node in found] == ["Machine"]
+        by_address = [node async for node in protocol.search(simulator.url, simulator.configuration, place, "simulator v1")]
+        assert sorted(node.name for node in by_address) == sorted(["V1", *(f"V1{digit}" for digit in range(10))])
+        few = [node async for node in protocol.search(simulator.url, simulator.configuration, place, "v", limit=3)]
+        assert len(few) == 3
+        simulator.pause()
+        try:
+            with anyio.fail_after(10):
+                none = [n async for n in protocol.search(simulator.url, simulator.configuration, place, "v", seconds=0.5)]
+            assert none == []
+        finally:
+            simulator.resume()

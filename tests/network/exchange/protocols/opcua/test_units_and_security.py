@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -11,6 +15,7 @@ from asyncua import ua
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hulian.kernel.configuration import convert
 from hulian.kernel.quality import Quality
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, Credentials
@@ -231,3 +236,13 @@ def test_handles_that_are_not_ours_are_counted() -> None:
     assert taken.foreign == 1
     assert taken.samples == 1
     assert isinstance(taken.columns[0].value, pa.Array)
+
+
+def test_the_settings_in_the_readme_are_settings() -> None:
+    package = Path(inspect.getfile(OpcuaConfiguration)).parent
+    (block,) = re.findall(r"```json\n(.*?)```", (package / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    found = convert(msgspec.json.decode(block), OpcuaConfiguration, place="README.md")
+    assert found.groups["vibration"].sampling_interval == 0.005
+    assert found.events.enabled
+    for key in re.findall(r"^\| `(\w+)`", (package / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
+        assert key in OpcuaConfiguration.__struct_fields__, key

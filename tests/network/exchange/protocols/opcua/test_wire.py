@@ -29,7 +29,7 @@ from hulian.network.exchange.protocols.opcua.values import (
     Reader,
     to_json,
 )
-from hulian.network.exchange.protocols.opcua.wire import decode_publish, decode_read, decode_republish
+from hulian.network.exchange.protocols.opcua.wire import decode_history, decode_publish, decode_read, decode_republish
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -329,7 +329,7 @@ def test_keep_alives_faults_and_changes_of_state() -> None:
 @given(st.binary(max_size=300))
 @example(b"\x01\x00\x3d\x03")
 def test_garbage_is_refused_and_nothing_else(garbage: bytes) -> None:
-    for decode in (decode_publish, decode_read, decode_republish):
+    for decode in (decode_publish, decode_read, decode_republish, lambda body: decode_history(body, 1)):
         with pytest.raises(WireError) as caught:
             decode(garbage)
         assert caught.value.hint
@@ -467,3 +467,27 @@ def test_long_messages_are_read_as_one_by_one(seed: int, count: int, handles: bo
     for cut in {len(data) - 1, len(data) // 2}:
         with pytest.raises(WireError):
             decode_samples(Reader(data, 0, cut), count, handles=handles)
+
+
+@pytest.mark.fuzz
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.lists(data_values(), max_size=20), st.none() | st.binary(min_size=1, max_size=9)), max_size=5))
+def test_history_is_decoded_as_asyncua_decodes_it(results: list[tuple[list[ua.DataValue], bytes | None]]) -> None:
+    response = ua.HistoryReadResponse()
+    for values, point in results:
+        result = ua.HistoryReadResult(ContinuationPoint=point)
+        result.HistoryData = ua.HistoryData(DataValues=values)
+        response.Results.append(result)
+    body = bytes(struct_to_binary(response))
+    theirs = struct_from_binary(ua.HistoryReadResponse, Buffer(body)).Results
+    found = decode_history(body, len(results))
+    assert [result.continuation for result in found] == [point for _, point in results]
+    for result, their in zip(found, theirs, strict=True):
+        rows = {row[0]: row[1:] for row in flat(result.blocks)}
+        assert sorted(rows) == list(range(len(their.HistoryData.DataValues)))
+        for place, value in enumerate(their.HistoryData.DataValues):
+            expected = by_asyncua(value)
+            assert rows[place][1:] == expected[1:]
+            assert alike(rows[place][0], expected[0])
+    with pytest.raises(WireError):
+        decode_history(body, len(results) + 1)

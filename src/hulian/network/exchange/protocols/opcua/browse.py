@@ -21,8 +21,8 @@ from hulian.network.exchange.protocols.contract import Address, Browsed, Environ
 from hulian.network.exchange.protocols.opcua import address, security
 from hulian.network.exchange.protocols.opcua.config import OpcuaConfiguration
 from hulian.network.exchange.protocols.opcua.errors import NodeError
+from hulian.network.exchange.protocols.opcua.limits import batches
 from hulian.network.exchange.protocols.opcua.session import Session
-from hulian.network.exchange.protocols.opcua.subscription import batches
 from hulian.network.exchange.protocols.opcua.table import natural_storage
 from hulian.network.exchange.protocols.opcua.units import unit_of
 from hulian.network.exchange.protocols.opcua.values import ARRAY, BuiltIn

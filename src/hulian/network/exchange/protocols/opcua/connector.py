@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -9,21 +10,20 @@ from typing import Any, Final, NamedTuple
 
 import anyio
 import msgspec
-from asyncua.ua.object_ids import ObjectIds
-from asyncua.ua.status_codes import get_name_and_doc
+from asyncua import ua
+from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 
 from hulian.kernel.configuration import convert
-from hulian.kernel.errors import ConfigurationError
 from hulian.kernel.event import Severity
 from hulian.kernel.quality import Quality
+from hulian.kernel.sample import Columns
+from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, ConnectorStatus, Environment, Sink
-from hulian.network.exchange.protocols.opcua import address, security, writing
+from hulian.network.exchange.protocols.opcua import address, calling, security, writing
 from hulian.network.exchange.protocols.opcua.conditions import Conditions
-from hulian.network.exchange.protocols.opcua.config import BindingOptions, OpcuaConfiguration
+from hulian.network.exchange.protocols.opcua.config import BindingOptions, Group, OpcuaConfiguration
 from hulian.network.exchange.protocols.opcua.errors import (
-    AddressError,
     LoginError,
-    NodeError,
     NotWritableError,
     OfflineError,
     OpcuaError,
@@ -36,23 +36,22 @@ from hulian.network.exchange.protocols.opcua.errors import (
     UnreachableError,
 )
 from hulian.network.exchange.protocols.opcua.events import OpcuaEvent
+from hulian.network.exchange.protocols.opcua.history import Gaps, History
+from hulian.network.exchange.protocols.opcua.intake import Intake
+from hulian.network.exchange.protocols.opcua.limits import read_limits
+from hulian.network.exchange.protocols.opcua.listening import Listener
+from hulian.network.exchange.protocols.opcua.monitoring import Item
+from hulian.network.exchange.protocols.opcua.nodes import Nodes
 from hulian.network.exchange.protocols.opcua.polling import Poller
+from hulian.network.exchange.protocols.opcua.redundancy import ServerSet, announced
 from hulian.network.exchange.protocols.opcua.samples import Block
 from hulian.network.exchange.protocols.opcua.session import Session
-from hulian.network.exchange.protocols.opcua.subscription import Item, Subscriptions, read_limits
-from hulian.network.exchange.protocols.opcua.table import Table, Taken
-from hulian.network.exchange.protocols.opcua.values import BuiltIn
+from hulian.network.exchange.protocols.opcua.subscription import Subscriptions
 from hulian.network.exchange.protocols.opcua.wire import PublishResponse
 
 __all__ = ["OpcuaConnector"]
 
-_NAMED: Final = 20
-"""How many bindings one event names; the rest it counts."""
-
 _BEAT: Final = 0.25
-_QUIET: Final = 60_000_000_000
-"""How long (ns) a server's queue must not overflow until the condition is over."""
-
 _AWAY: Final = (UnreachableError, SilentError, SessionLostError)
 
 
@@ -62,6 +61,11 @@ class _Kept(NamedTuple):
     session: Session
     subscriptions: Subscriptions
     until: float
+    tries: int = 0
+
+
+_TRIES: Final = 1
+"""How often the lost server of a redundant set is tried again, for the sake of its session, before another takes over."""
 
 
 class OpcuaConnector:
@@ -70,67 +74,64 @@ class OpcuaConnector:
     def __init__(
         self, url: str, configuration: OpcuaConfiguration, bindings: Sequence[Binding], environment: Environment
     ) -> None:
-        security.authority(url)
-        self._url = url
+        self._servers = ServerSet(url, configuration)
         self._configuration = configuration
         self._environment = environment
         self._login = security.load_login(configuration, environment.credentials)
-        self._table = Table(bindings)
-        self._options: dict[int, BindingOptions] = {}
-        self._faults: dict[int, tuple[int, str]] = {}
-        """Why a binding is bad: its status and, for a person, the reason."""
-        for place, binding in enumerate(bindings):
-            self._prepare(place, binding)
-        self._hopeless = frozenset(self._faults)
         self._status = ConnectorStatus(state=ConnectorState.STARTING, since=time.time_ns(), points=len(bindings))
-        self._counters = dict.fromkeys(
-            (
-                "connections",
-                "resumed",
-                "messages",
-                "republished",
-                "lost_messages",
-                "overflows",
-                "type_mismatches",
-                "clock_offset_ms",
-            ),
-            0,
-        )
         self._conditions = Conditions(environment.connector)
+        self._gaps = Gaps(len(bindings), configuration)
+        self._intake = Intake(bindings, configuration, self._conditions, self._status, self._gaps.add)
+        self._nodes = Nodes(self._intake, configuration, self._conditions)
+        self._listener = Listener(
+            environment.connector, configuration, self._conditions, self._intake.counters, self._nodes.changed
+        )
+        self._table = self._intake.table
+        self._counters = self._intake.counters
+        self._sink: Sink | None = None
         self._session: Session | None = None
+        self._subscriptions: Subscriptions | None = None
         self._kept: _Kept | None = None
-        self._namespaces: list[str] = []
         self._away_since = 0.0
-        self._overflow_at = 0
         self._unconfirmed: set[int] = set()
-
-    def _prepare(self, place: int, binding: Binding) -> None:
-        try:
-            address.check(binding.address)
-            self._options[place] = convert(dict(binding.options), BindingOptions, place=binding.address)
-        except AddressError as error:
-            self._faults[place] = (Quality.BAD_NODE_ID_INVALID, error.message)
-        except ConfigurationError as error:
-            self._faults[place] = (Quality.BAD_CONFIGURATION_ERROR, f"{error}; {error.hint}")
 
     # -- the life of the connection ---------------------------------------------------------------------------------
 
     async def run(self, sink: Sink) -> None:
         """See `hulian…contract.Connector.run`."""
+        self._sink = sink
         self._table.expect_confirmation(time.time_ns() - int(self._configuration.bad_after * 1e9))
         self._away_since = anyio.current_time()
-        self._refuse(sink, {place: status for place, (status, _) in self._faults.items()})
+        self._refuse(sink, {place: status for place, (status, _) in self._intake.faults.items()})
         self._show(sink)
         attempt = 0
         async with anyio.create_task_group() as group:
             group.start_soon(self._heartbeat, sink)
             while True:
                 reached = self._counters["connections"]
+                before = self._servers.url
                 error = await self._attempt(sink)
                 attempt = 0 if self._counters["connections"] > reached else attempt + 1
                 pause = self._pause(error, attempt)
+                if self._servers.several and self._change_server(sink, before, error):
+                    pause = 0.0
                 self._disconnected(sink, error, pause)
                 await self._wait(error, pause)
+
+    def _change_server(self, sink: Sink, before: str, error: OpcuaError) -> bool:
+        """Whether the next server is tried at once; after all of a set were lost, there is a pause as for one."""
+        if before == self._servers.url:
+            if self._kept is not None and self._kept.tries < _TRIES:
+                self._kept = self._kept._replace(tries=self._kept.tries + 1)
+                return True  # the line may be back in a moment, and the session with it
+            around = self._servers.next()
+        else:
+            around = False
+        self._kept = None
+        self._conditions.tell(
+            sink, OpcuaEvent.SERVER_CHANGED, Severity.WARNING, f"{self._servers.url} takes over from {before}: {error.message}"
+        )
+        return not around
 
     async def _attempt(self, sink: Sink) -> OpcuaError:
         """Connects and stays connected; returns what ended that."""
@@ -138,7 +139,11 @@ class OpcuaConnector:
         before, self._kept = self._kept, None
         try:
             session = await Session.open(
-                self._url, self._configuration, self._environment, self._login, before=before.session if before else None
+                self._servers.url,
+                self._configuration,
+                self._environment,
+                self._login,
+                before=before.session if before else None,
             )
         except OpcuaError as error:
             if before is not None and isinstance(error, _AWAY) and anyio.current_time() < before.until:
@@ -147,6 +152,9 @@ class OpcuaConnector:
         self._session = session
         try:
             if before is not None and session.resumed:
+                await before.subscriptions.resume(session)
+                await self._go_on(sink, session, before.subscriptions)
+            elif before is not None and await before.subscriptions.transfer(session):
                 await self._go_on(sink, session, before.subscriptions)
             else:
                 await self._begin_anew(sink, session)
@@ -154,9 +162,11 @@ class OpcuaConnector:
         except* OpcuaError as group:
             failure = _leaf(group)
         finally:
-            self._session = None
+            self._session = self._subscriptions = None
             if self._may_go_on(session, failure):
                 session.abandon()
+            elif self._may_transfer(session, failure):
+                await session.close(keep_subscriptions=True)
             else:
                 self._kept = None
                 await session.close()
@@ -169,24 +179,30 @@ class OpcuaConnector:
         kept = self._kept is not None and self._kept.session is session
         return kept and (not session.alive or isinstance(failure, SilentError))
 
+    def _may_transfer(self, session: Session, failure: OpcuaError | None) -> bool:
+        """Whether the session is over and its subscriptions are not: another session may take these over."""
+        kept = self._kept is not None and self._kept.session is session
+        return kept and isinstance(failure, SessionLostError) and not failure.subscription
+
     async def _go_on(self, sink: Sink, session: Session, subscriptions: Subscriptions) -> None:
         """Goes on with the subscriptions of the connection before: nothing in between is lost that the server kept."""
-        await subscriptions.resume(session)
         self._unconfirmed = subscriptions.identities
+        self._gaps.kept()
         self._connected(sink, session, polling=False, anew=False)
         await self._serve(sink, session, subscriptions)
 
     async def _begin_anew(self, sink: Sink, session: Session) -> None:
         self._unconfirmed = set()
-        self._namespaces = await self._read_namespaces(session)
+        await self._nodes.learn(session)
         limits = await read_limits(session)
-        items, refused = self._resolve()
+        await self._ask_for_the_set(sink, session)
+        items, refused = self._nodes.resolve()
         subscriptions = Subscriptions(
             session,
             self._configuration,
             limits,
             lambda response: self._deliver(sink, response),
-            lambda number: self._missed(sink, number),
+            lambda number: self._intake.missed(sink, number),
         )
         polling = self._configuration.mode == "poll"
         if not polling and items:
@@ -196,74 +212,94 @@ class OpcuaConnector:
                 if self._configuration.mode == "subscribe" or not _unsupported(error):
                     raise
                 polling = True
+        if not polling:
+            await self._listener.begin(sink, subscriptions, self._nodes.namespaces)
         self._connected(sink, session, polling=polling, anew=True)
+        self._gaps.until(time.time_ns())
         self._refuse(sink, refused)
         await self._serve(sink, session, subscriptions, items if polling else None)
+
+    async def _ask_for_the_set(self, sink: Sink, session: Session) -> None:
+        """A server of a redundant set knows the others' names, not their addresses: these a person has to give."""
+        mode, uris = ("none", list[str]()) if self._servers.several else await announced(session)
+        if mode in ("none", "transparent"):
+            self._conditions.end(sink, OpcuaEvent.SET_UNKNOWN, "every server of the set is known")
+            return
+        self._conditions.begin(
+            sink, OpcuaEvent.SET_UNKNOWN, Severity.WARNING,
+            f"the server belongs to a {mode} redundant set of {len(uris)}, and no other server of it is configured",
+            "give the addresses of the others under 'servers'", details={"mode": mode, "servers": uris[:20]},
+        )  # fmt: skip
 
     async def _serve(
         self, sink: Sink, session: Session, subscriptions: Subscriptions, polled: Sequence[Item] | None = None
     ) -> None:
         """Everything that goes on while the connection stands; ends only by an error."""
         poller = Poller(session, subscriptions.limits, lambda blocks: self._polled(sink, blocks))
+        self._subscriptions = subscriptions
+        history = History(session, subscriptions.limits, self._configuration, self._gaps)
         async with anyio.create_task_group() as group:
             group.start_soon(session.renew_for_ever)
+            if self._servers.several:
+                group.start_soon(self._servers.watch_for_ever, session, self._environment, self._login)
+            if self._configuration.history != "off":
+                group.start_soon(
+                    history.fill_for_ever,
+                    self._nodes.resolved,
+                    lambda blocks: self._filled(sink, blocks),
+                    lambda *told: self._tell_history(sink, *told),
+                )
             if polled is not None:
                 group.start_soon(poller.poll_for_ever, polled, self._configuration.poll_interval)
                 return
             if subscriptions.count:
                 self._kept = _Kept(session, subscriptions, anyio.current_time() + session.lifetime)
                 group.start_soon(subscriptions.publish_for_ever)
+                group.start_soon(self._listener.refresh_for_ever, session, subscriptions)
                 group.start_soon(self._keep, session, subscriptions)
             else:
                 group.start_soon(poller.pulse_for_ever, self._configuration.keep_alive)
-            group.start_soon(self._recheck, sink, subscriptions, poller)
+            group.start_soon(
+                self._nodes.follow_for_ever, session, subscriptions, poller, lambda found: self._refuse(sink, found), sink
+            )
 
     async def _keep(self, session: Session, subscriptions: Subscriptions) -> None:
         """Notes until when the server would keep this session if the connection were lost now."""
         while True:
             self._kept = _Kept(session, subscriptions, anyio.current_time() + session.lifetime)
             self._counters["republished"] = subscriptions.republished
+            self._counters["transferred"] = subscriptions.transferred
             await anyio.sleep(1)
 
-    async def _read_namespaces(self, session: Session) -> list[str]:
-        (answer,) = await session.read([address.standard(ObjectIds.Server_NamespaceArray)])
-        value = answer.Value.Value if answer.Value is not None else None
-        return [str(uri) for uri in value] if isinstance(value, list) else []
+    async def change_group(self, name: str, group: Group) -> dict[int, int]:
+        """Gives a group of points other settings while everything goes on; returns the status of points that refuse.
 
-    def _resolve(self, places: Sequence[int] | None = None) -> tuple[list[Item], dict[int, int]]:
-        """The bindings as node ids of this server; those whose namespace it does not have are refused."""
-        items: list[Item] = []
-        refused: dict[int, int] = {}
-        for place in range(len(self._table)) if places is None else places:
-            if place in self._hopeless:
-                continue
-            try:
-                node = address.resolve(self._table.bindings[place].address, self._namespaces)
-            except NodeError as error:
-                refused[place] = Quality.BAD_NODE_ID_UNKNOWN
-                self._faults[place] = (Quality.BAD_NODE_ID_UNKNOWN, error.message)
-                continue
-            items.append(Item(place, node, self._options[place]))
-        return items, refused
+        Raises `OfflineError` where the link is down: the next connection has to be made with the new settings then.
+        """
+        if self._subscriptions is None:
+            raise OfflineError("the server is not connected", place=self._servers.url)
+        places = [place for place, options in self._intake.options.items() if options.group == name]
+        return await self._subscriptions.change(name, group, self._nodes.resolve(places)[0])
 
-    async def _recheck(self, sink: Sink, subscriptions: Subscriptions, poller: Poller) -> None:
-        """Looks again at refused and silent points: a node may have come, gone, or come back."""
-        table = self._table
-        before = table.last_time.copy()
-        while True:
-            await anyio.sleep(self._configuration.recheck)
-            silent = (table.last_time == before).nonzero()[0].tolist()
-            items, refused = self._resolve(silent)
-            by_place = {item.place: item for item in items}
-            statuses = await poller.statuses(items)
-            gone = {place: status for place, status in statuses.items() if _no_node(status) and not table.refused[place]}
-            back = [by_place[place] for place, status in statuses.items() if not _no_node(status) and table.refused[place]]
-            self._refuse(sink, {**{place: code for place, code in refused.items() if not table.refused[place]}, **gone})
-            if back:
-                await subscriptions.remove([item.place for item in back])
-                still = await subscriptions.add(back)
-                self._restored(sink, [item.place for item in back if item.place not in still])
-            before = table.last_time.copy()
+    def _filled(self, sink: Sink, blocks: list[Block]) -> None:
+        self._counters["history_pending"] = len(self._gaps)
+        for columns in self._table.past(blocks):
+            self._counters["history_samples"] += len(columns)
+            sink.samples(columns)
+
+    def _tell_history(self, sink: Sink, filled: int, samples: int, failed: list[tuple[int, int]]) -> None:
+        self._counters["history_pending"] = len(self._gaps)
+        if filled:
+            text = f"{samples} samples of {filled} points that were missed have come from the server's history"
+            self._conditions.tell(sink, OpcuaEvent.HISTORY_FILLED, Severity.INFO, text)
+        if failed:
+            named = {self._table.bindings[place].address: get_name_and_doc(status)[0] for place, status in failed[:20]}
+            self._conditions.tell(
+                sink, OpcuaEvent.HISTORY_MISSING, Severity.WARNING,
+                f"the server's history does not give what {len(failed)} points missed: {next(iter(named.values()))}",
+                "check the user's rights to read history, and how long the server keeps it",
+                details={"points": named, "count": len(failed)},
+            )  # fmt: skip
 
     # -- what comes -------------------------------------------------------------------------------------------------
 
@@ -271,9 +307,10 @@ class OpcuaConnector:
         received = time.time_ns()
         self._counters["messages"] += 1
         if response.server_time:
-            self._check_clock(sink, response.server_time - received)
+            self._intake.check_clock(sink, response.server_time - received)
         if response.notification.blocks:
-            self._hand_over(sink, self._table.take(response.notification.blocks, received), received)
+            self._intake.hand_over(sink, self._table.take(response.notification.blocks, received), received)
+        self._listener.hear(sink, response)
         if self._unconfirmed and not response.more:
             self._confirm(sink, response.subscription, received)
 
@@ -287,93 +324,12 @@ class OpcuaConnector:
     def _polled(self, sink: Sink, blocks: list[Block]) -> None:
         received = time.time_ns()
         self._counters["messages"] += 1
-        self._hand_over(sink, self._table.take(blocks, received, polled=True), received)
-
-    def _hand_over(self, sink: Sink, taken: Taken, received: int) -> None:
-        for columns in taken.columns:
-            sink.samples(columns)
-        self._status.samples += taken.samples
-        if taken.samples:
-            self._status.last_sample = received
-        if taken.mismatched:
-            self._counters["type_mismatches"] += len(taken.mismatched)
-            named = {self._table.bindings[place].address: _kind_name(kind) for place, kind in taken.mismatched[:_NAMED]}
-            self._conditions.tell(
-                sink,
-                OpcuaEvent.TYPE_MISMATCH,
-                Severity.ERROR,
-                f"{len(taken.mismatched)} points send another type than configured: "
-                + ", ".join(f"{name} sends {kind}" for name, kind in named.items()),
-                "browse the server again and propose the points anew; a changed type opens a new series",
-                details={"points": named},
-            )
-        if taken.overflowed:
-            self._counters["overflows"] += len(taken.overflowed)
-            self._overflow_at = received
-            addresses = [self._table.bindings[place].address for place in taken.overflowed[:_NAMED]]
-            self._conditions.begin(
-                sink,
-                OpcuaEvent.QUEUE_OVERFLOW,
-                Severity.WARNING,
-                f"the server's queue overflowed and lost samples of {len(taken.overflowed)} points: {', '.join(addresses)}",
-                "raise queue_size or lower publishing_interval; a slow server may not bear this sampling_interval",
-            )
-
-    def _missed(self, sink: Sink, number: int) -> None:
-        self._counters["lost_messages"] += number
-        self._conditions.tell(
-            sink,
-            OpcuaEvent.NOTIFICATIONS_LOST,
-            Severity.ERROR,
-            f"{number} messages of the server never came and it no longer has them",
-            "look for an overloaded server or network; the samples in them are lost",
-        )
-
-    def _check_clock(self, sink: Sink, offset: int) -> None:
-        self._counters["clock_offset_ms"] = offset // 1_000_000
-        if abs(offset) > self._configuration.clock_tolerance * 1e9:
-            self._conditions.begin(
-                sink,
-                OpcuaEvent.CLOCK_APART,
-                Severity.WARNING,
-                f"the server's clock is {abs(offset) / 1e9:.0f} s {'ahead of' if offset > 0 else 'behind'} ours",
-                "synchronise both clocks (NTP, PTP); samples keep the server's time",
-            )
-        else:
-            self._conditions.end(sink, OpcuaEvent.CLOCK_APART, "the server's clock agrees with ours again")
+        self._intake.hand_over(sink, self._table.take(blocks, received, polled=True), received)
 
     def _refuse(self, sink: Sink, refused: dict[int, int]) -> None:
-        """Marks bindings that cannot be served bad, and names them in one event."""
-        if not refused:
-            return
-        now = time.time_ns()
-        for place, code in refused.items():
-            if place not in self._faults or self._faults[place][0] != code:
-                self._faults[place] = (code, get_name_and_doc(code)[0])
-            self._table.refused[place] = True
-        for code in set(refused.values()):
-            places = [place for place, status in refused.items() if status == code]
-            for columns in self._table.mark(code, now, keep_value=False, places=places):
-                sink.samples(columns)
-        named = {self._table.bindings[place].address: self._faults[place][1] for place in list(refused)[:_NAMED]}
-        self._conditions.begin(
-            sink,
-            OpcuaEvent.BAD_BINDINGS,
-            Severity.ERROR,
-            f"{len(refused)} of {len(self._table)} points cannot be read: "
-            + "; ".join(f"{name}: {reason}" for name, reason in list(named.items())[:5]),
-            "browse the server for the points' present addresses; the others go on",
-            details={"points": named, "count": len(refused)},
-            again=True,
-        )
-        self._show(sink)
-
-    def _restored(self, sink: Sink, places: Sequence[int]) -> None:
-        for place in places:
-            self._faults.pop(place, None)
-            self._table.refused[place] = False
-        if places and not self._faults:
-            self._conditions.end(sink, OpcuaEvent.BAD_BINDINGS, "every point can be read again")
+        if refused:
+            self._intake.refuse(sink, refused)
+            self._show(sink)
 
     # -- states -----------------------------------------------------------------------------------------------------
 
@@ -381,9 +337,8 @@ class OpcuaConnector:
         self._counters["connections"] += 1
         self._counters["resumed"] += not anew
         self._away_since = 0.0
-        for place in set(self._faults) - self._hopeless if anew else ():
-            del self._faults[place]
-            self._table.refused[place] = False
+        if anew:
+            self._intake.begin_anew()
         status = self._status
         status.error_code = status.error = status.hint = ""
         status.retry_at = 0
@@ -391,7 +346,7 @@ class OpcuaConnector:
         how = security.describe(session.endpoint)
         for code in [code for code in self._conditions.open if code not in _NOT_THE_LINK]:
             self._conditions.end(sink, code, f"connected again ({how})")
-        if not (self._faults or OpcuaEvent.BAD_BINDINGS not in self._conditions):
+        if not (self._intake.faults or OpcuaEvent.BAD_BINDINGS not in self._conditions):
             self._conditions.end(sink, OpcuaEvent.BAD_BINDINGS, "every point can be read again")
         if session.warning:
             self._conditions.begin(
@@ -412,6 +367,7 @@ class OpcuaConnector:
         now = time.time_ns()
         if not self._away_since:
             self._away_since = anyio.current_time()
+            self._gaps.begin(self._table.last_time)
             for columns in self._table.mark(Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE, now, keep_value=True):
                 sink.samples(columns)
         status = self._status
@@ -453,9 +409,7 @@ class OpcuaConnector:
             if self._away_since and anyio.current_time() - self._away_since >= self._configuration.bad_after:
                 for columns in self._table.mark(Quality.BAD_NO_COMMUNICATION, time.time_ns(), keep_value=False):
                     sink.samples(columns)
-            if self._overflow_at and time.time_ns() - self._overflow_at > _QUIET:
-                self._overflow_at = 0
-                self._conditions.end(sink, OpcuaEvent.QUEUE_OVERFLOW, "the server's queue no longer overflows")
+            self._intake.calm(sink)
             if beat % 4 == 0:
                 self._show(sink)
 
@@ -467,7 +421,7 @@ class OpcuaConnector:
     def _show(self, sink: Sink) -> None:
         self._status.bad_points = self._table.bad_points
         if self._session is not None and self._status.state in (ConnectorState.CONNECTED, ConnectorState.DEGRADED):
-            self._state(ConnectorState.DEGRADED if self._faults else ConnectorState.CONNECTED)
+            self._state(ConnectorState.DEGRADED if self._intake.faults else ConnectorState.CONNECTED)
         sink.status(msgspec.structs.replace(self._status, counters=dict(self._counters)))
 
     # -- writing ----------------------------------------------------------------------------------------------------
@@ -478,15 +432,31 @@ class OpcuaConnector:
             raise NotWritableError(f"{binding.address} is not writable", place=self._environment.connector)
         session = self._session
         if session is None:
-            raise OfflineError("the server is not connected", place=self._url)
-        await writing.write(session, address.resolve(binding.address, self._namespaces), binding.address, value)
+            raise OfflineError("the server is not connected", place=self._servers.url)
+        node = address.resolve(binding.address, self._nodes.namespaces)
+        options = convert(dict(binding.options), BindingOptions, place=binding.address)
+        if not options.object:
+            await writing.write(session, node, binding.address, value, await self._limits(session, node, options))
+            return
+        owner = address.resolve(options.object, self._nodes.namespaces)
+        outputs = await calling.call(session, owner, node, binding.address, value)
+        if binding.storage is StorageClass.STRUCTURE and self._sink is not None:
+            text = calling.as_json(outputs)
+            self._sink.samples(Columns.of(binding.storage, [binding.series], [time.time_ns()], [text]))
+
+    async def _limits(self, session: Session, node: ua.NodeId, options: BindingOptions) -> tuple[float, float] | None:
+        if options.low is not None or options.high is not None:
+            return (-math.inf if options.low is None else options.low, math.inf if options.high is None else options.high)
+        limits = await calling.property_of(session, node, "EURange")
+        low, high = getattr(limits, "Low", None), getattr(limits, "High", None)
+        return (low, high) if isinstance(low, float) and isinstance(high, float) and low < high else None
 
 
 _NOT_THE_LINK: Final = frozenset(
     str(code)
     for code in (
         OpcuaEvent.BAD_BINDINGS, OpcuaEvent.CLOCK_APART, OpcuaEvent.QUEUE_OVERFLOW, OpcuaEvent.CERTIFICATE_EXPIRES,
-        OpcuaEvent.POLLING,
+        OpcuaEvent.POLLING, OpcuaEvent.SET_UNKNOWN, OpcuaEvent.SOURCE_AHEAD, OpcuaEvent.EVENTS_DROPPED,
     )
 )  # fmt: skip
 
@@ -500,12 +470,4 @@ def _leaf(group: BaseException) -> OpcuaError:
 
 
 def _unsupported(error: RefusedError) -> bool:
-    return any(name in error.message for name in ("BadServiceUnsupported", "BadNotImplemented", "BadNotSupported"))
-
-
-def _no_node(status: int) -> bool:
-    return status & 0xFFFF_0000 in (Quality.BAD_NODE_ID_UNKNOWN, Quality.BAD_NODE_ID_INVALID)
-
-
-def _kind_name(kind: int) -> str:
-    return f"{BuiltIn(kind & 0x3F).name.title()}{'[]' if kind & 0x80 else ''}"
+    return error.status in (StatusCodes.BadServiceUnsupported, StatusCodes.BadNotImplemented, StatusCodes.BadNotSupported)

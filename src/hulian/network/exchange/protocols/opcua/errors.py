@@ -22,7 +22,8 @@
         ├── WriteError                   HL-OPCUA-0041   the server refused a write
         ├── UnfitError                   HL-OPCUA-0042   the value does not fit the node's type
         ├── OfflineError                 HL-OPCUA-0043   not connected now
-        └── NotWritableError             HL-OPCUA-0044   the configuration does not allow writing there
+        ├── NotWritableError             HL-OPCUA-0044   the configuration does not allow writing there
+        └── CallError                    HL-OPCUA-0045   a method was refused
 
 Events of this room carry the code of the error that began them, or one of `OpcuaEvent`.
 """
@@ -33,6 +34,7 @@ from hulian.kernel.errors import HulianError
 
 __all__ = [
     "AddressError",
+    "CallError",
     "CertificateChangedError",
     "ExpiredError",
     "ForeignError",
@@ -105,10 +107,14 @@ class ForeignError(OpcuaError):
 
 
 class RefusedError(OpcuaError):
-    """The server refuses the connection; the message holds its status code."""
+    """The server refuses the connection or a service; ``status`` and the message hold its status code."""
 
     code = "HL-OPCUA-0013"
     default_hint = "look into the server's own log; it may have no free session"
+
+    def __init__(self, message: str, *, place: str = "", hint: str = "", status: int = 0) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.status = status
 
 
 class SessionLostError(OpcuaError):
@@ -116,6 +122,11 @@ class SessionLostError(OpcuaError):
 
     code = "HL-OPCUA-0014"
     default_hint = "the server was stopped, restarted, or dropped us; the connection is made again"
+
+    def __init__(self, message: str, *, place: str = "", hint: str = "", subscription: bool = False) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.subscription = subscription
+        """Whether a subscription is what the server has no more."""
 
 
 class LoginError(OpcuaError):
@@ -211,3 +222,14 @@ class NotWritableError(OpcuaError):
 
     code = "HL-OPCUA-0044"
     default_hint = "list the address under 'writable' in the connector's settings"
+
+
+class CallError(OpcuaError):
+    """The server or a method of it refused a call; ``status`` is what it said."""
+
+    code = "HL-OPCUA-0045"
+    default_hint = "check the state of the machine and the user's rights on the server"
+
+    def __init__(self, message: str, *, place: str = "", hint: str = "", status: int = 0) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.status = status

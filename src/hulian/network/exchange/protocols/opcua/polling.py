@@ -13,9 +13,10 @@ from asyncua.ua.object_ids import ObjectIds
 
 from hulian.network.exchange.protocols.opcua import address
 from hulian.network.exchange.protocols.opcua.errors import RefusedError, WireError
+from hulian.network.exchange.protocols.opcua.limits import Limits, batches
+from hulian.network.exchange.protocols.opcua.monitoring import Item
 from hulian.network.exchange.protocols.opcua.samples import Block
 from hulian.network.exchange.protocols.opcua.session import Session
-from hulian.network.exchange.protocols.opcua.subscription import Item, Limits, batches
 from hulian.network.exchange.protocols.opcua.wire import decode_read
 
 __all__ = ["Poller"]

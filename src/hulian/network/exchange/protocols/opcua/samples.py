@@ -79,6 +79,17 @@ class Block:
     def __len__(self) -> int:
         return len(self.handle)
 
+    def select(self, chosen: npt.NDArray[np.bool_]) -> Block:
+        """The samples that a mask chooses; the block itself where it chooses all."""
+        if chosen.all():
+            return self
+        value = self.value
+        if isinstance(value, np.ndarray):
+            value = value[chosen]
+        elif value is not None:
+            value = [value[place] for place in np.flatnonzero(chosen).tolist()]
+        return Block(self.kind, self.handle[chosen], self.time[chosen], self.server[chosen], self.status[chosen], value)
+
 
 def nanoseconds(ticks: int) -> int:
     """UTC ns of an OPC UA time, 0 where it is none or lies outside what 64 bits of ns can say."""

@@ -328,12 +328,13 @@ def _of_status(code: int, place: str) -> OpcuaError:
             hint="check the server's clock and ours, and whether our application certificate has expired",
         )
     if code in _GONE:
-        return SessionLostError(f"the server ended the session ({name})", place=place)
+        gone = code in (StatusCodes.BadSubscriptionIdInvalid, StatusCodes.BadNoSubscription)
+        return SessionLostError(f"the server ended the session ({name})", place=place, subscription=gone)
     if code in (StatusCodes.BadTimeout, StatusCodes.BadRequestTimeout):
         return SilentError(f"the server does not answer in time ({name})", place=place)
     if code == StatusCodes.BadSecurityPolicyRejected:
         return SecurityError(f"the server refuses the security policy ({name})", place=place)
-    return RefusedError(f"the server refuses: {said}", place=place)
+    return RefusedError(f"the server refuses: {said}", place=place, status=code)
 
 
 async def endpoints_of(url: str, configuration: OpcuaConfiguration) -> list[ua.EndpointDescription]:

@@ -80,7 +80,7 @@ class Simulator:
     """A server with one variable of each storage class, ``variables`` doubles beside them, and a machine to browse.
 
     ``user`` and ``password`` make it ask for a login; ``secure`` makes it offer encrypted endpoints only, with a
-    certificate of its own (``certificate_days`` may be negative: expired).
+    certificate of its own (``certificate_days`` may be negative: expired); ``history`` makes it keep the doubles' values.
     """
 
     logins = True
@@ -94,6 +94,7 @@ class Simulator:
         variables: int = 0,
         certificate_days: int = 365,
         period: float = 0.0,
+        history: bool = False,
     ) -> None:
         self.credentials = Credentials(user=user, password=password)
         self.secure = secure
@@ -122,6 +123,7 @@ class Simulator:
         self.bad_binding = Binding(series=0xBAD, address="ns=2;s=Missing", storage=StorageClass.DOUBLE)
         self._options = {
             "user": user, "password": password, "variables": variables, "period": period, "days": certificate_days,
+            "history": history,
         }  # fmt: skip
         self._port = 0
         self._control: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -186,9 +188,36 @@ class Simulator:
         """Adds a double."""
         await self._ask({"do": "add", "address": address, "value": value})
 
+    async def event(self, source: str, severity: int, message: str) -> None:
+        """An event of the machine."""
+        await self._ask({"do": "event", "source": source, "severity": severity, "message": message})
+
+    async def alarm(self, name: str, severity: int, message: str, *, active: bool, acked: bool = False) -> None:
+        """The state of an alarm of the machine, told to who listens, and again to who asks for a refresh."""
+        await self._ask(
+            {"do": "alarm", "name": name, "severity": severity, "message": message, "active": active, "acked": acked}
+        )
+
+    async def model_changed(self, address: str) -> None:
+        """Tells that a node was added."""
+        await self._ask({"do": "model", "address": address})
+
+    async def calls(self) -> list[list[Any]]:
+        """The arguments with which the machine's method was called."""
+        found: list[list[Any]] = (await self._ask({"do": "calls"}))["calls"]
+        return found
+
+    async def service_level(self, level: int) -> None:
+        """How well the server can serve, 0 to 255."""
+        await self._ask({"do": "level", "level": level})
+
     async def drop_sessions(self) -> None:
         """Closes every client's session on the server's side, as an operator or a full server does."""
         await self._ask({"do": "drop"})
+
+    async def forget(self) -> None:
+        """Forgets every session and subscription, as after a restart of the server's software."""
+        await self._ask({"do": "forget"})
 
     async def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         if self._control is None:

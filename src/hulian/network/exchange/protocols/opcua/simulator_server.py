@@ -28,6 +28,8 @@ from asyncua.server.internal_server import InternalServer
 from asyncua.server.server import Server
 from asyncua.server.standard_address_space import standard_address_space
 from asyncua.server.user_managers import UserManager
+from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -77,6 +79,7 @@ class _Users(UserManager):
 async def _serve(prepared: _Prepared, control: socket.socket) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=control)
     options = json.loads(await reader.readline())
+    prepared.bind_condition_methods = 500  # the severity of the events that enclose a refresh
     prepared.user_manager = _Users(options["user"], options["password"])
     server: Any = Server(iserver=prepared)
     await server.init()
@@ -89,7 +92,12 @@ async def _serve(prepared: _Prepared, control: socket.socket) -> None:
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     server.set_identity_tokens([ua.UserNameIdentityToken] if options["user"] else [ua.AnonymousIdentityToken])
     nodes = await _populate(server, options["variables"])
+    calls = await _add_method(server)
     async with server:
+        if options["history"]:
+            for address, node in nodes.items():
+                if address.rpartition("=")[2].startswith(("V", "Double")):
+                    await server.iserver.enable_history_data_change(node, timedelta(days=1), 100_000)
         sockets = server.bserver._server.sockets  # noqa: SLF001 - the only way to learn the port that the system chose
         _answer(writer, {"port": sockets[0].getsockname()[1], "process": os.getpid()})
         async with anyio.create_task_group() as group:
@@ -97,7 +105,7 @@ async def _serve(prepared: _Prepared, control: socket.socket) -> None:
                 group.start_soon(_tick, nodes, options["variables"], options["period"])
             while line := await reader.readline():
                 try:
-                    answer = await _carry_out(server, nodes, json.loads(line))
+                    answer = await _carry_out(server, nodes, calls, json.loads(line))
                 except Exception as error:  # noqa: BLE001 - whatever an order does wrong is told to who gave it
                     answer = {"error": f"{type(error).__name__}: {error}"}
                 _answer(writer, answer)
@@ -161,10 +169,51 @@ async def _populate(server: Any, variables: int) -> dict[str, Node]:
         address = f"ns={index};s={name}"
         nodes[address] = await machine.add_variable(address, f"{index}:{name}", value, kind)
         await nodes[address].set_writable()
+    limits = ua.Variant(ua.Range(Low=-1000.0, High=1000.0), ua.VariantType.ExtensionObject)
+    await nodes[f"ns={index};s=Double"].add_property(f"ns={index};s=Double.EURange", "0:EURange", limits)
     for number in range(variables):
         address = f"ns={index};s=V{number}"
         nodes[address] = await machine.add_variable(address, f"{index}:V{number}", 0.0, ua.VariantType.Double)
     return nodes
+
+
+async def _add_method(server: Any) -> list[Any]:
+    """A method of the machine that notes its arguments: (setpoint Double, count Int32) → their product."""
+    calls: list[Any] = []
+
+    def start(parent: Any, setpoint: Any, count: Any) -> Any:
+        if setpoint.Value < 0:
+            return ua.StatusCode(ua.UInt32(StatusCodes.BadOutOfRange))
+        calls.append([setpoint.Value, count.Value])
+        return [ua.Variant(setpoint.Value * count.Value, ua.VariantType.Double)]
+
+    def argument(name: str, kind: int) -> ua.Argument:
+        return ua.Argument(Name=name, DataType=ua.NodeId(ua.Int32(kind)), ValueRank=-1)
+
+    machine = server.get_node("ns=2;s=Machine")
+    await machine.add_method(
+        "ns=2;s=Start", "2:Start", start,
+        [argument("setpoint", ObjectIds.Double), argument("count", ObjectIds.Int32)], [argument("result", ObjectIds.Double)],
+    )  # fmt: skip
+    return calls
+
+
+_FIELD_TYPES: Final = {
+    "NodeId": ua.VariantType.NodeId, "ConditionName": ua.VariantType.String, "Retain": ua.VariantType.Boolean,
+    "Id": ua.VariantType.Boolean, "ActiveState": ua.VariantType.LocalizedText, "AckedState": ua.VariantType.LocalizedText,
+    "Changes": ua.VariantType.ExtensionObject,
+}  # fmt: skip
+
+
+async def _raise_event(server: Any, kind: int, source: str, severity: int, message: str, **fields: Any) -> None:
+    """An event of a standard type, as the server's own generator makes it."""
+    generator = await server.get_event_generator(ua.NodeId(ua.Int32(kind)), ua.NodeId(ua.Int32(ObjectIds.Server)))
+    event = generator.event
+    event.SourceName, event.Severity = source, severity
+    event.SourceNode = ua.NodeId.from_string("ns=2;s=Machine")
+    for name, value in fields.items():
+        event.add_property(name.replace("__", "/"), value, _FIELD_TYPES.get(name.partition("__")[2] or name))
+    await generator.trigger(message=message)
 
 
 async def _tick(nodes: dict[str, Node], variables: int, period: float) -> None:
@@ -176,7 +225,7 @@ async def _tick(nodes: dict[str, Node], variables: int, period: float) -> None:
         await anyio.sleep(period)
 
 
-async def _carry_out(server: Any, nodes: dict[str, Node], order: dict[str, Any]) -> dict[str, Any]:
+async def _carry_out(server: Any, nodes: dict[str, Node], calls: list[Any], order: dict[str, Any]) -> dict[str, Any]:
     address = order.get("address", "")
     match order["do"]:
         case "set":
@@ -196,6 +245,46 @@ async def _carry_out(server: Any, nodes: dict[str, Node], order: dict[str, Any])
         case "add":
             parent = server.get_node("ns=2;s=Machine")
             nodes[address] = await parent.add_variable(address, f"2:{address.rpartition('=')[2]}", float(order["value"]))
+            return {}
+        case _:
+            return await _carry_out_for_all(server, calls, order)
+
+
+async def _carry_out_for_all(server: Any, calls: list[Any], order: dict[str, Any]) -> dict[str, Any]:
+    """Orders that concern no single value."""
+    match order["do"]:
+        case "event":
+            await _raise_event(server, ObjectIds.BaseEventType, order["source"], order["severity"], order["message"])
+            return {}
+        case "alarm":
+            active = order["active"]
+            retain = active or not order["acked"]
+            await _raise_event(
+                server, ObjectIds.AlarmConditionType, "Machine", order["severity"], order["message"],
+                NodeId=ua.NodeId(order["name"], ua.Int16(2)), ConditionName=order["name"], Retain=retain,
+                ActiveState=ua.LocalizedText("Active" if active else "Inactive"), ActiveState__Id=active,
+                AckedState=ua.LocalizedText("Acked" if order["acked"] else "Unacked"), AckedState__Id=order["acked"],
+            )  # fmt: skip
+            return {}
+        case "model":
+            change = ua.ModelChangeStructureDataType(Affected=ua.NodeId.from_string(order["address"]), Verb=1)
+            await _raise_event(
+                server, ObjectIds.GeneralModelChangeEventType, "Server", 100, "the model has changed", Changes=[change]
+            )
+            return {}
+        case "calls":
+            return {"calls": calls}
+        case "level":
+            await server.get_node(ua.NodeId(ua.Int32(ObjectIds.Server_ServiceLevel))).write_value(
+                ua.Variant(order["level"], ua.VariantType.Byte)
+            )
+            return {}
+        case "forget":
+            service = server.iserver.subscription_service
+            await service.delete_subscriptions(list(service.subscriptions))
+            for protocol in list(server.bserver.clients):
+                await protocol.processor.close()
+                protocol.transport.close()
             return {}
         case "drop":
             for protocol in list(server.bserver.clients):

@@ -3,67 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from asyncua import ua
-from asyncua.ua.attribute_ids import AttributeIds
-from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
-from hulian.network.exchange.protocols.opcua import address
-from hulian.network.exchange.protocols.opcua.config import BindingOptions, OpcuaConfiguration
+from hulian.network.exchange.protocols.opcua.config import Group, OpcuaConfiguration
 from hulian.network.exchange.protocols.opcua.errors import RefusedError, SessionLostError, SilentError
+from hulian.network.exchange.protocols.opcua.limits import Limits, batches
+from hulian.network.exchange.protocols.opcua.monitoring import Item, create_request, item_parameters, lacks_filter
 from hulian.network.exchange.protocols.opcua.session import Session
 from hulian.network.exchange.protocols.opcua.wire import PublishResponse, decode_publish, decode_republish
 
-__all__ = ["Item", "Limits", "Subscriptions", "read_limits"]
+__all__ = ["Item", "Subscriptions"]
 
-_PER_CALL: Final = 1000
-"""How many nodes go into one call where the server names no limit of its own."""
+_DEFAULT: Final = Group()
+_EVENTS: Final = "\0events"
+"""The group of the subscription for events: no group of points can be called so."""
 
-
-@dataclass(frozen=True)
-class Item:
-    """One value to be monitored: its place in the table is its client handle."""
-
-    place: int
-    node: ua.NodeId
-    options: BindingOptions
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the server bears in one call (OPC 10000-5, section 6.3.11); 0 in the server's answer means no limit."""
-
-    items_per_call: int = _PER_CALL
-    reads_per_call: int = _PER_CALL
-    items_per_subscription: int = 0
-
-
-async def read_limits(session: Session) -> Limits:
-    """The server's limits; a server that names none gets careful calls."""
-    nodes = [
-        address.standard(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall),
-        address.standard(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead),
-        address.standard(ObjectIds.Server_ServerCapabilities_MaxMonitoredItemsPerSubscription),
-    ]
-    found = []
-    for answer in await session.read(nodes):
-        value = answer.Value.Value if answer.Value is not None else None
-        found.append(value if isinstance(value, int) and value > 0 else 0)
-    items, reads, per_subscription = found
-    return Limits(min(items or _PER_CALL, _PER_CALL), min(reads or _PER_CALL, _PER_CALL), per_subscription)
-
-
-def batches(items: Iterable[Any], size: int) -> Iterable[list[Any]]:
-    """``items`` in lists of at most ``size``."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
+_FAR: Final = 1 << 31
+"""Sequence numbers further ahead than this are behind (they begin again at 1 after 2³² - 1)."""
 
 
 @dataclass
@@ -71,6 +33,7 @@ class _One:
     """A subscription on the server: what it was given, and the sequence number of the last message taken."""
 
     identity: int
+    group: str
     interval: float
     alive_after: float
     last_sequence: int = 0
@@ -98,10 +61,14 @@ class Subscriptions:
         self._limits = limits
         self._deliver = deliver
         self._lost = lost
+        self._groups = dict(configuration.groups)
         self._all: dict[int, _One] = {}
         self._acknowledgements: list[ua.SubscriptionAcknowledgement] = []
         self.published = 0
         self.republished = 0
+        self.transferred = 0
+        self.listening: int | None = None
+        """The subscription that reports events."""
         self._waiting = 0
 
     @property
@@ -110,7 +77,8 @@ class Subscriptions:
 
     @property
     def identities(self) -> set[int]:
-        return set(self._all)
+        """Those that report values."""
+        return set(self._all) - {self.listening}
 
     @property
     def limits(self) -> Limits:
@@ -127,21 +95,126 @@ class Subscriptions:
             while await self._again(one, one.last_sequence % 0xFFFF_FFFF + 1):
                 pass
 
+    async def transfer(self, session: Session) -> bool:
+        """Takes the subscriptions over into a new ``session`` (OPC 10000-4, section 5.14.7), with what the server kept.
+
+        False where the server gives back less than all of them; then it has been asked to delete what is left.
+        """
+        parameters = ua.TransferSubscriptionsParameters(SubscriptionIds=list(self._all), SendInitialValues=True)
+        try:
+            with session.explained():
+                results = await session.services.transfer_subscriptions(parameters)
+        except RefusedError:
+            return False
+        ours = list(self._all.values())
+        if len(results) != len(ours) or any(result.StatusCode.value & 0x8000_0000 for result in results):
+            moved = [one.identity for one, result in zip(ours, results, strict=False) if result.StatusCode.is_good()]
+            if moved:
+                with session.explained():
+                    await session.services.delete_subscriptions(moved)
+            return False
+        self._session = session
+        self._acknowledgements = []
+        for one, result in zip(ours, results, strict=True):
+            kept = sorted((_distance(one, number), number) for number in result.AvailableSequenceNumbers)
+            for distance, sequence in kept:
+                if 0 < distance < _FAR:
+                    await self._again(one, int(sequence))
+        self.transferred += len(ours)
+        return True
+
     async def create(self, items: Sequence[Item]) -> dict[int, int]:
-        """Subscribes to ``items``; returns the status of those that the server refuses, by place."""
-        size = self._configuration.items_per_subscription
-        if self._limits.items_per_subscription:
-            size = min(size, self._limits.items_per_subscription)
+        """Subscribes to ``items``, each group apart; returns the status of those that the server refuses, by place."""
+        by_group: dict[str, list[Item]] = {}
+        for item in items:
+            by_group.setdefault(item.options.group, []).append(item)
         refused: dict[int, int] = {}
-        for group in batches(items, size):
-            refused |= await self._fill(await self._create_one(), group)
+        for group in by_group:
+            refused |= await self.add(by_group[group])
         return refused
 
     async def add(self, items: Sequence[Item]) -> dict[int, int]:
-        """Subscribes to further ``items`` in the first subscription that has room."""
-        size = self._limits.items_per_subscription or self._configuration.items_per_subscription
-        one = next((one for one in self._all.values() if len(one.items) + len(items) <= size), None)
-        return await self._fill(one or await self._create_one(), items)
+        """Subscribes to further ``items`` in subscriptions of their groups that have room, else in new ones.
+
+        A server that has no more room for subscriptions or items refuses the rest; what it has goes on.
+        """
+        refused: dict[int, int] = {}
+        rest = list(items)
+        while rest:
+            group = rest[0].options.group
+            mine = [item for item in rest if item.options.group == group]
+            one = next((one for one in self._all.values() if one.group == group and len(one.items) < self._size), None)
+            if one is None:
+                try:
+                    one = await self._create_one(group)
+                except RefusedError as error:
+                    if not self._all:
+                        raise
+                    return refused | {item.place: error.status or StatusCodes.BadTooManySubscriptions for item in rest}
+            now = mine[: self._size - len(one.items)]
+            refused |= await self._fill(one, now)
+            taken = {item.place for item in now}
+            rest = [item for item in rest if item.place not in taken]
+        return refused
+
+    async def listen(self, requests: Sequence[ua.MonitoredItemCreateRequest]) -> list[int]:
+        """Monitors events in a subscription of their own; returns the status of each item."""
+        one = await self._create_one(_EVENTS)
+        self.listening = one.identity
+        parameters = ua.CreateMonitoredItemsParameters(
+            SubscriptionId=one.identity, TimestampsToReturn=ua.TimestampsToReturn.Neither, ItemsToCreate=list(requests)
+        )
+        with self._session.explained():
+            results = await self._session.services.create_monitored_items(parameters)
+        return [int(result.StatusCode.value) for result in results]
+
+    @property
+    def _size(self) -> int:
+        size = self._configuration.items_per_subscription
+        return min(size, self._limits.items_per_subscription) if self._limits.items_per_subscription else size
+
+    async def change(self, name: str, group: Group, items: Sequence[Item]) -> dict[int, int]:
+        """Gives the group ``name`` other settings while it goes on: no subscription or sample of another is touched.
+
+        ``items`` are the group's; returns the status of those for which the server refuses the change.
+        """
+        self._groups[name] = group
+        by_place = {item.place: item for item in items}
+        refused: dict[int, int] = {}
+        for one in [one for one in self._all.values() if one.group == name]:
+            asked = self._intervals(name)
+            parameters = ua.ModifySubscriptionParameters(
+                SubscriptionId=one.identity,
+                RequestedPublishingInterval=asked[0],
+                RequestedLifetimeCount=asked[1],
+                RequestedMaxKeepAliveCount=asked[2],
+                MaxNotificationsPerPublish=0,
+                Priority=group.priority,
+            )
+            with self._session.explained():
+                revised = await self._session.services.update_subscription(parameters)
+            one.interval = revised.RevisedPublishingInterval / 1000
+            one.alive_after = self._patience(one.interval, revised.RevisedMaxKeepAliveCount)
+            for places in batches([place for place in one.items if place in by_place], self._limits.items_per_call):
+                modify = ua.ModifyMonitoredItemsParameters(
+                    SubscriptionId=one.identity,
+                    TimestampsToReturn=ua.TimestampsToReturn.Both,
+                    ItemsToModify=[
+                        ua.MonitoredItemModifyRequest(
+                            MonitoredItemId=one.items[place],
+                            RequestedParameters=self._parameters(by_place[place], one.interval),
+                        )
+                        for place in places
+                    ],
+                )
+                with self._session.explained():
+                    results = await self._session.services.modify_monitored_items(modify)
+                refused |= {
+                    place: code
+                    for place, result in zip(places, results, strict=False)
+                    if (code := int(result.StatusCode.value)) & 0x8000_0000
+                }
+        return refused
 
     async def remove(self, places: Sequence[int]) -> None:
         """Ends the monitoring of what the server knows of ``places``."""
@@ -154,30 +227,39 @@ class Subscriptions:
                 with self._session.explained():
                     await self._session.services.delete_monitored_items(parameters)
 
-    async def _create_one(self) -> _One:
+    def _intervals(self, name: str) -> tuple[float, int, int]:
+        """(publishing interval in ms, lifetime, keep-alive) to ask for; the latter two count intervals."""
         asked = self._configuration
-        interval = asked.publishing_interval * 1000
+        interval = (self._groups.get(name, _DEFAULT).publishing_interval or asked.publishing_interval) * 1000
         keep_alive = max(1, math.ceil(asked.keep_alive * 1000 / interval))
+        return interval, keep_alive * 12, keep_alive
+
+    def _patience(self, interval: float, keep_alive: int) -> float:
+        """Seconds of silence after which a subscription is lost."""
+        return max(3 * interval * max(keep_alive, 1), 3 * self._configuration.keep_alive)
+
+    async def _create_one(self, group: str) -> _One:
+        interval, lifetime, keep_alive = self._intervals(group)
         request = ua.CreateSubscriptionRequest()
         request.Parameters = ua.CreateSubscriptionParameters(
             RequestedPublishingInterval=interval,
-            RequestedLifetimeCount=max(keep_alive * 12, 3 * keep_alive),
+            RequestedLifetimeCount=lifetime,
             RequestedMaxKeepAliveCount=keep_alive,
             MaxNotificationsPerPublish=0,
             PublishingEnabled=True,
-            Priority=0,
+            Priority=self._groups.get(group, _DEFAULT).priority,
         )
         with self._session.explained():
             result = await self._session.services.create_subscription(request.Parameters, _ignore)
         revised = result.RevisedPublishingInterval / 1000
-        one = _One(
-            result.SubscriptionId,
-            revised,
-            max(3 * revised * max(result.RevisedMaxKeepAliveCount, 1), 3 * asked.keep_alive),
-            heard=anyio.current_time(),
-        )
+        patience = self._patience(revised, result.RevisedMaxKeepAliveCount)
+        one = _One(result.SubscriptionId, group, revised, patience, heard=anyio.current_time())
         self._all[one.identity] = one
         return one
+
+    def _parameters(self, item: Item, interval: float) -> ua.MonitoringParameters:
+        group = self._groups.get(item.options.group, _DEFAULT)
+        return item_parameters(item, group, self._configuration, interval, self._limits.queue_size)
 
     async def _fill(self, one: _One, items: Sequence[Item]) -> dict[int, int]:
         refused: dict[int, int] = {}
@@ -185,7 +267,7 @@ class Subscriptions:
             parameters = ua.CreateMonitoredItemsParameters(
                 SubscriptionId=one.identity,
                 TimestampsToReturn=ua.TimestampsToReturn.Both,
-                ItemsToCreate=[self._request(item, one.interval) for item in group],
+                ItemsToCreate=[create_request(item, self._parameters(item, one.interval)) for item in group],
             )
             with self._session.explained():
                 results = await self._session.services.create_monitored_items(parameters)
@@ -194,38 +276,13 @@ class Subscriptions:
                 code = int(result.StatusCode.value)
                 if not code & 0x8000_0000:
                     one.items[item.place] = result.MonitoredItemId
-                elif code in _NO_DEADBAND and self._deadband(item.options):
-                    again.append(Item(item.place, item.node, _without_deadband(item.options)))
+                elif lacks_filter(code) and not item.plain:
+                    again.append(item._replace(plain=True))
                 else:
                     refused[item.place] = code
             if again:
                 refused |= await self._fill(one, again)
         return refused
-
-    def _deadband(self, options: BindingOptions) -> tuple[int, float] | None:
-        """(type, value) of the filter; the server knows only one at a time."""
-        if options.deadband_percent:
-            return 2, options.deadband_percent
-        absolute = self._configuration.deadband if options.deadband is None else options.deadband
-        return (1, absolute) if absolute else None
-
-    def _request(self, item: Item, interval: float) -> ua.MonitoredItemCreateRequest:
-        options = item.options
-        sampling = self._configuration.sampling_interval if options.sampling_interval is None else options.sampling_interval
-        queue = options.queue_size or self._configuration.queue_size
-        if not queue:
-            queue = max(10, math.ceil(max(5.0, 2 * interval) / max(sampling, 0.02)))
-        parameters = ua.MonitoringParameters(
-            ClientHandle=item.place, SamplingInterval=sampling * 1000, QueueSize=queue, DiscardOldest=True
-        )
-        if deadband := self._deadband(options):
-            parameters.Filter = ua.DataChangeFilter(
-                Trigger=ua.DataChangeTrigger.StatusValue, DeadbandType=deadband[0], DeadbandValue=deadband[1]
-            )
-        target = ua.ReadValueId(NodeId=item.node, AttributeId=AttributeIds.Value, IndexRange=options.index_range)
-        return ua.MonitoredItemCreateRequest(
-            ItemToMonitor=target, MonitoringMode=ua.MonitoringMode.Reporting, RequestedParameters=parameters
-        )
 
     async def publish_for_ever(self) -> None:
         """Keeps publish requests waiting at the server and delivers what comes; ends only by an error.
@@ -249,7 +306,7 @@ class Subscriptions:
             try:
                 body = await self._session.raw(request, 0)
             except RefusedError as error:
-                if "BadTooManyPublishRequests" in error.message and self._waiting > 1:
+                if error.status == StatusCodes.BadTooManyPublishRequests and self._waiting > 1:
                     self._acknowledgements += acknowledgements
                     self._waiting -= 1
                     return
@@ -271,6 +328,7 @@ class Subscriptions:
                 raise SessionLostError(
                     f"the server ended a subscription (status 0x{response.notification.status_change:08X})",
                     place=self._session.place,
+                    subscription=True,
                 )
         following = one.last_sequence % 0xFFFF_FFFF + 1
         missing = (response.sequence - following) % 0xFFFF_FFFF if one.last_sequence else 0
@@ -304,7 +362,7 @@ class Subscriptions:
         try:
             response = decode_republish(await self._session.raw(request))
         except RefusedError as error:
-            if "BadMessageNotAvailable" in error.message:
+            if error.status == StatusCodes.BadMessageNotAvailable:
                 return False
             raise
         if response.result & 0x8000_0000 and response.result != StatusCodes.BadMessageNotAvailable:
@@ -334,21 +392,6 @@ def _ignore(_: object) -> None:
     """asyncua wants a callback for each subscription; its publish loop is not used."""
 
 
-_NO_DEADBAND: Final = frozenset(
-    {
-        StatusCodes.BadMonitoredItemFilterUnsupported,
-        StatusCodes.BadFilterNotAllowed,
-        StatusCodes.BadMonitoredItemFilterInvalid,
-        StatusCodes.BadDeadbandFilterInvalid,
-    }
-)
-
-
-def _without_deadband(options: BindingOptions) -> BindingOptions:
-    return BindingOptions(
-        sampling_interval=options.sampling_interval,
-        queue_size=options.queue_size,
-        deadband=0.0,
-        deadband_percent=0.0,
-        index_range=options.index_range,
-    )
+def _distance(one: _One, sequence: int) -> int:
+    """How many messages ``sequence`` is after the last one that was taken."""
+    return int(sequence - one.last_sequence) % 0xFFFF_FFFF

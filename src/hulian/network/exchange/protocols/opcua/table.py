@@ -78,7 +78,7 @@ class Taken(NamedTuple):
 
     ``mismatched`` sent a type that does not fit for the first time; ``overflowed`` say that the server's queue lost
     samples; ``foreign`` counts samples whose handle is not ours; ``ahead`` those whose source says a later time than the
-    server that took it from there.
+    server that took it from there; ``since`` has the time (ns) of the last sample before each overflow.
     """
 
     columns: list[Columns]
@@ -87,6 +87,7 @@ class Taken(NamedTuple):
     foreign: int
     samples: int
     ahead: int = 0
+    since: tuple[int, ...] = ()
 
 
 class _Part(NamedTuple):
@@ -145,6 +146,7 @@ class Table:
         """
         mismatched: list[tuple[int, int]] = []
         overflowed: list[int] = []
+        since: list[int] = []
         parts: dict[int, list[_Part]] = {}
         foreign = ahead = 0
         for block in blocks:
@@ -160,25 +162,40 @@ class Table:
                     & (block.time == self.last_time[block.handle])
                     & (block.status == self.status[block.handle])
                 )
-                block = _select(block, ~same) if same.any() else block
+                block = block.select(~same)
             if not len(block):
                 continue
             over = (block.status & _OVERFLOW) == _OVERFLOW
             if over.any():
-                overflowed += np.unique(block.handle[over]).tolist()
+                fresh = np.unique(block.handle[over])
+                overflowed += fresh.tolist()
+                since += self.last_time[fresh].tolist()
             codes = self.storage[block.handle]
             first = int(codes[0])
             for code in [first] if (codes == first).all() else np.unique(codes).tolist():
-                one = block if (same := codes == code).all() else _select(block, same)
+                one = block.select(codes == code)
                 parts.setdefault(code, []).append(self._fitted(one, _STORAGES[code], received, mismatched))
         columns = [made for code, some in parts.items() if (made := self._columns(_STORAGES[code], some, received)) is not None]
-        return Taken(columns, mismatched, overflowed, foreign, sum(map(len, columns)), ahead)
+        return Taken(columns, mismatched, overflowed, foreign, sum(map(len, columns)), ahead, tuple(since))
+
+    def past(self, blocks: Sequence[Block]) -> list[Columns]:
+        """Samples of the past as columns: what a point says *now* is not touched. One without a time is left out."""
+        columns: list[Columns] = []
+        for block in blocks:
+            block, _ = self._ours(block)
+            block = block.select(block.time != 0)
+            codes = self.storage[block.handle]
+            for code in np.unique(codes).tolist():
+                part = self._fitted(block.select(codes == code), _STORAGES[code], 0, [])
+                values = _arrow(_STORAGES[code], part.values, part.missing)
+                columns.append(Columns(_STORAGES[code], self.series[part.handle], part.time, values, part.status))
+        return columns
 
     def _ours(self, block: Block) -> tuple[Block, int]:
         if int(block.handle.max(initial=0)) < len(self.bindings):
             return block, 0
         known = block.handle < len(self.bindings)
-        return _select(block, known), int(len(known) - np.count_nonzero(known))
+        return block.select(known), int(len(known) - np.count_nonzero(known))
 
     def _fitted(self, block: Block, storage: StorageClass, received: int, mismatched: list[tuple[int, int]]) -> _Part:
         handle = block.handle.astype(np.intp)
@@ -308,15 +325,6 @@ def _joined(parts: list[_Part]) -> _Part:
         values = [listed[place] for place in order.tolist()]
     handle = np.concatenate([part.handle for part in parts])[order]
     return _Part(handle, time[order], np.concatenate([part.status for part in parts])[order], values, missing)
-
-
-def _select(block: Block, chosen: npt.NDArray[np.bool_]) -> Block:
-    value = block.value
-    if isinstance(value, np.ndarray):
-        value = value[chosen]
-    elif value is not None:
-        value = [value[place] for place in np.flatnonzero(chosen).tolist()]
-    return Block(block.kind, block.handle[chosen], block.time[chosen], block.server[chosen], block.status[chosen], value)
 
 
 def fit(block: Block, storage: StorageClass) -> tuple[Any, Any, Any]:

@@ -6,25 +6,34 @@ against the bytes that are there before anything is allocated.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hulian.network.exchange.protocols.opcua.samples import Block, decode_samples, nanoseconds
 from hulian.network.exchange.protocols.opcua.values import Reader
 
-__all__ = ["Notification", "PublishResponse", "decode_publish", "decode_read", "decode_republish"]
+__all__ = [
+    "HistoryResult", "Notification", "PublishResponse", "decode_history", "decode_publish", "decode_read", "decode_republish",
+]  # fmt: skip
 
 PUBLISH_RESPONSE: Final = "i=829"
 READ_RESPONSE: Final = "i=634"
 SERVICE_FAULT: Final = "i=397"
 DATA_CHANGE: Final = "i=811"
 STATUS_CHANGE: Final = "i=820"
+EVENTS: Final = "i=916"
+HISTORY_READ_RESPONSE: Final = "i=667"
+HISTORY_DATA: Final = "i=658"
 
 
 class Notification(NamedTuple):
-    """What a Read or Publish response brought: samples by type and, from a subscription, its own change of state."""
+    """What a Publish response brought: samples by type, the subscription's own change of state, and events.
+
+    An event is (client handle, fields), a field (built-in type, value) as `hulian…opcua.values.Reader.variant` gives it.
+    """
 
     blocks: list[Block]
     status_change: int | None = None
+    events: list[tuple[int, list[tuple[int, Any]]]] = []  # noqa: RUF012 - a NamedTuple's default, never written to
 
 
 class PublishResponse(NamedTuple):
@@ -52,13 +61,11 @@ def decode_publish(body: bytes) -> PublishResponse:
     more = reader.byte() != 0
     sequence = reader.uint32()
     reader.skip(8)
-    blocks, status_change, empty = _notifications(reader)
+    found, empty = _notifications(reader)
     acknowledged = tuple(reader.uint32() for _ in range(reader.count(4)))
     for _ in range(reader.count(1)):
         reader.diagnostic()
-    return PublishResponse(
-        server_time, result, subscription, available, more, sequence, empty, Notification(blocks, status_change), acknowledged
-    )
+    return PublishResponse(server_time, result, subscription, available, more, sequence, empty, found, acknowledged)
 
 
 def decode_republish(body: bytes) -> PublishResponse:
@@ -69,8 +76,8 @@ def decode_republish(body: bytes) -> PublishResponse:
         return PublishResponse(server_time, result, 0, (), False, 0, True, Notification([]), ())
     sequence = reader.uint32()
     reader.skip(8)
-    blocks, status_change, empty = _notifications(reader)
-    return PublishResponse(server_time, result, 0, (), False, sequence, empty, Notification(blocks, status_change), ())
+    found, empty = _notifications(reader)
+    return PublishResponse(server_time, result, 0, (), False, sequence, empty, found, ())
 
 
 def decode_read(body: bytes, most: int = 0xFFFF_FFFF) -> tuple[int, int, list[Block], int]:
@@ -91,6 +98,39 @@ def decode_read(body: bytes, most: int = 0xFFFF_FFFF) -> tuple[int, int, list[Bl
     return server_time, result, blocks, count
 
 
+class HistoryResult(NamedTuple):
+    """What a HistoryRead answered for one node: its status, where to go on (None: there is no more), its samples."""
+
+    status: int
+    continuation: bytes | None
+    blocks: list[Block]
+
+
+def decode_history(body: bytes, expected: int) -> list[HistoryResult]:
+    """A HistoryReadResponse with raw data, one result a node of the request. Raises `WireError`.
+
+    The samples' handles count from 0 within each result. A ServiceFault never comes here: the session raises it.
+    """
+    reader = Reader(body)
+    _, result, _ = _response_header(reader, HISTORY_READ_RESPONSE)
+    count = 0 if result & 0x8000_0000 else reader.count(9)
+    if count != expected:
+        raise reader.fail(f"{count} answers came to {expected} questions (status 0x{result:08X})")
+    results: list[HistoryResult] = []
+    for _ in range(count):
+        status, continuation = reader.uint32(), reader.bytes_()
+        type_id, encoding = reader.node_id(), reader.byte()
+        blocks: list[Block] = []
+        if encoding:
+            length = max(reader.int32(), 0)
+            start = reader.skip(length)
+            if type_id == HISTORY_DATA and encoding == 1:
+                inner = Reader(reader.data, start, reader.position)
+                blocks = decode_samples(inner, inner.count(1), handles=False)
+        results.append(HistoryResult(status, continuation or None, blocks))
+    return results
+
+
 def _response_header(reader: Reader, expected: str) -> tuple[int, int, bool]:
     """(server time, service result, whether it is a ServiceFault)."""
     type_id = reader.node_id()
@@ -106,9 +146,10 @@ def _response_header(reader: Reader, expected: str) -> tuple[int, int, bool]:
     return server_time, result, type_id == SERVICE_FAULT
 
 
-def _notifications(reader: Reader) -> tuple[list[Block], int | None, bool]:
-    """NotificationData[]: (samples, new status of the subscription, whether there was nothing)."""
+def _notifications(reader: Reader) -> tuple[Notification, bool]:
+    """NotificationData[], and whether there was nothing."""
     blocks: list[Block] = []
+    events: list[tuple[int, list[tuple[int, Any]]]] = []
     status_change: int | None = None
     number = reader.count(3)
     for _ in range(number):
@@ -123,7 +164,11 @@ def _notifications(reader: Reader) -> tuple[list[Block], int | None, bool]:
             blocks += decode_samples(inner, inner.count(5), handles=True)
             for _ in range(inner.count(1)):
                 inner.diagnostic()
+        elif type_id == EVENTS and encoding == 1:
+            for _ in range(inner.count(8)):
+                handle = inner.uint32()
+                events.append((handle, [inner.variant() for _ in range(inner.count(1))]))
         elif type_id == STATUS_CHANGE and encoding == 1:
             status_change = inner.uint32()
             inner.diagnostic()
-    return blocks, status_change, number == 0
+    return Notification(blocks, status_change, events), number == 0

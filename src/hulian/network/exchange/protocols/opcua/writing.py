@@ -30,12 +30,16 @@ _RANGES: Final = {
 }
 
 
-async def write(session: Session, node: ua.NodeId, place: str, value: Any) -> None:
-    """Writes and returns when the server has confirmed.
+async def write(session: Session, node: ua.NodeId, place: str, value: Any, limits: tuple[float, float] | None = None) -> None:
+    """Writes and returns when the server has confirmed; a number must lie within ``limits``.
 
     Raises `NodeError` where the node is not there, `UnfitError` where the value does not fit its type, `WriteError` where
     the server refuses.
     """
+    for number in value if isinstance(value, list) else [value]:
+        if limits and isinstance(number, int | float) and not limits[0] <= number <= limits[1]:
+            hint = f"give a value from {limits[0]:g} to {limits[1]:g}"
+            raise UnfitError(f"{number!r} is outside the limits of the point", place=place, hint=hint)
     (now,) = await session.read([node])
     status = int(now.StatusCode.value) if now.StatusCode is not None else 0
     if now.Value is None or now.Value.VariantType == ua.VariantType.Null:
@@ -51,6 +55,10 @@ async def write(session: Session, node: ua.NodeId, place: str, value: Any) -> No
         name, text = get_name_and_doc(code)
         if code == StatusCodes.BadTypeMismatch:
             raise UnfitError(f"the server says that the value's type is wrong ({name})", place=place)
+        if code == StatusCodes.BadOutOfRange:
+            raise UnfitError(f"the server says that the value is out of range ({name})", place=place)
+        if code in (StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid):
+            raise NodeError(f"the server has no such node ({name})", place=place)
         raise WriteError(f"the server refuses the write: {name}: {text}", place=place)
 
 
