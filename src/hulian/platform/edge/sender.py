@@ -97,6 +97,8 @@ class Sender:
             self._under_way -= 1
             if error is None:
                 self._acknowledge(first, last)
+                if self._failing_since and self._journal.pending == 0:
+                    self._written.set()  # the source may be silent for long: that it is over is said now
             else:
                 self._failure = error
                 self._written.set()
