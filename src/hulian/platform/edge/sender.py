@@ -39,6 +39,8 @@ class Sender:
         self._failure: Exception | None = None
         self._told = False
         self._failing_since = 0.0
+        self._taken = False
+        """Whether, after a failure, the spine has taken nearly everything: what was only sent is no recovery."""
         self._empty = anyio.Event()
 
     def wake(self) -> None:
@@ -68,9 +70,9 @@ class Sender:
                 continue
             self._written = anyio.Event()
             records, cursor = self._journal.read(cursor)
+            if self._taken or (not records and self._journal.pending == 0):
+                delay = self._recovered()
             if not records:
-                if self._journal.pending == 0:
-                    delay = self._recovered()
                 await self._written.wait()
                 continue
             for record in records:
@@ -78,8 +80,6 @@ class Sender:
                     break
                 self._send(record)
             await anyio.lowlevel.checkpoint()
-            if self._failing_since and self._journal.pending < self._window:
-                delay = self._recovered()
 
     async def _room(self) -> bool:
         """Waits for a place in the window; False where a refusal has ended it."""
@@ -97,7 +97,8 @@ class Sender:
             self._under_way -= 1
             if error is None:
                 self._acknowledge(first, last)
-                if self._failing_since and self._journal.pending == 0:
+                if self._failing_since and self._journal.pending < self._window:
+                    self._taken = True
                     self._written.set()  # the source may be silent for long: that it is over is said now
             else:
                 self._failure = error
@@ -142,7 +143,7 @@ class Sender:
                 await self._settled.wait()
 
     def _note_failure(self) -> None:
-        now = time.monotonic()
+        now, self._taken = time.monotonic(), False
         self._failing_since = self._failing_since or now
         self.refusal = str(self._failure) if self._failure else "no link to the spine"
         if not self._told and now - self._failing_since > 2.0:
@@ -150,7 +151,7 @@ class Sender:
             self._emit(self._event(active=True, message=f"the spine does not take samples: {self.refusal}"))
 
     def _recovered(self) -> float:
-        self._failing_since = 0.0
+        self._failing_since, self._taken = 0.0, False
         self.refusal = ""
         if self._told:
             self._told = False
