@@ -120,7 +120,7 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
         SpineUplink(spine, publisher, organisation),
         trust.peers,
         power=configuration.node.durability.value == "power",
-        inputs=ListenerInputs(spine),
+        inputs=ListenerInputs(spine, Path(configuration.node.data) / "edge-mqtt"),
     )
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Final
 
 from hulian.kernel.event import Event, Severity
-from hulian.network.exchange.protocols.mqtt.errors import DeathError, MqttError, SourceError
+from hulian.network.exchange.protocols.mqtt.errors import BrokerError, DeathError, MqttError, SourceError, WireError
 
 __all__ = ["Reports"]
 
 _AGAIN: Final = 60.0
 _MOST: Final = 2_000
-_SERIOUS: Final = (DeathError, SourceError)
+_SERIOUS: Final = (BrokerError, DeathError, SourceError, WireError)
 
 
 class Reports:
