@@ -165,7 +165,7 @@ async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Componen
         SpineUplink(spine, publisher, organisation),
         trust.peers,
         power=configuration.node.durability.value == "power",
-        inputs=ListenerInputs(spine, configuration.edge.directories),
+        inputs=ListenerInputs(spine, Path(configuration.node.data) / "edge-mqtt", configuration.edge.directories),
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from hulian.assembly.accounts import spine_users
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.edge_node import node_of, prepare_node
-from hulian.assembly.inputs import topics_of
+from hulian.assembly.inputs import reads_listener, topics_of
 from hulian.assembly.local import TOKEN_FILE
 from hulian.assembly.tls import listener_certificates, spine_trust
 from hulian.data.catalogue import Catalogue
@@ -68,7 +68,7 @@ def _mqtt_inputs(configuration: Configuration, registry: Registry) -> dict[str, 
     """What each MQTT connector reads, so that its consumer is there before the first device."""
     found: dict[str, list[str]] = {}
     for record in Catalogue(registry, configuration.node.organisation).connectors():
-        if record.protocol == "mqtt":
+        if record.protocol == "mqtt" and reads_listener(record.url):
             found[record.name] = stored_subjects(topics_of(record.settings))
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, Final, Literal
 
 from hulian.kernel.quality import Quality
@@ -22,8 +22,8 @@ _NUMBER = re.compile(r"\s*-?\d+(?:\.\d+)?\s*\Z")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def parse_time(value: Any, form: str = "auto") -> int | None:
-    """UTC ns, or None where ``value`` is no time of this form between 1970 and 2262. A time without a zone is UTC.
+def parse_time(value: Any, form: str = "auto", zone: tzinfo = UTC) -> int | None:
+    """UTC ns, or None where ``value`` is no time of this form between 1970 and 2262. A time without a zone is one of ``zone``.
 
     ``auto`` takes numbers by their size: seconds below 1e11, milliseconds below 1e14, microseconds below 1e17.
 
@@ -33,7 +33,7 @@ def parse_time(value: Any, form: str = "auto") -> int | None:
     if isinstance(value, str):
         if form != "iso" and _NUMBER.match(value):
             return parse_time(float(value) if "." in value else int(value), form)
-        return _iso(value) if form in ("auto", "iso") else None
+        return _iso(value, zone) if form in ("auto", "iso") else None
     if isinstance(value, bool) or not isinstance(value, int | float) or form == "iso":
         return None
     if form == "auto":
@@ -50,13 +50,13 @@ def parse_time(value: Any, form: str = "auto") -> int | None:
     return found if 0 <= found <= LATEST else None
 
 
-def _iso(text: str) -> int | None:
+def _iso(text: str, default: tzinfo) -> int | None:
     found = _ISO.match(text)
     if not found:
         return None
-    year, month, day, hour, minute, second, fraction, _, sign, zone_hours, zone_minutes = found.groups()
+    year, month, day, hour, minute, second, fraction, utc, sign, zone_hours, zone_minutes = found.groups()
     try:
-        zone: Any = UTC
+        zone: tzinfo = UTC if utc else default
         if sign:
             shift = timedelta(hours=int(zone_hours), minutes=int(zone_minutes or 0))
             zone = timezone(-shift if sign == "-" else shift)

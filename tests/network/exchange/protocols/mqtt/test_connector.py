@@ -266,8 +266,8 @@ async def test_we_say_that_we_are_online_and_contradict_an_old_will(source, sink
     assert parse_topic(said[0][0]).kind == "STATE"
 
 
-@pytest.mark.parametrize("url", ["mqtt://broker.example", "mqtt://local/x", "amqp://", "mqtt://user@local"])
-def test_foreign_brokers_are_refused_with_a_way_out(url, source):
+@pytest.mark.parametrize("url", ["mqtt://local/x", "amqp://", "mqtt://user@local"])
+def test_wrong_addresses_are_refused_with_a_way_out(url, source):
     with pytest.raises(AddressError) as caught:
         protocol.connector(url, MqttConfiguration(), [], environment(source))
     assert caught.value.hint

@@ -24,7 +24,8 @@ from hulian.network.exchange.protocols.mqtt.address import (
 from hulian.network.exchange.protocols.mqtt.config import Mapping, MqttConfiguration
 from hulian.network.exchange.protocols.mqtt.connector import MqttConnector
 from hulian.network.exchange.protocols.mqtt.document import flatten
-from hulian.network.exchange.protocols.mqtt.errors import AddressError
+from hulian.network.exchange.protocols.mqtt.errors import AddressError, OptionError, PayloadError
+from hulian.network.exchange.protocols.mqtt.payloads import decoder_of
 from hulian.network.exchange.protocols.mqtt.simulator import LocalSource, Message
 
 CASES = sorted((Path(__file__).parents[4] / "cases/mqtt/json").iterdir())
@@ -47,7 +48,12 @@ def connector_of(settings_, points) -> tuple[MqttConnector, dict[int, str]]:
 
 def rows(connector, names):
     return [
-        [names[int(series)], "received" if time == RECEIVED else int(time), value, int(status)]
+        [
+            names[int(series)],
+            "received" if time == RECEIVED else int(time),
+            value.hex() if isinstance(value, bytes) else value,
+            int(status),
+        ]
         for columns in connector._rows.take()
         for series, time, value, status in zip(
             columns.series, columns.time, columns.value.to_pylist(), columns.status, strict=True
@@ -55,11 +61,17 @@ def rows(connector, names):
     ]
 
 
+def payload_of(message) -> bytes:
+    if "hex" in message:
+        return bytes.fromhex(message["hex"])
+    return message["raw"].encode() if "raw" in message else json.dumps(message["payload"]).encode()
+
+
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
 def test_case(folder):
     given_ = json.loads((folder / "configuration.json").read_text())
     messages = [json.loads(line) for line in (folder / "messages.jsonl").read_text().splitlines()]
-    payloads = [m["raw"].encode() if "raw" in m else json.dumps(m["payload"]).encode() for m in messages]
+    payloads = [payload_of(message) for message in messages]
     connector, names = connector_of(given_["settings"], given_["points"])
     connector.decode(Message([m["topic"] for m in messages], payloads, RECEIVED, 0, 0))
     expected = json.loads((folder / "expected.json").read_text())
@@ -178,3 +190,81 @@ def test_no_payload_harms_its_neighbour(payload, mapping, storage):
 
 def test_flattening_leaves_the_time_out():
     assert list(flatten({"ts": 1, "a": {"b": 1}, "c": [1, 2]}, Mapping(topics="#"))) == [(("a", "b"), 1), (("c",), [1, 2])]
+
+
+@pytest.mark.parametrize(
+    ("form", "raw", "words"),
+    [
+        ("cbor", b"", "CBOR"),
+        ("cbor", b"\x01\x02", "behind"),
+        ("cbor", b"\x9b\0\0\xff\xff\xff\xff\xff\xff", "CBOR"),
+        ("cbor", b"\x81" * 33 + b"\x01", "depth"),
+        ("cbor", b"\xd8\x1c\x81\xd8\x1d\0", "tag 29"),
+        ("cbor", b"\xd8\x23\x63a+$", "tag 35"),
+        ("cbor", b"\xc5\x82\x1b\x7f\xff\xff\xff\xff\xff\xff\xff\x01", "tag 5"),
+        ("cbor", b"\xc2\x51" + b"\xff" * 17, "big number"),
+        ("cbor", b"\xd9\x03\xe8\x01", "tag 1000"),
+        ("cbor", b"\xa1\xf5\x01", "key"),
+        ("msgpack", b"", "MessagePack"),
+        ("msgpack", b"\x01\x02", "MessagePack"),
+        ("msgpack", b"\xdd\xff\xff\xff\xff", "MessagePack"),
+        ("msgpack", b"\x91" * 40 + b"\x01", "levels"),
+        ("msgpack", b"\x91" * 100_000 + b"\x01", "MessagePack"),
+        ("msgpack", b"\xd4\x05\x00", "Ext"),
+        ("msgpack", b"\xdd\x00\x03\x0d\x40" + b"\xc0" * 200_000, "more than"),
+        ("number", b"", "number"),
+        ("number", b"1e999", "number"),
+        ("number", b"1" * 65, "number"),
+        ("text", b"\xff", "text"),
+    ],
+)
+def test_hostile_payloads_are_named(form, raw, words):
+    with pytest.raises(PayloadError) as caught:
+        decoder_of(form)(raw)
+    assert words in caught.value.message
+    assert len(caught.value.message) < 300
+
+
+@settings(max_examples=300)
+@given(
+    form=st.sampled_from(["cbor", "msgpack", "number", "text", "bytes", "json"]),
+    raw=st.one_of(st.binary(max_size=60), st.binary(max_size=6).map(lambda raw: b"\xa1\x61v" + raw)),
+)
+def test_any_payload_is_a_document_or_named(form, raw):
+    try:
+        found = decoder_of(form)(raw)
+    except PayloadError:
+        return
+    assert found is None or isinstance(found, dict | list | str | bytes | int | float)
+    connector, _ = connector_of(
+        {"mappings": [{"topics": "t", "format": form}]}, [{"address": "json:t:$", "storage": name} for name in STORAGES]
+    )
+    connector.decode(Message(["t"], [raw], RECEIVED, 0, 0))
+    assert sum(len(columns) for columns in connector._rows.take()) <= len(STORAGES)
+
+
+STORAGES = [storage.value for storage in StorageClass]
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"topics": "a", "time_zone": "Mars/Olympus"},
+        {"topics": "a", "arrays": "steps"},
+        {"topics": "a", "point": "{nothing}"},
+        {"topics": "a", "point": "{"},
+    ],
+)
+def test_a_mapping_that_cannot_work_is_refused(mapping):
+    with pytest.raises(OptionError) as caught:
+        connector_of({"mappings": [mapping]}, [])
+    assert caught.value.hint
+
+
+def test_a_mapping_names_what_browsing_proposes():
+    settings_ = {"mappings": [{"topics": "site/+/oven/+", "point": "{2}.oven{4}.{field}", "unit": "u"}]}
+    connector, _ = connector_of(settings_, [])
+    connector.seen.look("site/north/oven/7", b'{"temp": {"top": 2.5}, "u": "Cel"}', RECEIVED)
+    assert connector.seen.units == {"site/north/oven/7": "Cel"}
+    assert list(connector.seen.topics["site/north/oven/7"]) == [("temp", "top")]
+    assert connector.seen.called(("site", "north", "oven", "7"), ("temp", "top")) == "north.oven7.temp.top"

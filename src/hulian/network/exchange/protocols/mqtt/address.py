@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from hulian.network.exchange.protocols.mqtt.codec.bodies import broken_filter
 from hulian.network.exchange.protocols.mqtt.errors import AddressError
 
 __all__ = ["RAW", "JsonPlace", "MetricPlace", "check_filter", "json_address", "matches", "metric_address", "parse_address"]
@@ -72,13 +73,8 @@ def metric_address(node: str, device: str, metric: str) -> str:
 
 
 def check_filter(text: str) -> None:
-    """Raises `AddressError` unless ``text`` is an MQTT topic filter (MQTT 3.1.1, section 4.7)."""
-    levels = text.split("/")
-    wrong = not text or "\0" in text or len(text.encode()) > 65535
-    for position, level in enumerate(levels):
-        wrong |= "#" in level and (level != "#" or position != len(levels) - 1)
-        wrong |= "+" in level and level != "+"
-    if wrong:
+    """Raises `AddressError` unless ``text`` is an MQTT topic filter (MQTT 5.0, sections 4.7 and 4.8.2)."""
+    if broken_filter(text) or "\0" in text or len(text.encode()) > 65535:
         raise AddressError(
             f"{text!r} is not a topic filter", place=text, hint="'+' stands for one level, '#' for all that follow"
         )

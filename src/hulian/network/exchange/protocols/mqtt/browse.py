@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any, Final
 
 import anyio
+import msgspec
 
 from hulian.kernel.point import Kind
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Address, Browsed, Environment
 from hulian.network.exchange.protocols.mqtt.address import json_address, metric_address
+from hulian.network.exchange.protocols.mqtt.client import BrokerSource, Place
 from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration
 from hulian.network.exchange.protocols.mqtt.errors import SourceError
 from hulian.network.exchange.protocols.mqtt.metrics import NAMES, natural_storage
@@ -31,21 +34,25 @@ _HIDDEN: Final = frozenset(("bdSeq",))
 
 
 async def browse_topics(
-    configuration: MqttConfiguration, environment: Environment, *, under: Address | None, depth: int
+    place: Place | None, configuration: MqttConfiguration, environment: Environment, *, under: Address | None, depth: int
 ) -> AsyncIterator[Browsed]:
-    """Raises `SourceError` where no connector of this kind runs, or nothing was published since it started."""
-    source = environment.extras.get(SOURCE)
+    """Raises `SourceError` where no connector of this kind runs, or nothing was published since it started; of a foreign
+    broker also why it cannot be looked at."""
+    source = environment.extras.get(SOURCE) if place is None else _visitor(place, configuration, environment)
+    where = str(place) if place else ""
     listened = None
     if hasattr(source, "listen") and configuration.browse_seconds:
-        listened = await _listen(source, configuration, environment)
-    running = memories(environment.organisation)
+        listened = await _listen(source, configuration, environment, where)
+    running = memories(environment.organisation, where)
     found: dict[str, Browsed] = {}
     for memory in [*running, *([listened] if listened else [])]:
         for node in _everything(memory, frozenset(configuration.writable)):
             found.setdefault(node.address, node)
     if not found:
         hint = "let a device publish now and browse again; 'hulian device add' makes its credential"
-        raise SourceError("no device has published since anyone listens", place="mqtt://", hint=hint)
+        if place:
+            hint = "let something publish there, or listen longer: 'browse_seconds'; the user must be allowed to read 'topics'"
+        raise SourceError("no device has published since anyone listens", place=where or "mqtt://", hint=hint)
     base = _under(under, found)
     for node in sorted(found.values(), key=lambda one: (one.path, one.leaf)):
         inside = len(node.path) > len(base) and node.path[: len(base)] == base
@@ -53,15 +60,24 @@ async def browse_topics(
             yield node
 
 
-async def _listen(source: Any, configuration: MqttConfiguration, environment: Environment) -> Seen:
+def _visitor(place: Place, configuration: MqttConfiguration, environment: Environment) -> BrokerSource:
+    """A session of its own that the broker forgets at the end: looking takes nothing from a running connector."""
+    settings = msgspec.structs.replace(
+        configuration.broker, client_id="", clean_start=True, session=0, will=None, qos=0, retained=True
+    )
+    name = f"hulian-browse-{secrets.token_hex(6)}"
+    return BrokerSource(place, settings, environment, configuration.topics, client_id=name, keep=False)
+
+
+async def _listen(source: Any, configuration: MqttConfiguration, environment: Environment, place: str) -> Seen:
     """What comes within a few seconds. Edge nodes whose birth nobody here knows are asked for one, so that they show names."""
     reports = Reports("mqtt", environment.connector, lambda event: None)
-    memory = Seen(environment.organisation, configuration.mappings, shared=False)
+    memory = Seen(environment.organisation, configuration.mappings, shared=False, most=configuration.browse_topics, place=place)
     memory.session = session = Session({}, configuration.sparkplug, reports)
     rows = Rows()
     known = {
         topic("NCMD", name)
-        for one in memories(environment.organisation)
+        for one in memories(environment.organisation, place)
         if one.session is not None
         for name, node in one.session.nodes.items()
         if node.alive
@@ -79,6 +95,8 @@ async def _listen(source: Any, configuration: MqttConfiguration, environment: En
                 for text, payload in outbox:
                     if text not in known:
                         await source.publish(text, payload)
+                if len(memory.topics) >= memory.most:
+                    break
     return memory
 
 
@@ -99,11 +117,12 @@ def _everything(memory: Seen, writable: frozenset[str]) -> Iterator[Browsed]:
             address = json_address(text, path)
             yield Browsed(
                 address=address,
-                name=path[-1] if path else levels[-1] or text,
+                name=memory.called(levels, path) or (path[-1] if path else levels[-1] or text),
                 path=(*levels, *(path or ("value",))),
                 leaf=True,
                 storage=field.storage,
                 kind=_kind(field.storage),
+                unit=memory.units.get(text, ""),
                 writable=address in writable,
                 value=field.value,
             )

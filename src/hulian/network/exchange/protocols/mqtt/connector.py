@@ -17,9 +17,21 @@ from hulian.kernel.sample import Columns
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, ConnectorStatus, Environment, Sink
 from hulian.network.exchange.protocols.mqtt.address import JsonPlace, parse_address
+from hulian.network.exchange.protocols.mqtt.client import BrokerSource
 from hulian.network.exchange.protocols.mqtt.config import BindingOptions, MqttConfiguration, parse_options
 from hulian.network.exchange.protocols.mqtt.document import Document, mapping_of
-from hulian.network.exchange.protocols.mqtt.errors import DeathError, MqttError, OptionError, SilentTopicError, SourceError
+from hulian.network.exchange.protocols.mqtt.errors import (
+    BrokerError,
+    DeathError,
+    LoginError,
+    MqttError,
+    OptionError,
+    SilentTopicError,
+    SourceError,
+    SubscribeError,
+    UnapprovedError,
+    WireError,
+)
 from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
 from hulian.network.exchange.protocols.mqtt.seen import Seen
 from hulian.network.exchange.protocols.mqtt.session import Session
@@ -47,20 +59,30 @@ class MqttConnector:
     payload harms no other.
     """
 
-    def __init__(self, configuration: MqttConfiguration, bindings: Sequence[Binding], environment: Environment) -> None:
+    def __init__(
+        self,
+        configuration: MqttConfiguration,
+        bindings: Sequence[Binding],
+        environment: Environment,
+        broker: BrokerSource | None = None,
+    ) -> None:
+        """Reads ``broker``, or the platform's own listener where there is none."""
         configuration.check()
-        source = environment.extras.get(SOURCE)
+        source = broker or environment.extras.get(SOURCE)
         if source is None:
             raise SourceError("this process has no MQTT listener to read from", place=f"connector {environment.connector}")
         self.configuration = configuration
         self.environment = environment
         self.source: MessageSource = source
-        self.seen = Seen(environment.organisation, configuration.mappings)
+        self._broker = broker
+        self._lost_kind: type[MqttError] = SourceError
+        where = str(broker.place) if broker else ""
+        self.seen = Seen(environment.organisation, configuration.mappings, most=configuration.browse_topics, place=where)
         self.reports = Reports(
             "mqtt",
             environment.connector,
             self._event,
-            serious=(DeathError, SourceError),
+            serious=(BrokerError, DeathError, SourceError, WireError),
             counted={SourceError: "source_errors"},
         )
         self.targets: dict[int, Target] = {}
@@ -178,7 +200,11 @@ class MqttConnector:
     async def _settle(self) -> None:
         """The listener is there when it gave a message, or no error for a moment; only then births are asked for, so that
         they find us listening."""
-        await anyio.sleep(_SETTLED)
+        if self._broker is not None:
+            await self._broker.ready()
+            self._tell_refused(self._broker)
+        else:
+            await anyio.sleep(_SETTLED)
         self._reading = True
         if not getattr(self.source, "connected", True):
             return
@@ -300,16 +326,29 @@ class MqttConnector:
             return
         self._lost_at = None
         self._marked_bad = False
-        self.reports.end(SourceError, "")
+        self.reports.end(self._lost_kind, "")
         self._set(ConnectorState.CONNECTED, None)
 
+    def _tell_refused(self, broker: BrokerSource) -> None:
+        """Filters that the broker does not let us read, each as an event that is over when it does."""
+        for topic_filter in self.configuration.topics:
+            error = broker.refused.get(topic_filter)
+            if error is None:
+                self.reports.end(SubscribeError, topic_filter)
+            else:
+                self.reports.begin(SubscribeError, topic_filter, f"{error.message} ({topic_filter})", error.hint)
+
     def _lost(self, error: HulianError, retry_at: int) -> None:
+        kind = type(error) if isinstance(error, MqttError) else SourceError
+        if kind is not self._lost_kind:
+            self.reports.end(self._lost_kind, "")
+            self._lost_kind = kind
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             self.session.interrupted()
             self._mark(Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE)
-        self.reports.begin(SourceError, "", str(error), error.hint)
-        self._set(ConnectorState.WAITING, error, retry_at=retry_at)
+        self.reports.begin(kind, "", str(error), error.hint)
+        self._set(_state_of(error), error, retry_at=retry_at)
 
     def _mark(self, status: Quality) -> None:
         now = time.time_ns()
@@ -326,7 +365,8 @@ class MqttConnector:
             now = time.time_ns()
             if self._lost_at is not None and not self._marked_bad and time.monotonic() - self._lost_at >= bad_after:
                 self._marked_bad = True
-                self._mark(Quality.BAD_NO_COMMUNICATION)
+                refused = self._state is ConnectorState.REFUSED
+                self._mark(Quality.BAD_USER_ACCESS_DENIED if refused else Quality.BAD_NO_COMMUNICATION)
             self._watch_link()
             self.session.tick(now, self._marks)
             self._find_stale(now)
@@ -339,6 +379,8 @@ class MqttConnector:
 
     def _watch_link(self) -> None:
         """A source that waits out a lost link raises nothing: its ``connected`` tells."""
+        if self._broker is not None:
+            return
         connected = getattr(self.source, "connected", True)
         if not connected and self._state is ConnectorState.CONNECTED:
             self._lost(SourceError("the link to the spine is lost"), time.time_ns() + 1_000_000_000)
@@ -402,6 +444,7 @@ class MqttConnector:
                 "topics": len(self._routes),
                 "edge_nodes": len(self.session.nodes),
                 "edge_nodes_alive": self.session.alive,
+                **(self._broker.counters if self._broker is not None else {}),
                 **self.reports.counters,
             },
         )
@@ -420,12 +463,20 @@ class MqttConnector:
         target = self.targets.get(binding.series) or Target(binding, options, 0.0)
         timeout = self.configuration.write_timeout if options.confirm else 0.0
         if self._state is not ConnectorState.CONNECTED:
-            raise SourceError("the listener is away", place=binding.address, hint="try again when it is back")
+            away = "the broker is away" if self._broker else "the listener is away"
+            raise SourceError(away, place=binding.address, hint="try again when it is back")
         if isinstance(place, JsonPlace):
             await write_json(self.source, place, target, value, timeout)
         else:
             await write_metric(self.source, self.session, place, target, value, timeout)
         self.reports.count("writes")
+
+
+def _state_of(error: HulianError) -> ConnectorState:
+    """Where a connection stands that ended with ``error``: each is tried again, but some wait for a person."""
+    if isinstance(error, UnapprovedError):
+        return ConnectorState.NEEDS_APPROVAL
+    return ConnectorState.REFUSED if isinstance(error, LoginError | OptionError) else ConnectorState.WAITING
 
 
 def _first(group: BaseExceptionGroup[HulianError]) -> HulianError:

@@ -1,9 +1,11 @@
-"""JSON payloads to samples: one decode a message, then straight to the points that are bound. No I/O."""
+"""Payloads to samples: one decode a message, then straight to the points that are bound. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -12,9 +14,10 @@ from hulian.network.exchange.protocols.moments import parse_quality, parse_time
 from hulian.network.exchange.protocols.mqtt.address import matches
 from hulian.network.exchange.protocols.mqtt.config import Mapping as TopicMapping
 from hulian.network.exchange.protocols.mqtt.errors import PayloadError, TypeFitError
+from hulian.network.exchange.protocols.mqtt.payloads import decoder_of
 from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
 
-__all__ = ["Document", "flatten", "mapping_of", "read_payload"]
+__all__ = ["Document", "flatten", "get", "mapping_of"]
 
 MISSING: Final = object()
 _DEFAULT: Final = TopicMapping(topics="#")
@@ -26,24 +29,6 @@ Report = Callable[[type[PayloadError] | type[TypeFitError], str], None]
 def mapping_of(mappings: Sequence[TopicMapping], topic: str) -> TopicMapping:
     """The first mapping that takes ``topic``, or the one that suits most devices."""
     return next((mapping for mapping in mappings if matches(mapping.topics, topic)), _DEFAULT)
-
-
-def read_payload(payload: bytes) -> Any:
-    """The JSON document, or the text of a payload that is none. Raises `PayloadError` for what is neither.
-
-    >>> read_payload(b'{"a": 1}'), read_payload(b"12.5"), read_payload(b"running")
-    ({'a': 1}, 12.5, 'running')
-    """
-    try:
-        return _decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
-        text = payload[:256].strip()
-        if text[:1] in (b"{", b"[", b'"') or not payload:
-            raise PayloadError(f"not JSON: {error}") from error
-        try:
-            return payload.decode()
-        except UnicodeDecodeError as unreadable:
-            raise PayloadError(f"neither JSON nor text: {unreadable.reason} at byte {unreadable.start}") from unreadable
 
 
 def get(document: Any, path: tuple[str, ...]) -> Any:
@@ -67,7 +52,23 @@ def _path(text: str) -> tuple[str, ...]:
 class Document:
     """The bound points of one topic and how its payloads are read."""
 
-    __slots__ = ("_by_name", "_mapping", "_name", "_quality", "_report", "_samples", "_simple", "_time", "_value", "targets")
+    __slots__ = (
+        "_arrays",
+        "_by_name",
+        "_decode",
+        "_mapping",
+        "_name",
+        "_quality",
+        "_read",
+        "_report",
+        "_samples",
+        "_simple",
+        "_step",
+        "_time",
+        "_value",
+        "_zone",
+        "targets",
+    )
 
     def __init__(self, mapping: TopicMapping, targets: Sequence[tuple[tuple[str, ...], Target]], report: Report) -> None:
         """``report`` hears what is wrong with a payload."""
@@ -82,15 +83,20 @@ class Document:
         self._by_name: dict[str, list[Target]] = {}
         for path, target in self.targets:
             self._by_name.setdefault(".".join(path), []).append(target)
+        self._zone = ZoneInfo(mapping.time_zone) if mapping.time_zone else UTC
+        self._arrays = mapping.arrays
+        self._step = round(mapping.step * 1e9)
+        self._read = decoder_of(mapping.format)
+        self._decode = _decode if mapping.format == "json" else self._read
         self._simple = not (mapping.samples or mapping.quality or mapping.name)
 
     def take(self, payload: bytes, received: int, rows: Rows) -> Any:
         """Adds the samples of one payload and returns the document; a wrong payload is reported and adds nothing."""
         try:
-            document = _decode(payload)
-        except (msgspec.DecodeError, RecursionError):
+            document = self._decode(payload)
+        except (msgspec.DecodeError, RecursionError, PayloadError):
             try:
-                document = read_payload(payload)
+                document = self._read(payload)
             except PayloadError as error:
                 self._report(PayloadError, error.message)
                 return MISSING
@@ -115,6 +121,9 @@ class Document:
                 self._one(sample, outer, rows, self._quality_of(sample), received)
 
     def _one(self, sample: Any, fallback: int, rows: Rows, status: int, now: int = 0) -> None:
+        if self._arrays == "columns":
+            self._columns(sample, fallback, rows, status, now or fallback)
+            return
         time = self._time_of(sample, fallback)
         for path, target in self.targets:
             value = sample
@@ -127,8 +136,42 @@ class Document:
                     value = get(value, (key,))
                     if value is MISSING:
                         break
-            if value is not MISSING and not target.put(rows, time, value, status, now or fallback):
+            if value is MISSING:
+                continue
+            if type(value) is list and self._arrays != "whole":
+                self._spread(target, value, time, rows, status, now or fallback)
+            elif not target.put(rows, time, value, status, now or fallback):
                 self._misfit(target, value)
+
+    def _spread(self, target: Target, found: list[Any], time: int, rows: Rows, status: int, now: int) -> None:
+        """A list where one value is expected: its last element, or values a step apart of which the last has the time."""
+        if self._arrays == "last":
+            found = found[-1:]
+        first = time - self._step * (len(found) - 1)
+        fits = [target.put(rows, first + self._step * place, one, status, now) for place, one in enumerate(found)]
+        if not all(fits):
+            self._misfit(target, found[fits.index(False)])
+
+    def _columns(self, sample: Any, fallback: int, rows: Rows, status: int, now: int) -> None:
+        """Lists of values beside a list of times. A list of another length is reported and left out."""
+        moments = get(sample, self._time) if self._time else MISSING
+        if not isinstance(moments, list):
+            self._report(PayloadError, f"there is no list of times at '{self._mapping.time}'")
+            return
+        times = [parse_time(one, self._mapping.time_format, self._zone) for one in moments]
+        if None in times:
+            self._report(PayloadError, f"{_short(moments[times.index(None)])} at '{self._mapping.time}' is no time")
+            return
+        for path, target in self.targets:
+            found = get(sample, path)
+            if found is MISSING:
+                continue
+            if not isinstance(found, list) or len(found) != len(times):
+                self._report(PayloadError, f"{target.binding.address} is no list of {len(times)} values")
+                continue
+            fits = [target.put(rows, time or fallback, one, status, now) for time, one in zip(times, found, strict=True)]
+            if not all(fits):
+                self._misfit(target, found[fits.index(False)])
 
     def _named(self, sample: Any, fallback: int, rows: Rows, now: int) -> None:
         name, value = get(sample, self._name), get(sample, self._value)
@@ -152,7 +195,7 @@ class Document:
             value = get(sample, self._time)
             if value is MISSING:
                 return fallback
-            found = parse_time(value, self._mapping.time_format)
+            found = parse_time(value, self._mapping.time_format, self._zone)
             if found is None:
                 self._report(PayloadError, f"{_short(value)} at '{self._mapping.time}' is no time")
                 return fallback
@@ -160,7 +203,7 @@ class Document:
         if self._mapping.time == "auto":
             for key in _TIMES:
                 if key in sample:
-                    found = parse_time(sample[key], self._mapping.time_format)
+                    found = parse_time(sample[key], self._mapping.time_format, self._zone)
                     # A small number may well be a duration or a counter: only times from 2001 on are believed.
                     if found is not None and found >= 10**18:
                         return found
@@ -174,7 +217,10 @@ class Document:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of very many digits"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -191,7 +237,7 @@ def flatten(document: Any, mapping: TopicMapping, most: int = 256) -> Iterator[t
                 found[tuple(name.split("."))] = value
         elif sample is not MISSING:
             times = {(key,) for key in _TIMES} if mapping.time == "auto" else {_path(mapping.time)}
-            skipped = (times | {_path(mapping.quality)}) - {()}
+            skipped = (times | {_path(mapping.quality), _path(mapping.unit)}) - {()}
             found |= {path: value for path, value in _walk(sample, (), most) if path not in skipped}
         if len(found) >= most:
             break

@@ -16,7 +16,17 @@ HulianError
     ├── ConfirmError        HL-MQTT-0031   sent, but the device did not confirm it
     ├── WireError           HL-MQTT-0040   bytes that break the standard of MQTT
     │   └── LimitError      HL-MQTT-0041   more than we accept of a peer
-    └── EncodeError         HL-MQTT-0042   a packet that the standard does not let us send
+    ├── EncodeError         HL-MQTT-0042   a packet that the standard does not let us send
+    └── BrokerError         HL-MQTT-0050   a foreign broker that is away
+        ├── SilentError     HL-MQTT-0051   a broker that does not answer
+        ├── RefusedError    HL-MQTT-0052   a broker that does not let us in
+        │   ├── LoginError  HL-MQTT-0053   the broker does not accept who we are
+        │   └── MovedError  HL-MQTT-0054   the broker sends us elsewhere
+        ├── SubscribeError  HL-MQTT-0055   a topic filter that the broker refuses
+        ├── PublishError    HL-MQTT-0056   a message that the broker refuses
+        ├── TlsError        HL-MQTT-0057   no encrypted connection that we may trust
+        │   └── UnapprovedError HL-MQTT-0058   the broker's certificate waits for a person
+        └── EndedError      HL-MQTT-0059   the broker ended the connection and said why
 """
 
 from __future__ import annotations
@@ -30,18 +40,28 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AddressError",
+    "BrokerError",
     "ConfirmError",
     "DeathError",
     "EncodeError",
+    "EndedError",
     "GapError",
     "LimitError",
+    "LoginError",
     "MetricError",
+    "MovedError",
     "MqttError",
     "OptionError",
     "PayloadError",
+    "PublishError",
+    "RefusedError",
+    "SilentError",
     "SilentTopicError",
     "SourceError",
+    "SubscribeError",
+    "TlsError",
     "TypeFitError",
+    "UnapprovedError",
     "UnbornError",
     "WireError",
     "WriteError",
@@ -171,3 +191,73 @@ class EncodeError(MqttError):
 
     code = "HL-MQTT-0042"
     default_hint = "see the clause in the message; topics and texts have at most 65535 bytes"
+
+
+class BrokerError(MqttError):
+    """A foreign broker that is away: it cannot be reached, or the link to it broke."""
+
+    code = "HL-MQTT-0050"
+    default_hint = "check host and port, the network, and whether the broker runs; the connector tries again by itself"
+
+
+class SilentError(BrokerError):
+    """A broker that takes the connection but does not answer in time."""
+
+    code = "HL-MQTT-0051"
+    default_hint = "check that the port is one of MQTT (with TLS: mqtts://), and the load of the broker"
+
+
+class RefusedError(BrokerError):
+    """A broker that does not let us in; the message holds its reason."""
+
+    code = "HL-MQTT-0052"
+    default_hint = "the broker's log says more about why it refused"
+
+
+class LoginError(RefusedError):
+    """The broker does not accept who we are: user, password, certificate or client identifier."""
+
+    code = "HL-MQTT-0053"
+    default_hint = "check user, password and client identifier of the connector, and the broker's access list"
+
+
+class MovedError(RefusedError):
+    """The broker sends us to another server."""
+
+    code = "HL-MQTT-0054"
+    default_hint = "change the address of the connector to the server that the message names"
+
+
+class SubscribeError(BrokerError):
+    """A topic filter that the broker refuses."""
+
+    code = "HL-MQTT-0055"
+    default_hint = "let the broker's access list allow the connector's user to read these topics, or change 'topics'"
+
+
+class PublishError(BrokerError):
+    """A message that the broker refuses."""
+
+    code = "HL-MQTT-0056"
+    default_hint = "let the broker's access list allow the connector's user to write to this topic"
+
+
+class TlsError(BrokerError):
+    """No encrypted connection that we may trust."""
+
+    code = "HL-MQTT-0057"
+    default_hint = "check the certificate of the broker, the clocks, and 'broker.tls' in the settings"
+
+
+class UnapprovedError(TlsError):
+    """The broker's certificate waits for a person."""
+
+    code = "HL-MQTT-0058"
+    default_hint = "compare its fingerprint with the broker's, then approve it under certificates"
+
+
+class EndedError(BrokerError):
+    """The broker ended the connection and said why (MQTT 5.0, section 3.14)."""
+
+    code = "HL-MQTT-0059"
+    default_hint = "the reason in the message is the broker's; its log says more"

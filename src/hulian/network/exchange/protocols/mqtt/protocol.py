@@ -7,7 +7,8 @@ from typing import Any
 
 from hulian.network.exchange.protocols.contract import Address, Binding, Browsed, Environment
 from hulian.network.exchange.protocols.mqtt.browse import browse_topics
-from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration, check_url
+from hulian.network.exchange.protocols.mqtt.client import BrokerSource, Place
+from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration
 from hulian.network.exchange.protocols.mqtt.connector import MqttConnector
 
 __all__ = ["MqttProtocol"]
@@ -17,17 +18,20 @@ class MqttProtocol:
     """Stateless but for what running connectors have seen; see `hulian.network.exchange.protocols.contract.Protocol`."""
 
     name: str = "mqtt"
-    schemes: tuple[str, ...] = ("mqtt",)
+    schemes: tuple[str, ...] = ("mqtt", "mqtts")
     configuration: type[MqttConfiguration] = MqttConfiguration
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> MqttConnector:
-        """Raises `AddressError` for a URL or filter that is none, `SourceError` where this process has no listener."""
-        check_url(url)
-        return MqttConnector(configuration or MqttConfiguration(), bindings, environment)
+        """A foreign broker where ``url`` names a host, else the platform's own listener. Raises `AddressError` for a URL or
+        filter that is none, `SourceError` where this process has no listener."""
+        configuration = configuration or MqttConfiguration()
+        place = Place.of(url)
+        broker = BrokerSource(place, configuration.broker, environment, configuration.topics) if place else None
+        return MqttConnector(configuration, bindings, environment, broker)
 
     def browse(
         self, url: str, configuration: Any, environment: Environment, *, under: Address | None = None, depth: int = 1
     ) -> AsyncIterator[Browsed]:
-        """What devices published since a connector runs; raises `SourceError` where nothing came."""
-        check_url(url)
-        return browse_topics(configuration or MqttConfiguration(), environment, under=under, depth=depth)
+        """What devices published since a connector runs, and what they publish within a few seconds. Raises `SourceError`
+        where nothing came, `BrokerError` and its kin where a foreign broker cannot be looked at."""
+        return browse_topics(Place.of(url), configuration or MqttConfiguration(), environment, under=under, depth=depth)

@@ -1,6 +1,6 @@
 """What devices published lately, so that a person can browse it: bounded, and looked at once a second a topic.
 
-One memory for each running connector of this process; browsing reads all of them, because they share one listener.
+One memory for each running connector of this process; browsing reads those that share the listener or the foreign broker.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import msgspec
 
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.mqtt.config import Mapping
-from hulian.network.exchange.protocols.mqtt.document import flatten, mapping_of, read_payload
+from hulian.network.exchange.protocols.mqtt.document import flatten, get, mapping_of
 from hulian.network.exchange.protocols.mqtt.errors import PayloadError
+from hulian.network.exchange.protocols.mqtt.payloads import decoder_of
 from hulian.network.exchange.protocols.mqtt.session import Session
 
 __all__ = ["Field", "Seen", "memories", "shown", "storage_of"]
 
-_MOST_TOPICS: Final = 5_000
 _MOST_FIELDS: Final = 256
 _LARGEST: Final = 262_144
 _AGAIN: Final = 1_000_000_000
@@ -37,10 +37,16 @@ class Field(msgspec.Struct, frozen=True):
 class Seen:
     """Topics with their fields and last values, the least recent dropped first; and the Sparkplug session beside them."""
 
-    def __init__(self, organisation: str, mappings: tuple[Mapping, ...], *, shared: bool = True) -> None:
+    def __init__(
+        self, organisation: str, mappings: tuple[Mapping, ...], *, shared: bool = True, most: int = 5_000, place: str = ""
+    ) -> None:
+        """``most`` topics are remembered; ``place`` is the foreign broker, empty for the platform's own listener."""
         self.organisation = organisation
+        self.place = place
+        self.most = most
         self.session: Session | None = None
         self.topics: OrderedDict[str, dict[tuple[str, ...], Field]] = OrderedDict()
+        self.units: dict[str, str] = {}
         self._mappings = mappings
         self._due: dict[str, int] = {}
         if shared:
@@ -50,6 +56,10 @@ class Seen:
         """Its connector has ended: browsing no longer reads it."""
         _MEMORIES.discard(self)
 
+    def called(self, levels: tuple[str, ...], path: tuple[str, ...]) -> str:
+        """What the mapping of a topic calls the point at ``path``; empty where it says nothing."""
+        return mapping_of(self._mappings, "/".join(levels)).named(levels, path)
+
     def look(self, topic: str, payload: bytes, now: int) -> None:
         """Remembers what ``payload`` holds, unless the topic was looked at within the last second."""
         if now < self._due.get(topic, 0):
@@ -57,17 +67,22 @@ class Seen:
         self._due[topic] = now + _AGAIN
         if topic in self.topics:
             self.topics.move_to_end(topic)
-        elif len(self.topics) >= _MOST_TOPICS:
+        elif len(self.topics) >= self.most:
             oldest, _ = self.topics.popitem(last=False)
             self._due.pop(oldest, None)
+            self.units.pop(oldest, None)
         fields = self.topics.setdefault(topic, {})
+        mapping = mapping_of(self._mappings, topic)
         if len(payload) > _LARGEST:
             return
         try:
-            document = read_payload(payload)
+            document = decoder_of(mapping.format)(payload)
         except PayloadError:
             return
-        for path, value in flatten(document, mapping_of(self._mappings, topic), _MOST_FIELDS):
+        unit = get(document, tuple(mapping.unit.split("."))) if mapping.unit else ""
+        if isinstance(unit, str):
+            self.units[topic] = unit[:32]
+        for path, value in flatten(document, mapping, _MOST_FIELDS):
             if path in fields or len(fields) < _MOST_FIELDS:
                 known = fields.get(path)
                 storage = storage_of(value)
@@ -80,11 +95,13 @@ _WIDENING: Final = (StorageClass.DOUBLE, StorageClass.INTEGER)
 
 
 def storage_of(value: Any) -> StorageClass:
-    """The storage class for a JSON value. A number is a double even where it is whole: the next one may not be."""
+    """The storage class for a value of a payload. A number is a double even where it is whole: the next one may not be."""
     if isinstance(value, bool):
         return StorageClass.BOOLEAN
     if isinstance(value, int | float) or value is None:
         return StorageClass.DOUBLE
+    if isinstance(value, bytes):
+        return StorageClass.BYTES
     return StorageClass.TEXT if isinstance(value, str) else StorageClass.STRUCTURE
 
 
@@ -99,6 +116,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= 120 else text[:117] + "..."
 
 
-def memories(organisation: str) -> list[Seen]:
-    """Those of the connectors that run in this process for ``organisation``."""
-    return [memory for memory in _MEMORIES if memory.organisation == organisation]
+def memories(organisation: str, place: str = "") -> list[Seen]:
+    """Those of the connectors that run in this process for ``organisation`` and read ``place``."""
+    return [memory for memory in _MEMORIES if memory.organisation == organisation and memory.place == place]

@@ -26,7 +26,10 @@ Event: TypeAlias = Packet | Publishes | Acks | WireError
 _MOST_TOPICS: Final = 65_536
 _MANY: Final = 64
 """Bytes from which on it pays to look at acknowledgements as an array."""
-_TWO: Final = np.dtype(">u2")
+_GOOD_REASONS: Final = {
+    kind: np.isin(np.arange(256), list(ALLOWED_5[kind]))
+    for kind in (PacketType.PUBACK, PacketType.PUBREC, PacketType.PUBREL, PacketType.PUBCOMP)
+}
 _WIDTHS: Final = (0, 0, 2, 2, 2, 2, -1, -1, -1, -1, 2, 2, 2, 2, -1, -1)
 """Bytes of the packet identifier by the flags of a PUBLISH; -1 where the flags are wrong."""
 
@@ -259,17 +262,12 @@ class Decoder:
         acks = last if isinstance(last, Acks) and last.kind == kind else None
         if acks is None:
             acks = Acks(kind=PacketType(kind), identifiers=[], reasons={}, properties={})
-        if stop - start == 2 and len(data) - at >= _MANY:
-            count = (len(data) - at) // 4
-            pairs = np.frombuffer(data, _TWO, count * 2, at).reshape(-1, 2)
-            same = pairs[:, 0] == (first << 8 | 2)
-            same &= pairs[:, 1] != 0
-            run = count if same.all() else int(same.argmin())
+        if len(data) - at >= _MANY and stop - start <= (4 if self.version is Version.V5 else 2):
+            run = _equal_acks(data, at, stop - at, acks)
             if run:
-                acks.identifiers.extend(pairs[:run, 1].tolist())
                 if acks is not last:
                     events.append(acks)
-                return at + 4 * run
+                return at + (stop - at) * run
         reader = Reader(data, start, stop, origin=at, kind=kind, version=version)
         identifier = reader.identifier()
         place = len(acks.identifiers)
@@ -289,3 +287,23 @@ class Decoder:
         if acks is not last:
             events.append(acks)
         return stop
+
+
+def _equal_acks(data: bytes, at: int, size: int, acks: Acks) -> int:
+    """Adds the acknowledgements of the same ``size`` (4 to 6 bytes: without reason, with one, with an empty property section)
+    that stand at ``at`` one behind the other; returns how many, 0 where the first one is not right."""
+    if size < 4:
+        return 0
+    rows = np.frombuffer(data, np.uint8, (len(data) - at) // size * size, at).reshape(-1, size)
+    same = (rows[:, 0] == data[at]) & (rows[:, 1] == size - 2) & ((rows[:, 2] | rows[:, 3]) != 0)
+    if size > 4:
+        same &= _GOOD_REASONS[acks.kind][rows[:, 4]]
+    if size > 5:
+        same &= rows[:, 5] == 0
+    run = len(rows) if same.all() else int(same.argmin())
+    before = len(acks.identifiers)
+    acks.identifiers.extend((rows[:run, 2].astype(np.uint16) << 8 | rows[:run, 3]).tolist())
+    if size > 4 and rows[:run, 4].any():
+        reasons = enumerate(rows[:run, 4].tolist(), before)
+        acks.reasons.update((place, reason) for place, reason in reasons if reason)
+    return run

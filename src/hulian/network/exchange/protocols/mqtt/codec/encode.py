@@ -258,6 +258,6 @@ def encode_acks(kind: P, identifiers: Sequence[int]) -> bytes:
     '40020001 4002012c'
     """
     found = np.empty((len(identifiers), 2), _TWO)
-    found[:, 0] = kind << 12 | (0x202 if kind is P.PUBREL else 2)
+    found[:, 0] = kind << 12 | (0x202 if kind == P.PUBREL else 2)
     found[:, 1] = identifiers
     return found.tobytes()

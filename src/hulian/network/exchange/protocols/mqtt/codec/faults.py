@@ -59,9 +59,8 @@ class Fault(Enum):
     PROPERTY_TWICE = "a property that stands twice", ("", "2.2.2.2"), _PROTOCOL
     PROPERTY_VALUE = "a property with a value that it cannot have", ("", "2.2.2.2"), _PROTOCOL
     PROPERTY_COUNT = "more properties than we accept", ("", "2.2.2"), 0x97
-    # -- the order of packets; the codec's users find these
+    # -- the order of packets; the codec's users find this
     UNEXPECTED = "a packet that does not belong here", ("4.8", "4.13.1"), _PROTOCOL
-    RECEIVE_MAXIMUM = "more unacknowledged messages than the receive maximum that we named", ("", "MQTT-3.3.4-9"), 0x93
 
     def __init__(self, text: str, clauses: tuple[str, str], reason: int) -> None:
         self.text = text
