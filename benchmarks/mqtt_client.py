@@ -41,7 +41,7 @@ def codec_ours(given: list[bytes]) -> float:
     from hulian.network.exchange.protocols.mqtt.codec import Decoder, Version, encode_publishes
     from hulian.network.exchange.protocols.mqtt.codec.encode import topic_bytes
 
-    began = time.perf_counter()
+    began = time.process_time()
     head = topic_bytes(TOPIC)
     count = 0
     decoder = Decoder(Version.V5)
@@ -51,7 +51,7 @@ def codec_ours(given: list[bytes]) -> float:
         raw = encode_publishes([head] * len(part), part, identifiers, 0x32, b"\0")
         for event in decoder.feed(raw):
             count += len(event)  # type: ignore[arg-type]
-    taken = time.perf_counter() - began
+    taken = time.process_time() - began
     assert count == len(given)
     return len(given) / taken
 
@@ -76,14 +76,14 @@ def codec_gmqtt(given: list[bytes]) -> float:
     handler._handle_qos_0_publish_packet = handler._handle_qos_1_publish_packet = lambda *given: got.append(given)
     identifiers = iter(range(1, 10**9))
     protocol = SimpleNamespace(proto_ver=MQTTv50, id_generator=SimpleNamespace(next_id=lambda: next(identifiers) % 65_535 + 1))
-    began = time.perf_counter()
+    began = time.process_time()
     for at in range(0, len(given), 1000):
         raw = b"".join(PublishPacket.build_package(Message(TOPIC, one, qos=1), protocol)[1] for one in given[at : at + 1000])
         reader._read_packet(raw)
         for package in framed:
             handler._handle_publish_packet(package.cmd, package.data)
         framed.clear()
-    taken = time.perf_counter() - began
+    taken = time.process_time() - began
     assert len(got) == len(given), f"gmqtt read {len(got)} of {len(given)}"
     return len(given) / taken
 
@@ -286,7 +286,12 @@ def run() -> list[dict]:
         f"{wire}, one mosquitto, one connection, at most {WINDOW} on the way; ours {MESSAGES}, theirs {THEIRS} messages a turn"
     )
     return [
-        _row("mqtt.codec_messages_per_s", "gmqtt's codec", *codec, f"encoded in batches of 1000 and decoded again; {wire}"),
+        _row(
+            "mqtt.codec_messages_per_s",
+            "gmqtt's codec",
+            *codec,
+            f"encoded in batches of 1000 and decoded again, in CPU time; {wire}",
+        ),
         _row("mqtt.client_qos1_per_s", "paho-mqtt", *out, f"published until the last PUBACK; {client}"),
         _row("mqtt.client_receive_qos1_per_s", "paho-mqtt", *into, f"received and acknowledged, sent by our client; {client}"),
     ]

@@ -31,7 +31,7 @@ def reads_listener(url: str) -> bool:
     >>> reads_listener("mqtt://"), reads_listener("mqtt://broker.example")
     (True, False)
     """
-    return url.rstrip("/") in ("mqtt:", "mqtt://local")
+    return url.lower().rstrip("/") in ("mqtt:", "mqtt://local")
 
 
 class ListenerInputs:

@@ -6,21 +6,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from hulian.kernel.errors import HulianError
 from hulian.network.exchange.protocols.contract import Credentials, PeerTrust
+from hulian.network.exchange.protocols.mqtt.client.greeting import Server, greeting
 from hulian.network.exchange.protocols.mqtt.client.inbox import Inbox
 from hulian.network.exchange.protocols.mqtt.client.link import Link
 from hulian.network.exchange.protocols.mqtt.client.outbox import Flight, Outbox
 from hulian.network.exchange.protocols.mqtt.client.place import Place, tls_context
 from hulian.network.exchange.protocols.mqtt.client.reasons import ended, refused, said
 from hulian.network.exchange.protocols.mqtt.codec import (
-    NONE,
     Ack,
     Acks,
     Connack,
-    Connect,
     Decoder,
     Disconnect,
     Event,
@@ -37,7 +34,6 @@ from hulian.network.exchange.protocols.mqtt.codec import (
     Unsuback,
     Unsubscribe,
     Version,
-    Will,
     encode,
     encode_acks,
     encode_publishes,
@@ -49,26 +45,12 @@ from hulian.network.exchange.protocols.mqtt.codec.reasons import CONNACK_311
 from hulian.network.exchange.protocols.mqtt.config import BrokerSettings
 from hulian.network.exchange.protocols.mqtt.errors import BrokerError, EncodeError, SilentError, SubscribeError, WireError
 
-__all__ = ["Client", "Server"]
+__all__ = ["Client"]
 
 _MOST_HEADS: Final = 65_536
 _FILTERS_AT_ONCE: Final = 256
 _CHUNK: Final = 512
 _Answer = TypeVar("_Answer")
-
-
-class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """What the broker said of itself in CONNACK, with the standard's defaults (MQTT 5.0, section 3.2.2.3)."""
-
-    version: Version
-    session_present: bool
-    receive_maximum: int = 65_535
-    maximum_qos: int = 2
-    maximum_packet_size: int = 268_435_460
-    topic_alias_maximum: int = 0
-    retain_available: bool = True
-    shared: bool = True
-    client_id: str = ""
 
 
 class Client:
@@ -154,7 +136,7 @@ class Client:
         self.link = link = Link(self.place, Decoder(version, limits), self._hear)
         await link.open(context=context, server_name=settings.tls.server_name, trust=trust, timeout=settings.timeout)
         try:
-            link.write(encode(self._greeting(version), version))
+            link.write(encode(greeting(settings, self._credentials, self.client_id, version), version))
             try:
                 answer = await self._answer(link, self._greeted, "the CONNECT")
             except BrokerError as error:
@@ -166,34 +148,6 @@ class Client:
         except BaseException:
             link.close()
             raise
-
-    def _greeting(self, version: Version) -> Connect:
-        settings, credentials = self.settings, self._credentials
-        properties = NONE
-        five = version is Version.V5
-        if five:
-            properties = Properties(
-                session_expiry_interval=settings.session or None,
-                receive_maximum=settings.receive_maximum if settings.receive_maximum < 65_535 else None,
-                maximum_packet_size=settings.packet_maximum,
-                topic_alias_maximum=settings.aliases or None,
-            )
-        will = None
-        if settings.will is not None:
-            given = settings.will
-            delay = Properties(will_delay_interval=given.delay) if five and given.delay else NONE
-            will = Will(topic=given.topic, payload=given.payload.encode(), qos=given.qos, retain=given.retain, properties=delay)
-        password = credentials.password.encode() if credentials.password else None
-        return Connect(
-            version=version,
-            client_id=self.client_id,
-            clean_start=settings.clean_start,
-            keep_alive=settings.keep_alive,
-            will=will,
-            user=credentials.user or ("" if password and not five else None),
-            password=password,
-            properties=properties,
-        )
 
     def _check(self, answer: Connack, version: Version) -> None:
         reason = answer.reason
@@ -207,18 +161,7 @@ class Client:
 
     def _begin(self, link: Link, answer: Connack, version: Version) -> Server:
         """The broker let us in: its limits count, and what is left of the session is taken up."""
-        given = answer.properties
-        default = Server(version=version, session_present=answer.session_present)
-        self.server = server = msgspec.structs.replace(
-            default,
-            receive_maximum=given.receive_maximum or default.receive_maximum,
-            maximum_qos=default.maximum_qos if given.maximum_qos is None else given.maximum_qos,
-            maximum_packet_size=given.maximum_packet_size or default.maximum_packet_size,
-            topic_alias_maximum=given.topic_alias_maximum or 0,
-            retain_available=given.retain_available != 0,
-            shared=given.shared_subscription_available != 0,
-            client_id=given.assigned_client_identifier or self.client_id,
-        )
+        self.server = server = Server.of(answer, version, self.client_id)
         self.resumed = answer.session_present
         self._unacknowledged = 0
         self._aliases.clear()
@@ -228,7 +171,7 @@ class Client:
         link.pinged, link.ponged, link.hurry = self.inbox.asked, self.inbox.confirmed, lambda: self.inbox.unconfirmed
         self.outbox.connected(min(server.receive_maximum, self.settings.in_flight), version, resumed=answer.session_present)
         link.write(self.outbox.resend())
-        link.keep_alive(given.server_keep_alive or self.settings.keep_alive)
+        link.keep_alive(answer.properties.server_keep_alive or self.settings.keep_alive)
         runs, self._open_now = self._open_now, []
         for run in runs:
             self._heard(link, run)

@@ -230,23 +230,22 @@ def encode_publishes(
     '32060001610005313206000161000632'
     """
     parts: list[bytes] = []
-    append = parts.append
+    extend = parts.extend
     one, most = _ONE, len(_ONE)
     lead = bytes((first,))
     extra = len(properties)
     if identifiers is None:
         for head, payload in zip(heads, payloads, strict=True):
             length = len(head) + len(payload) + extra
-            append(lead + (one[length] if length < most else variable(length)) + head + properties)
-            append(payload)
+            extend((lead, one[length] if length < most else variable(length), head, properties, payload))
     else:
         marks = np.asarray(identifiers, _TWO).tobytes()
         extra += 2
         at = 0
         for head, payload in zip(heads, payloads, strict=True):
             length = len(head) + len(payload) + extra
-            append(lead + (one[length] if length < most else variable(length)) + head + marks[at : at + 2] + properties)
-            append(payload)
+            mark = marks[at : at + 2]
+            extend((lead, one[length] if length < most else variable(length), head, mark, properties, payload))
             at += 2
     return b"".join(parts)
 
