@@ -26,11 +26,11 @@ _SILENT_SHARE: Final = 4
 class RoundTrip:
     """How long a unit takes to answer, and how long to wait for it: RFC 6298 between two bounds.
 
-    Until the first answer, and where ``least`` is not below ``most``, the wait is ``most``. Each expiry doubles it; the next
-    answer that comes in time takes that back.
+    Until the first answer, and where ``least`` is not below ``most``, the wait is ``most``. So it is after an expiry, until an
+    answer comes: a device that has become slow is not taken for silent before ``most`` has passed.
     """
 
-    __slots__ = ("_backed_off", "_mean", "_variation", "least", "most", "timeout")
+    __slots__ = ("_mean", "_variation", "least", "most", "timeout")
 
     def __init__(self, least: float, most: float) -> None:
         self.least = min(least, most)
@@ -38,7 +38,6 @@ class RoundTrip:
         self.timeout = most
         self._mean = -1.0
         self._variation = 0.0
-        self._backed_off = False
 
     @property
     def mean(self) -> float:
@@ -57,7 +56,7 @@ class RoundTrip:
 
     def expired(self) -> None:
         """An answer did not come in `timeout`."""
-        self.timeout = min(2 * self.timeout, self.most)
+        self.timeout = self.most
 
 
 class Pace:
