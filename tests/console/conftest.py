@@ -52,11 +52,17 @@ class Visit:
         if "Content Security Policy" in message.text or "Content-Security-Policy" in message.text:
             self.errors.append(message.text)
 
-    def login(self, user: str, password: str) -> playwright.Page:
+    def login(self, user: str, password: str, *, chosen: str = "") -> playwright.Page:
+        """``chosen`` is the password that a new user takes at the first login."""
         self.page.goto("/")
         self.page.get_by_label("User").fill(user)
         self.page.locator("input[name=password]").fill(password)
         self.page.get_by_role("button", name="Log in").click()
+        if chosen:
+            fields = self.page.locator("input[autocomplete=new-password]")
+            fields.nth(0).fill(chosen)
+            fields.nth(1).fill(chosen)
+            self.page.get_by_role("button", name="Change the password").click()
         playwright.expect(self.page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
         return self.page
 
@@ -64,6 +70,15 @@ class Visit:
 @pytest.fixture
 def visit(chromium, platform) -> Iterator[Visit]:
     """A visit that nobody has logged in to yet."""
+    visit = Visit(chromium, platform.url)
+    yield visit
+    visit.context.close()
+    assert visit.errors == []
+
+
+@pytest.fixture
+def another(chromium, platform) -> Iterator[Visit]:
+    """A visit of somebody else, at the same time."""
     visit = Visit(chromium, platform.url)
     yield visit
     visit.context.close()

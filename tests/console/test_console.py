@@ -396,6 +396,36 @@ def test_token_is_shown_once(page):
     assert token not in page.content()
 
 
+def test_user_is_added_changed_and_removed_and_a_viewer_may_change_nothing(dosing, page, another):
+    page.goto("/access/users")
+    page.get_by_role("button", name="Add a user").click()
+    page.get_by_label("User", exact=True).fill("looks-on")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("[data-secret]")).to_have_count(2)
+    name, password = page.locator("[data-secret]").all_inner_texts()
+    assert name == "looks-on"
+    page.get_by_role("button", name="I have kept it").click()
+    row = page.locator("tbody tr", has_text="looks-on")
+    expect(row.get_by_label("Role")).to_have_value("viewer")
+    viewer = another.login("looks-on", password, chosen="four unusual words here")
+    panel = open_point(viewer, f"{dosing}#rate")
+    expect(panel).to_contain_text("read and write")
+    expect(panel.get_by_role("region", name="Set-point")).to_have_count(0)
+    viewer.goto("/points")
+    expect(viewer.locator("section.list li").first).to_be_visible()
+    expect(viewer.get_by_role("link", name="Import")).to_have_count(0)
+    row.get_by_label("Role").select_option("Operator")
+    expect(page.get_by_text("Saved")).to_be_visible()
+    row.get_by_role("button", name="Disable").click()
+    expect(row).to_contain_text("Disabled")
+    row.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+    page.reload()
+    expect(page.locator("tbody tr", has_text="admin")).to_be_visible()
+    expect(row).to_have_count(0)
+
+
 def test_every_page_fits_a_telephone(phone):
     wide = []
     for path in PAGES:

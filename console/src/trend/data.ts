@@ -23,6 +23,9 @@ const topUps = [1500, 5000];
 /** Nanoseconds since 1970 as digits, which JSON numbers of a browser could not hold. */
 export const nanoseconds = (ms: number) => `${Math.round(ms * 1000)}000`;
 
+/** Whether a point has values that a line can go through. */
+export const drawable = (point: Point): boolean => !["text", "bytes", "structure"].includes(point.storage ?? "double");
+
 /**
  * The samples a trend shows. `show` says what is looked at; history is fetched with half a window to each side, at as many
  * samples as there are pixels, and again when the view leaves it or looks closer than it holds. Live samples are taken from

@@ -1,0 +1,10 @@
+/** What a person says of a new connection. */
+export interface NewConnection {
+  url: string;
+  user: string;
+  password: string;
+  name: string;
+  prefix: string;
+  thing: string;
+  path: string;
+}
