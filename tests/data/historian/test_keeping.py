@@ -115,6 +115,34 @@ def test_a_replay_that_a_new_process_gets_is_recognised(tmp_path: Path) -> None:
         historian.close()
 
 
+def test_a_block_of_several_classes_counts_once_in_every_roll_up(tmp_path: Path) -> None:
+    """Their roll-ups are inserted together; a replay in a new process finds them there, whatever of it had come."""
+    times = START + np.arange(90) * 60 * SECOND
+    classes = {StorageClass.DOUBLE: 11, StorageClass.INTEGER: 12, StorageClass.BOOLEAN: 13, StorageClass.TEXT: 14}
+    kinds = {StorageClass.BOOLEAN: bool, StorageClass.TEXT: str}
+    columns = [
+        Columns.of(storage, np.full(90, series), times, [kinds.get(storage, int)(number % 2) for number in range(90)])
+        if storage is not StorageClass.DOUBLE
+        else Columns.doubles(np.full(90, series), times, np.arange(90) % 2)
+        for storage, series in classes.items()
+    ]
+    for _ in range(3):
+        historian = EmbeddedHistorian(tmp_path)
+        historian.insert(columns, "mixed")
+        for storage, series in classes.items():
+            raw = ask(historian, RawWindow(series=[series], start=START, end=START + 2 * HOUR, storage=storage))
+            assert raw.num_rows == 90
+            if storage is StorageClass.TEXT:
+                continue
+            for step in (HOUR, 60 * SECOND):
+                request = Aggregate(
+                    series=[series], start=START, end=START + 2 * HOUR, step=step, functions=("count", "sum"), storage=storage
+                )
+                table = ask(historian, request)
+                assert (sum(table.column("count").to_pylist()), sum(table.column("sum").to_pylist())) == (90, 45)
+        historian.close()
+
+
 def test_a_directory_has_one_owner(tmp_path: Path) -> None:
     historian = EmbeddedHistorian(tmp_path)
     with pytest.raises(StoreLockedError) as caught:

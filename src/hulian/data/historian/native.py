@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["NativeBlock", "NativeColumn", "encode_strings", "fixed", "nullable", "strings"]
+__all__ = ["NativeBlock", "NativeColumn", "encode_strings", "fixed", "nullable", "stacked", "strings"]
 
 Buffer = bytes | memoryview
 
@@ -53,6 +53,20 @@ class NativeBlock(NamedTuple):
         for column in self.columns:
             yield _text(column.name) + _text(column.kind)
             yield from column.data
+
+
+def stacked(blocks: Sequence[NativeBlock]) -> NativeBlock:
+    """The rows of all ``blocks``, which have the same columns, none of them nullable, without a copy.
+
+    >>> numbers = [NativeBlock([fixed("n", "UInt8", np.array([n], np.uint8))], 1) for n in (7, 8)]
+    >>> b"".join(stacked(numbers).parts())
+    b'\\x01\\x02\\x01n\\x05UInt8\\x07\\x08'
+    """
+    columns = [
+        NativeColumn(same[0].name, same[0].kind, tuple(part for column in same for part in column.data))
+        for same in zip(*(block.columns for block in blocks), strict=True)
+    ]
+    return NativeBlock(columns, sum(block.rows for block in blocks))
 
 
 def fixed(name: str, kind: str, values: npt.NDArray[Any]) -> NativeColumn:

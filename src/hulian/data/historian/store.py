@@ -28,7 +28,7 @@ from hulian.data.historian.contract import (
 )
 from hulian.data.historian.engine import Deadline, Engine
 from hulian.data.historian.errors import RequestError
-from hulian.data.historian.native import NativeBlock, fixed, strings
+from hulian.data.historian.native import NativeBlock, fixed, stacked, strings
 from hulian.data.historian.newest import Newest, NewestSamples
 from hulian.data.historian.overlaps import Overlap, Overlaps, Pair
 from hulian.data.historian.queries import answer
@@ -108,28 +108,38 @@ class Store:
             if token in self._done:
                 return
             self._version += 1
-            for storage, joined in _by_class(columns):
-                self._insert(sort_block(joined), f"{token}/{storage.value}", self._version)
+            self._insert([sort_block(joined) for joined in _by_class(columns)], token, self._version)
             self._done[token] = None
             while len(self._done) > schema.DEDUPLICATION_WINDOW:
                 del self._done[next(iter(self._done))]
 
-    def _insert(self, block: SortedBlock, token: str, version: int) -> None:
-        """Repeats are noted before, and newest samples last, so that a replay after a crash at any point mends all."""
-        storage, engine = block.storage, self._engine
-        if storage in NUMERIC:
-            minutes = rollup(block, MINUTE)
-            hours = coarser(minutes, HOUR)
-            repeats = repeated_hours(engine, block, hours, self._newest[storage], self._overlaps)
-            self._note(storage, repeats)
-        engine.insert(schema.raw(storage), sample_rows(block, version), token)
-        if storage in NUMERIC:
-            engine.insert("minute", rollup_rows(minutes, 0, spread=False), token)
-            engine.insert("hour", rollup_rows(hours, 0, spread=True), token)
-        engine.insert(schema.last(storage), sample_rows(block, version, newest=True), token)
-        at = block.newest
-        numbers, missing = _plain(storage, block.value.take(pa.array(at)))
-        self._newest[storage].update(NewestSamples(block.names, block.time[at], numbers, missing, block.status[at]))
+    def _insert(self, blocks: Sequence[SortedBlock], token: str, version: int) -> None:
+        """Repeats are noted before, and newest samples last, so that a replay after a crash at any point mends all.
+
+        The roll-ups of all classes go in together: of small blocks it is the number of inserts that costs.
+        """
+        engine = self._engine
+        minutes: list[NativeBlock] = []
+        hours: list[NativeBlock] = []
+        for block in blocks:
+            if block.storage in NUMERIC:
+                by_minute = rollup(block, MINUTE)
+                by_hour = coarser(by_minute, HOUR)
+                repeats = repeated_hours(engine, block, by_hour, self._newest[block.storage], self._overlaps)
+                self._note(block.storage, repeats)
+                minutes.append(rollup_rows(by_minute, 0, spread=False))
+                hours.append(rollup_rows(by_hour, 0, spread=True))
+        for block in blocks:
+            engine.insert(schema.raw(block.storage), sample_rows(block, version), f"{token}/{block.storage.value}")
+        together = f"{token}/{'+'.join(block.storage.value for block in blocks if block.storage in NUMERIC)}"
+        if minutes:
+            engine.insert("minute", stacked(minutes), together)
+            engine.insert("hour", stacked(hours), together)
+        for block in blocks:
+            storage, at = block.storage, block.newest
+            engine.insert(schema.last(storage), sample_rows(block, version, newest=True), f"{token}/{storage.value}")
+            numbers, missing = _plain(storage, block.value.take(pa.array(at)))
+            self._newest[storage].update(NewestSamples(block.names, block.time[at], numbers, missing, block.status[at]))
 
     def _note(self, storage: StorageClass, pairs: Iterable[Pair]) -> None:
         """Marks hours in which instants repeat, before the samples that repeat them are stored."""
@@ -185,7 +195,7 @@ class Store:
             block, version = sort_block(correction.columns), self._version
             token = f"correction/{version}/{time.time_ns()}"
             self._log_correction(block, correction, version)
-            self._insert(block, token, version)
+            self._insert([block], token, version)
 
     def _log_correction(self, block: SortedBlock, correction: Correct, version: int) -> None:
         count = len(block.names)
@@ -276,9 +286,9 @@ def _later(before: Overlap | None) -> int:
     return max(time.time_ns(), before.revision + 1 if before else 0)
 
 
-def _by_class(columns: Sequence[Columns]) -> Iterator[tuple[StorageClass, Columns]]:
+def _by_class(columns: Sequence[Columns]) -> Iterator[Columns]:
     """One `Columns` a storage class, in the order of the classes; empty ones left out."""
     for storage in StorageClass:
         found = [part for part in columns if part.storage is storage and len(part)]
         if found:
-            yield storage, Columns.concatenate(found)
+            yield Columns.concatenate(found)

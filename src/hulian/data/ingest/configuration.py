@@ -27,7 +27,8 @@ class IngestConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         Meta(
             ge=1,
             le=60_000,
-            description="milliseconds between two blocks that are not full; after a pause the first goes at once",
+            description="milliseconds between two blocks that are not full, up to three times as many where storing one takes "
+            "long; after a pause the first goes at once",
         ),
     ] = 1000
     block_mb: Annotated[int, Meta(ge=1, le=256, description="megabytes of messages that make a full block")] = 14

@@ -40,6 +40,10 @@ _log = structlog.get_logger("hulian.ingest")
 _COMPONENT: Final = "ingest"
 _FILLING: Final = 0.03
 """Seconds that the first block after a pause has to fill."""
+_REST: Final = 40
+"""Blocks that are not full are so far apart that storing them takes one part in so many of the time,"""
+_LONGEST: Final = 3
+"""but never further than so many times the configured pause."""
 _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -81,6 +85,8 @@ class Intake(ABC):
         self.waiting = 0
         """Messages taken from the stream and not yet stored."""
         self.trouble = ""
+        self._spent = 0.0
+        """Seconds that storing the last block took."""
         self._spine = spine
         self._historian = historian
         self._store = store
@@ -182,7 +188,8 @@ class Intake(ABC):
             try:
                 while True:
                     # What comes after a pause is stored at once, what comes in a stream block by block: small blocks cost most.
-                    messages = await consumer.next(most, size, min(_FILLING, pause), not_before=taken + pause)
+                    rest = min(max(pause, _REST * self._spent), _LONGEST * pause)
+                    messages = await consumer.next(most, size, min(_FILLING, pause), not_before=taken + rest)
                     taken = anyio.current_time()
                     self.waiting = consumer.ahead + len(messages)
                     await send.send(await self._decode(messages))
@@ -203,6 +210,7 @@ class Intake(ABC):
     async def _take(self, consumer: BatchConsumer, block: Block, token: str) -> None:
         """Stores one block, however long it takes, and acknowledges it."""
         if block.last > self.position:
+            began = anyio.current_time()
             async with self._writing:
                 await self._persist(self._store.intend, self.stream, Intent(block.first, block.last, token))
                 plan = await to_thread.run_sync(self.plan, block)
@@ -212,6 +220,7 @@ class Intake(ABC):
                 self._position = self._position._replace(position=block.last)
                 self.settle(plan)
             self.blocks += 1
+            self._spent = anyio.current_time() - began
         consumer.ack_through(block.last)
 
     async def _persist(self, call: Callable[..., None], *arguments: Any) -> None:

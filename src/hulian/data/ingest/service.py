@@ -213,17 +213,22 @@ class HistorianService:
     async def _tell(self, store: IngestStore) -> None:
         """Publishes the events of this room, each once, in order, also after a restart."""
         identity = await to_thread.run_sync(store.identity)
+        seen = -1
         async with Publisher(self._spine) as publisher:
             while True:
-                for number, raw in await to_thread.run_sync(store.outbox):
-                    try:
-                        note = msgspec.json.decode(raw, type=Event)
-                        subject = self._subjects.events(note.severity.value, _COMPONENT)
-                        await (await publisher.send(subject, raw, f"ingest-{identity}-{number}"))
-                    except SpineError as error:
-                        _log.info("an event waits for the spine", error=str(error))
-                        break
-                    await to_thread.run_sync(store.told, number)
+                if seen != store.told_of:
+                    seen, left = store.told_of, await to_thread.run_sync(store.outbox)
+                    for number, raw in left:
+                        try:
+                            note = msgspec.json.decode(raw, type=Event)
+                            subject = self._subjects.events(note.severity.value, _COMPONENT)
+                            await (await publisher.send(subject, raw, f"ingest-{identity}-{number}"))
+                        except SpineError as error:
+                            _log.info("an event waits for the spine", error=str(error))
+                            break
+                        await to_thread.run_sync(store.told, number)
+                    if left:
+                        seen = -1  # more than one look takes, or one that waits
                 await anyio.sleep(0.2)
 
     async def _retain(self, store: IngestStore, writing: anyio.Lock) -> None:

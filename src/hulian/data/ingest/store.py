@@ -94,6 +94,8 @@ class IngestStore:
         self._lock = threading.Lock()
         self._dead_letters = dead_letters
         self._kept: _Kept = {}
+        self.told_of = 0
+        """Events that were put into the outbox since the start: whoever publishes them need not ask the disk for news."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
@@ -178,6 +180,7 @@ class IngestStore:
                 )
             self._tell(connection, events)
         self._kept |= kept
+        self.told_of += len(events)
 
     def _keep(self, connection: sqlite3.Connection, lives: Iterable[Life]) -> _Kept:
         """Writes the accounts, of their holes what differs from the disk; gives the holes, to be taken over once it is safe."""
@@ -221,6 +224,7 @@ class IngestStore:
             kept = self._keep(connection, lives)
             self._tell(connection, events)
         self._kept |= kept
+        self.told_of += len(events)
 
     def lives(self) -> list[Life]:
         """Every account."""

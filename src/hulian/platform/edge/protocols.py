@@ -6,11 +6,14 @@ from functools import cache
 from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
+import structlog
+
 from hulian.network.exchange.protocols.contract import Protocol
 from hulian.platform.edge.errors import UnknownProtocolError
 
 __all__ = ["installed", "protocol_named", "protocol_of_url"]
 
+_log = structlog.get_logger(__name__)
 GROUP = "hulian.protocols"
 
 
@@ -25,7 +28,13 @@ def protocol_named(name: str) -> Protocol:
     """The protocol ``name``; raises `UnknownProtocolError`."""
     for entry in entry_points(group=GROUP):
         if entry.name == name:
-            found: Protocol = entry.load()
+            try:
+                found: Protocol = entry.load()
+            except Exception as error:  # whatever a foreign package does when it is imported is its own failure
+                raise UnknownProtocolError(
+                    f"the protocol '{name}' is installed and cannot be loaded: {type(error).__name__}: {error}",
+                    hint=f"install what provides {entry.value} again, or remove it",
+                ) from error
             return found
     raise UnknownProtocolError(f"there is no protocol '{name}'", hint=f"installed are: {', '.join(installed())}")
 
@@ -33,13 +42,18 @@ def protocol_named(name: str) -> Protocol:
 def protocol_of_url(url: str) -> Protocol:
     """The protocol that speaks the scheme of ``url``; raises `UnknownProtocolError`."""
     scheme = urlsplit(url).scheme
+    known: list[str] = []
     for name in installed():
-        protocol = protocol_named(name)
+        try:
+            protocol = protocol_named(name)
+        except UnknownProtocolError as error:
+            _log.warning("a protocol is left out", protocol=name, reason=str(error))
+            continue
         if scheme in protocol.schemes:
             return protocol
-    known = sorted(scheme for name in installed() for scheme in protocol_named(name).schemes)
+        known += protocol.schemes
     raise UnknownProtocolError(
         f"no protocol speaks '{scheme}:'" if scheme else "the address has no scheme",
         place=url,
-        hint=f"write one of: {', '.join(f'{known_scheme}://…' for known_scheme in known)}",
+        hint=f"write one of: {', '.join(f'{known_scheme}://…' for known_scheme in sorted(known))}",
     )
