@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 
-import bcrypt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,7 +21,8 @@ from hulian.trust import (
     open_envelope,
 )
 
-HASH = bcrypt.hashpw(b"made by the node itself", bcrypt.gensalt(4)).decode()
+HASH = "$2b$04$FSE/7NeId862Z9QXZmtZ2OmHNsGeK6x4FSVhSOURvXvwKeV.sWS2m"
+"""Of a password that a node made itself; always the same, because it stands in the names of tests."""
 
 
 def request_of(key, name="press"):

@@ -55,7 +55,8 @@ class Newest:
         unknown = self.of(new.names) == NEVER
         if bool(unknown.any()):
             at = np.searchsorted(old.names, new.names[unknown])
-            old = NewestSamples._make(np.insert(before, at, after[unknown]) for before, after in zip(old, new, strict=True))
+            columns = {name: np.insert(getattr(old, name), at, getattr(new, name)[unknown]) for name in NewestSamples._fields}
+            old = NewestSamples(**columns)
         else:
             old = NewestSamples._make(column.copy() for column in old)
         at = np.searchsorted(old.names, new.names)
