@@ -170,7 +170,7 @@ async def _edge_turn(port: int, seconds: float) -> dict[str, float]:
         node = node_module.NatsNode(Path(place), mqtt_port=0)
         await node.open({})
         process = _role(
-            "edge", "--port", str(port), "--url", node.url, "--password", node.password("edge"), "--directory", place
+            "edge", "--port", str(port), "--url", node.url, f"--password={node.password('edge')}", "--directory", place
         )
         try:
             return await asyncio.to_thread(measure, process, seconds, 5.0)

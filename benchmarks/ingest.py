@@ -195,7 +195,7 @@ async def measure(directory: Path, durability: str, seconds: float, pace: float)
         durability,
     ]
     historian = subprocess.Popen(
-        [*arguments, "--role", "historian", "--password", node.password("historian")],
+        [*arguments, "--role", "historian", f"--password={node.password('historian')}"],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -204,7 +204,7 @@ async def measure(directory: Path, durability: str, seconds: float, pace: float)
     try:
         await asyncio.to_thread(historian.stdout.readline)
         publisher = subprocess.Popen(
-            [*arguments, "--role", "publisher", "--password", node.password("edge"), "--pace", str(pace)],
+            [*arguments, "--role", "publisher", f"--password={node.password('edge')}", "--pace", str(pace)],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,

@@ -38,8 +38,8 @@ class HistorianProcess:
             __file__,
             "--url",
             self.node.url,
-            "--password",
-            self.node.password("historian"),
+            # In one word: a generated password may begin with a dash.
+            f"--password={self.node.password('historian')}",
             "--directory",
             str(self.directory),
             "--settings",

@@ -55,13 +55,15 @@ class Plant:
                 await asyncio.sleep(0.05)
 
     async def answers(self):
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    await self.client.ledger()
-                    break
-                except SpineUnavailableError:
-                    await asyncio.sleep(0.1)
+        end = time.monotonic() + 60
+        while True:
+            try:
+                await self.client.ledger()
+                break
+            except SpineUnavailableError:
+                assert self.historian.process.poll() is None, self.historian.log
+                assert time.monotonic() < end, self.historian.log
+                await asyncio.sleep(0.1)
 
     async def events(self, count, code, seconds=30.0):
         async with asyncio.timeout(seconds):

@@ -12,6 +12,8 @@ PUBLIC = {
     ("GET", "/api/v1/health"),
     ("POST", "/api/v1/session"),
     ("GET", "/api/v1/ca.pem"),
+    ("POST", "/api/v1/enrolments"),
+    ("POST", "/api/v1/enrolments/claim"),
     ("GET", "/"),
     ("GET", "/{path:path}"),
 }
@@ -150,3 +152,15 @@ def test_the_console_is_cached_by_its_hash_and_packed(stack):
         assert client.get("/assets/none.js").status_code == 404
         assert client.get("/../../etc/passwd").status_code in (200, 404)
         assert client.get("/api/v2/points").status_code == 404
+
+
+def test_who_enrols_without_an_invitation_learns_nothing(stack):
+    """The two calls of a node that has no login yet: what opens them is the invitation, or the claim."""
+    with stack.anonymous() as client:
+        for path, body in (
+            ("/enrolments", {"invitation": "0" * 40, "request": "none", "name": "press", "password_hash": "none"}),
+            ("/enrolments/claim", {"claim": "0" * 40}),
+        ):
+            reply = client.post(path, json=body)
+            assert reply.status_code in (400, 401, 403, 404), (path, reply.text)
+            assert reply.json()["code"].startswith("HL-"), reply.text

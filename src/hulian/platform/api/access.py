@@ -84,9 +84,9 @@ class Gate:
             await self._check_site(connection, host, who)
         needed: Admission | None = handler.opt.get("admission")
         if needed is None and connection.scope.get("method") == "OPTIONS":
-            raise MethodError("there is nothing to ask for across sites", place=connection.url.path)
+            raise MethodError("there is nothing to ask for across sites", place=connection.scope["path"])
         if needed is None:
-            raise LoginRequiredError("this path is not open to anyone", place=connection.url.path)
+            raise LoginRequiredError("this path is not open to anyone", place=connection.scope["path"])
         if needed.action is not None:
             values = {"self": who.name, **{key: str(value) for key, value in connection.path_params.items()}}
             await self.authorise(who, needed.action, _Template(needed.resource).fill(values))

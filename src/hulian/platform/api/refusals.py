@@ -116,7 +116,7 @@ def _refused(_: Request[Any, Any, Any], error: HulianError) -> Response[bytes]:
 
 def _refused_by_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """What Litestar found wrong with a request, in our words."""
-    path = request.url.path
+    path = request.scope["path"]
     match error.status_code:
         case 404:
             return answer(NotFoundError(f"there is nothing at {path[:200]}"))
@@ -147,7 +147,7 @@ def _place_of(error: HTTPException) -> tuple[str, str]:
 
 def _defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     reference = secrets.token_hex(4)
-    _log.error("defect in a request", reference=reference, method=request.method, path=request.url.path, exc_info=error)
+    _log.error("defect in a request", reference=reference, method=request.method, path=request.scope["path"], exc_info=error)
     return answer(DefectError(f"this should not have happened (reference {reference})"))
 
 

@@ -68,7 +68,7 @@ def _view(context: Context, who: Visitor) -> SessionView:
 
 
 def _cookie(request: Request[Any, Any, Any], token: str, seconds: int) -> Cookie:
-    secure = request.url.scheme == "https"
+    secure = request.scope["scheme"] == "https"
     return Cookie(key=COOKIE, value=token, path="/", httponly=True, samesite="strict", secure=secure, max_age=seconds)
 
 

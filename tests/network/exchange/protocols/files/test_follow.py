@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 
@@ -11,6 +12,9 @@ import pytest
 
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState
+from hulian.network.exchange.protocols.files.config import FilesConfiguration
+from hulian.network.exchange.protocols.files.reading import continues, open_reader
+from hulian.network.exchange.protocols.tabular import Rows, Target
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
 
@@ -116,6 +120,42 @@ async def test_a_cut_file_that_has_outgrown_its_old_length_is_noticed(bench, sin
             file.write("time,a\n" + line(5) + line(6) + line(7))
         await sink.until(lambda: values(sink) == [0.5, 5.5, 6.5, 7.5])
         assert [event.code for event in sink.events] == ["HL-FILES-0020"]
+
+
+async def test_a_file_that_is_cut_between_the_look_and_the_read_gives_no_row_from_the_middle(bench, tmp_path):
+    """Whenever the writer comes: a read gives rows of the file that the mark was made of, or none."""
+    path = tmp_path / "log.csv"
+    path.write_text("time,a\n" + line(0))
+    configuration = FilesConfiguration()
+    reader = open_reader(
+        os.open(path, os.O_RDONLY),
+        path,
+        None,
+        configuration,
+        Rows(configuration, [Target(1, "a", StorageClass.DOUBLE)]),
+        last=False,
+    )
+    block = reader.read(last=False)
+    assert block.table.num_rows == 1
+    with path.open("r+") as file:
+        file.write("time,a\n" + line(5) + line(6) + line(7))
+    assert reader.read(last=False) is None
+    look = os.open(path, os.O_RDONLY)
+    assert not continues(look, reader.mark, whole=False)
+    status = os.fstat(look)
+    assert (reader.mark.size, reader.mark.modified) != (status.st_size, status.st_mtime_ns), "the next look must look again"
+    os.close(look)
+    reader.close()
+
+
+async def test_a_header_that_is_written_anew_before_the_first_row_names_the_columns(bench, sink, column):
+    path = bench.directory / "log.csv"
+    path.write_text("time,b,a\n")
+    async with bench.running(sink, "log.csv", [column(1, "a"), column(2, "b")]):
+        await sink.until(lambda: sink.statuses and sink.statuses[-1].state is ConnectorState.CONNECTED)
+        await anyio.sleep(0.2)
+        path.write_text(f"time,a,b\n{START},1.5,2.5\n")
+        await sink.until(lambda: values(sink, 1) == [1.5] and values(sink, 2) == [2.5])
 
 
 async def test_a_file_replaced_by_a_longer_copy_goes_on_where_it_stood(bench, sink, column):

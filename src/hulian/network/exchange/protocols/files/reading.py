@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from typing import Protocol as Interface
 
 import msgspec
@@ -83,9 +83,20 @@ class Reader(Interface):
     def close(self) -> None: ...
 
 
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
 def fingerprint(descriptor: int, begin: int, length: int) -> bytes:
     """A digest of ``length`` bytes from ``begin``."""
-    return hashlib.blake2b(os.pread(descriptor, length, begin), digest_size=16).digest()
+    return _digest(os.pread(descriptor, length, begin))
+
+
+def _place(data: bytes, offset: int) -> dict[str, Any]:
+    """The fields of a mark at ``offset`` of a file that begins with ``data``."""
+    length = min(offset, _HEAD)
+    tail = data[max(0, offset - _TAIL) : offset]
+    return {"offset": offset, "head_length": length, "head": _digest(data[:length]), "tail": _digest(tail)}
 
 
 def continues(descriptor: int, mark: Mark, *, whole: bool) -> bool:
@@ -131,6 +142,8 @@ def _opened(
             if len(head) == _MOST_HEAD:
                 raise FileError(f"no header within the first {_MOST_HEAD} bytes", place=str(path))
             return None
+        if start.offset < shape.offset:
+            start = msgspec.structs.replace(start, line=shape.line, **_place(head, shape.offset))
         return TextReader(descriptor, start, shape, configuration, rows)
     except (pa.ArrowException, ValueError, OSError) as error:
         raise FileError(f"{type(error).__name__}: {str(error)[:300]}", place=str(path)) from error
@@ -144,12 +157,23 @@ def _row_times(configuration: FilesConfiguration, row: int, count: int) -> npt.N
     return found
 
 
+class _Took(NamedTuple):
+    """One read: ``raw`` begins ``before`` bytes before the place of the mark; the file was in ``status`` just before."""
+
+    raw: bytes
+    before: int
+    status: os.stat_result
+
+    @property
+    def data(self) -> bytes:
+        """What is new."""
+        return self.raw[self.before :]
+
+
 class TextReader:
     """Delimited text, as it grows."""
 
     def __init__(self, descriptor: int, mark: Mark, shape: Shape, configuration: FilesConfiguration, rows: Rows) -> None:
-        if mark.offset < shape.offset:
-            mark = msgspec.structs.replace(mark, offset=shape.offset, line=shape.line)
         self.mark = mark
         self.names = shape.names
         self.shape = shape
@@ -160,15 +184,18 @@ class TextReader:
 
     def read(self, *, last: bool) -> Block | None:
         """See `Reader`."""
-        mark, longest = self.mark, self._configuration.longest_line
-        data = os.pread(self._descriptor, max(BLOCK, longest), mark.offset)
+        longest = self._configuration.longest_line
+        took = self._take(max(BLOCK, longest))
+        if took is None:
+            return None
+        mark, data = self.mark, took.data
         end = data.rfind(b"\n") + 1
         if mark.dropping:
-            return self._drop(data)
+            return self._drop(took)
         if not end:
             if len(data) >= longest:
                 bad = [(mark.line + 1, f"longer than {longest} bytes: {data[:60].decode('utf-8', 'replace')} …")]
-                return self._moved(self._nothing(), len(data), 0, bad, dropping=True)
+                return self._moved(took, self._nothing(), len(data), 0, bad, dropping=True)
             if not (last and data.strip()):
                 return None
             end = len(data)
@@ -180,26 +207,42 @@ class TextReader:
             raise FileError(f"line {mark.line + 1}: {str(error)[:300]}", place=mark.path) from error
         self._types = types
         bad = [(mark.line + 1 + line, text) for line, text in parsed.bad]
-        return self._moved(parsed.table, end, whole.count(b"\n"), bad, parsed)
+        return self._moved(took, parsed.table, end, whole.count(b"\n"), bad, parsed)
 
-    def _drop(self, data: bytes) -> Block | None:
+    def _take(self, most: int) -> _Took | None:
+        """What stands behind the mark; None where the file is not the one any more that the mark was made of.
+
+        A writer may cut the file and write it anew at any moment, also between two of our looks. So the state is taken before
+        the bytes, and what stands before them is compared, and its fingerprint made, from the same read.
+        """
+        mark = self.mark
+        status = os.fstat(self._descriptor)
+        if mark.head and fingerprint(self._descriptor, 0, mark.head_length) != mark.head:
+            return None
+        begin = max(0, mark.offset - _TAIL) if mark.head_length == _HEAD else 0
+        before = mark.offset - begin
+        raw = os.pread(self._descriptor, before + most, begin)
+        if len(raw) < before or (mark.tail and _digest(raw[:before][-_TAIL:]) != mark.tail):
+            return None
+        return _Took(raw, before, status)
+
+    def _drop(self, took: _Took) -> Block | None:
         """The rest of a line that is too long."""
+        data = took.data
         end = data.find(b"\n") + 1
         if not data:
             return None
-        return self._moved(self._nothing(), end or len(data), 1 if end else 0, [], dropping=not end)
+        return self._moved(took, self._nothing(), end or len(data), 1 if end else 0, [], dropping=not end)
 
     def _nothing(self) -> pa.Table:
         return pa.table({})
 
     def _moved(
-        self, table: pa.Table, length: int, lines: int, bad: list[tuple[int, str]], parsed: Parsed | None = None,
-        *, dropping: bool = False,
+        self, took: _Took, table: pa.Table, length: int, lines: int, bad: list[tuple[int, str]],
+        parsed: Parsed | None = None, *, dropping: bool = False,
     ) -> Block:  # fmt: skip
         mark = self.mark
-        status = os.fstat(self._descriptor)
         offset = mark.offset + length
-        head_length = mark.head_length or min(offset, _HEAD)
         times = _row_times(self._configuration, mark.row, table.num_rows)
         first = mark.line + 1
         if mark.skip:
@@ -210,18 +253,20 @@ class TextReader:
             if parsed is not None:
                 lines_of = parsed.lines if parsed.lines is not None else list(range(table.num_rows + mark.skip))
                 parsed = Parsed(table, [], lines_of[mark.skip :])
-        self.mark = Mark(
-            path=mark.path,
-            inode=mark.inode,
-            offset=offset,
+        if mark.head_length < _HEAD:
+            place = _place(took.raw, offset)
+        else:
+            place = {"offset": offset, "tail": _digest(took.raw[: took.before + length][-_TAIL:])}
+        self.mark = msgspec.structs.replace(
+            mark,
+            skip=0,
             line=mark.line + lines,
             row=mark.row + mark.skip + table.num_rows,
-            head_length=head_length,
-            head=mark.head or fingerprint(self._descriptor, 0, head_length),
-            tail=fingerprint(self._descriptor, max(0, offset - _TAIL), min(offset, _TAIL)),
             dropping=dropping,
-            size=status.st_size,
-            modified=status.st_mtime_ns,
+            size=took.status.st_size,
+            modified=took.status.st_mtime_ns,
+            finished=False,
+            **place,
         )
         return Block(table, times, self.mark, bad, parsed, first)
 
@@ -298,6 +343,7 @@ class ParquetReader:
 
     def read(self, *, last: bool) -> Block | None:
         """See `Reader`."""
+        status = os.fstat(self._descriptor)
         try:
             table = self._next()
         except (pa.ArrowException, OSError) as error:
@@ -305,7 +351,6 @@ class ParquetReader:
         if table is None:
             return None
         mark = self.mark
-        status = os.fstat(self._descriptor)
         row = mark.offset + mark.skip
         head_length = mark.head_length or min(status.st_size, _HEAD)
         self.mark = msgspec.structs.replace(
