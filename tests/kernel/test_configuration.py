@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hulian.kernel.configuration import GIVEN_BY, convert, describe, load, resolve_secret, sample
+from hulian.kernel.configuration import GIVEN_BY, convert, describe, load, resolve_secret, sample, secrets_of
 from hulian.kernel.errors import ConfigurationError, MovedKeyError, SecretError, UnknownKeyError
 
 
@@ -225,3 +225,16 @@ class TestSecrets:
         with pytest.raises(ConfigurationError) as refused:
             load(write(tmp_path, f'password = "{self.SECRET}"'), Login)
         assert self.SECRET not in f"{refused.value} {refused.value.hint}"
+
+
+def test_the_secrets_that_a_configuration_refers_to_are_found_wherever_they_stand():
+    class Inner(msgspec.Struct):
+        password: str
+        more: dict[str, list[str]]
+
+    class Outer(msgspec.Struct):
+        one: Inner
+        port: int
+
+    whole = Outer(Inner("secret:a", {"x": ["secret:b/c", "env:d", "no secret: here"]}), 1)
+    assert sorted(secrets_of(whole)) == ["a", "b/c"]

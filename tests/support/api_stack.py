@@ -135,6 +135,7 @@ class Stack:
                     streams=lambda: figures(spine),
                     accounts_changed=self._accounts_changed,
                     console=self.directory / "console",
+                    own_secrets=frozenset({"clickhouse"}),
                 )
                 self.service = ApiService(self.dependencies)
                 await group.start(self.service.run)

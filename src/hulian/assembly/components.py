@@ -15,8 +15,9 @@ import msgspec
 
 from hulian.assembly.configuration import AuditConfiguration, Configuration
 from hulian.assembly.logging import configure_logging
+from hulian.kernel.configuration import secrets_of
 from hulian.kernel.lifecycle import Component
-from hulian.platform.infrastructure.process import tell_ready
+from hulian.platform.infrastructure.process import allow_many_files, tell_ready
 
 if TYPE_CHECKING:
     from hulian.assembly.edge_node import EdgeNode
@@ -31,6 +32,7 @@ _RELOADED: Final = 0.3
 def run_component(name: str, configuration: Configuration, configuration_file: Path | None) -> int:
     """Runs one component in the foreground until SIGTERM or Ctrl-C; 0 for a clean end."""
     configure_logging(name)
+    allow_many_files()
     if name == "spine":
         return _run_spine(configuration, configuration_file)
     makers: dict[str, Callable[[Configuration, AsyncExitStack], Awaitable[Component]]] = {
@@ -220,6 +222,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
             catalogue=catalogue,
             edges=edges,
             leaf_port=configuration.spine.leaf_port,
+            own_secrets=frozenset(secrets_of(configuration)),
             spine=spine,
             queries=QueryClient(spine, organisation),
             decode=bundle.columns_of,

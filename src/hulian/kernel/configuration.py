@@ -22,7 +22,7 @@ import msgspec
 
 from hulian.kernel.errors import ConfigurationError, MovedKeyError, SecretError, UnknownKeyError
 
-__all__ = ["GIVEN_BY", "OPTIONAL_TABLE", "convert", "describe", "load", "resolve_secret", "sample", "shown"]
+__all__ = ["GIVEN_BY", "OPTIONAL_TABLE", "convert", "describe", "load", "resolve_secret", "sample", "secrets_of", "shown"]
 
 T = TypeVar("T")
 
@@ -175,6 +175,20 @@ def resolve_secret(reference: str, stored: Callable[[str], str | None] | None = 
             raise SecretError("there is no secret of this name", place=reference, hint=f"run 'hulian secret set {name}'")
         return value
     raise SecretError("not a reference to a secret", place=f"{scheme}:…" if scheme in ("env", "file", "secret") else "…")
+
+
+def secrets_of(value: object) -> Iterator[str]:
+    """The names of the kept secrets (``secret:NAME``) that a configuration, or a part of one, refers to."""
+    if isinstance(value, msgspec.Struct):
+        value = [getattr(value, name) for name in value.__struct_fields__]
+    elif isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, str):
+        if value.startswith("secret:"):
+            yield value.removeprefix("secret:")
+    elif isinstance(value, list | tuple | set | frozenset):
+        for part in value:
+            yield from secrets_of(part)
 
 
 OPTIONAL_TABLE: Final = "optional table"

@@ -123,6 +123,33 @@ def test_a_private_key_is_kept_like_a_password(stack):
         assert stack.trust.secrets.get(kept.removeprefix("secret:")) is None
 
 
+def test_a_kept_password_goes_only_where_it_was_given_for(stack):
+    """Who may connect devices may choose any address: neither the platform's own secrets nor another device's follow him."""
+    home, evil = "opc.tcp://press:4840", "opc.tcp://evil:4840"
+    stack.trust.secrets.set("clickhouse", "of the platform")
+    stack.trust.secrets.set("plc-1", "kept for devices")
+    with stack.browser() as client:
+        body = {"name": "press", "url": home, "credentials": {"user": "u", "password": "of the press"}}
+        assert client.post("/connectors", json=body).status_code == 201
+        asked = len(stack.edge.asked)
+        for reference in ("secret:clickhouse", "secret:connector/press", "secret:connector/nobody"):
+            for credentials in ({"reference": reference}, {"key_reference": reference}):
+                reply = client.post("/connectors", json={"name": "thief", "url": evil, "credentials": credentials})
+                assert (reply.status_code, reply.json()["place"]) == (400, "$.credentials"), reply.text
+                assert client.post("/browse", json={"url": evil, "credentials": credentials}).status_code == 400
+        assert client.patch("/connectors/press", json={"url": evil}).status_code == 400
+        assert client.patch("/connectors/press", json={"url": "opc.tcp://press:4841"}).status_code == 400
+        assert stack.catalogue.connector("press").url == home
+        assert len(stack.edge.asked) == asked, "nothing went out"
+        assert client.patch("/connectors/press", json={"url": home + "/other"}).status_code == 200
+        moved = {"url": evil, "credentials": {"user": "u", "password": "another"}}
+        assert client.patch("/connectors/press", json=moved).status_code == 200
+        reply = client.post("/connectors", json={"name": "kept", "url": home, "credentials": {"reference": "secret:plc-1"}})
+        assert reply.status_code == 201, reply.text
+        for name in ("press", "kept"):
+            client.delete(f"/connectors/{name}")
+
+
 def test_no_password_travels_in_an_address(stack):
     with stack.browser() as client:
         for path, body in (("/connectors", {"name": "open"}), ("/browse", {})):

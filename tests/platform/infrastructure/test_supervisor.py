@@ -185,3 +185,18 @@ async def test_memory_is_measured(tmp_path):
         assert time.monotonic() - began < 15
 
     await run_until(supervisor, look)
+
+
+def test_processes_may_have_many_files_open_although_the_shell_allows_few():
+    program = (
+        "import resource, subprocess, sys\n"
+        "from hulian.platform.infrastructure.process import allow_many_files\n"
+        "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))\n"
+        "allow_many_files()\n"
+        "print(hard, subprocess.run(['sh', '-c', 'ulimit -Sn'], capture_output=True, text=True).stdout)\n"
+    )
+    hard, soft = map(
+        int, subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert soft == (min(hard, 65_536) if hard > 0 else 65_536)

@@ -116,9 +116,9 @@ class Dependencies:
     """Everything the application is built from. ``prefix`` begins the names that are proposed for new things.
     ``accounts_changed`` is awaited after an MQTT credential was made or taken away: it renders the spine's accounts anew and
     makes the server read them. ``edges`` does the same for edge nodes and their orders, and ``leaf_port`` is where they reach
-    the spine, 0 where they are not served. ``components`` and ``streams`` are asked when somebody looks at the health; the
-    first blocks shortly. ``console`` is the folder of the built console, ``scratch`` one for files that are being imported
-    (None: the system's).
+    the spine, 0 where they are not served. ``own_secrets`` are names of kept secrets that no connector may use. ``components``
+    and ``streams`` are asked when somebody looks at the health; the first blocks shortly. ``console`` is the folder of the
+    built console, ``scratch`` one for files that are being imported (None: the system's).
     """
 
     organisation: str
@@ -132,6 +132,7 @@ class Dependencies:
     accounts_changed: Callable[[], Awaitable[None]] = _nothing
     edges: EdgeNodes = field(default_factory=_NoEdgeNodes)
     leaf_port: int = 0
+    own_secrets: frozenset[str] = frozenset()
     components: Callable[[], Sequence[ComponentReport]] = tuple
     streams: Callable[[], Awaitable[Sequence[StreamFigures]]] = _no_streams
     console: Path | None = None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -15,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["NOTIFY_VARIABLE", "UNFIXABLE", "ManagedProcess", "ProcessSpec", "tell_ready"]
+__all__ = ["NOTIFY_VARIABLE", "UNFIXABLE", "ManagedProcess", "ProcessSpec", "allow_many_files", "tell_ready"]
 
 NOTIFY_VARIABLE: Final = "HULIAN_NOTIFY"
 UNFIXABLE: Final = 78
@@ -23,6 +24,7 @@ UNFIXABLE: Final = 78
 _TAIL: Final = 4000
 _LOG_BOUND: Final = 8 * 2**20
 _PR_SET_PDEATHSIG: Final = 1
+_FILES: Final = 65_536
 
 
 class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,18 @@ def tell_ready() -> None:
         with contextlib.suppress(OSError):
             os.write(int(number), b"ready\n")
             os.close(int(number))
+
+
+def allow_many_files() -> None:
+    """Lets this process and those it starts have as many files and connections open as the system grants, up to 65,536.
+
+    The soft limit is 1,024 on most systems, for the sake of programs that use ``select``; five hundred devices reach it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _die_with_parent() -> None:

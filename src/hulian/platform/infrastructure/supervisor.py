@@ -28,7 +28,7 @@ from hulian.platform.infrastructure.errors import (
     PortInUseError,
 )
 from hulian.platform.infrastructure.events import InfrastructureEvent
-from hulian.platform.infrastructure.process import UNFIXABLE, ManagedProcess, ProcessSpec
+from hulian.platform.infrastructure.process import UNFIXABLE, ManagedProcess, ProcessSpec, allow_many_files
 
 __all__ = ["ComponentState", "ComponentStatus", "Stage", "Supervisor", "check_port", "lock_directory", "read_components"]
 
@@ -151,6 +151,7 @@ class Supervisor:
         Raises `ComponentFailedError` where a component cannot start and would fail again; every other end of a component
         is followed by a restart, later each time.
         """
+        allow_many_files()
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._report)

@@ -17,6 +17,7 @@ from hulian.kernel.point import Point
 from hulian.network.exchange.protocols.contract import Browsed
 from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
+from hulian.platform.api.credentials import check_reference
 from hulian.platform.api.errors import NotWritableError, OutOfRangeError
 from hulian.platform.api.refusals import RelayedError
 from hulian.platform.api.routes.certificates import CertificateView, certificate_view
@@ -102,7 +103,7 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
         "timeout": _BROWSE_SECONDS,
     }
     if data.credentials is not None:
-        asked["credentials"] = await in_thread(lambda: _resolved(context, data.credentials))
+        asked["credentials"] = await in_thread(lambda: _resolved(context, data.credentials, data.url))
     await context.audit(visitor(request), Action.DEVICES_BROWSE, data.url, details={"did": "browsed"})
     try:
         answer = await context.ask("edge", asked, edge=data.edge, seconds=_BROWSE_SECONDS + 5)
@@ -125,9 +126,11 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
     )
 
 
-def _resolved(context: Context, given: CredentialsBody | None) -> dict[str, str]:
+def _resolved(context: Context, given: CredentialsBody | None, url: str) -> dict[str, str]:
     if given is None:
         return {}
+    for reference in filter(None, (given.reference, given.key_reference)):
+        check_reference(context, reference, url)
 
     def behind(value: str, reference: str) -> str:
         return value or (resolve_secret(reference, context.trust.secrets.get) if reference else "")

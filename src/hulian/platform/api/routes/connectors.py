@@ -18,7 +18,9 @@ from hulian.kernel.point import Kind, Point
 from hulian.kernel.storage import StorageClass
 from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
+from hulian.platform.api.credentials import check_moved, check_reference
 from hulian.platform.api.errors import ConflictError, RequestError
+from hulian.platform.edge.errors import UnknownProtocolError
 from hulian.platform.edge.protocols import installed, protocol_named, protocol_of_url
 from hulian.trust import Action
 
@@ -112,11 +114,12 @@ class ConnectorPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProtocolView(msgspec.Struct, frozen=True, kw_only=True):
-    """A protocol, and the JSON Schema of its settings."""
+    """A protocol, and the JSON Schema of its settings; ``problem`` says why one that is installed cannot be used."""
 
     name: str
     schemes: list[str]
     settings_schema: dict[str, Any]
+    problem: str = ""
 
 
 class ProtocolPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +179,7 @@ def _known_edge(context: Context, name: str) -> str:
     return context.trust.edges.get(name).name if name else ""
 
 
-def _kept(context: Context, name: str, given: CredentialsBody) -> dict[str, str]:
+def _kept(context: Context, name: str, given: CredentialsBody, url: str) -> dict[str, str]:
     """The credentials by reference; an open password goes into the store of secrets first."""
     if given.user.startswith(_UNREADABLE_HERE):
         raise RequestError(
@@ -191,6 +194,7 @@ def _kept(context: Context, name: str, given: CredentialsBody) -> dict[str, str]
             context.trust.secrets.set(secret, value)
             kept[field] = f"secret:{secret}"
         elif reference:
+            check_reference(context, reference, url)
             resolve_secret(reference, context.trust.secrets.get)
             kept[field] = reference
     return kept
@@ -222,7 +226,7 @@ async def add_connector(
             protocol=protocol,
             url=data.url,
             settings=data.settings,
-            credentials=_kept(context, data.name, data.credentials),
+            credentials=_kept(context, data.name, data.credentials, data.url),
             enabled=data.enabled,
             edge=_known_edge(context, data.edge),
         )
@@ -251,14 +255,17 @@ async def change_connector(
 
     def write() -> None:
         record = context.catalogue.connector(known)
+        url = data.url or record.url
+        if data.credentials is None:
+            check_moved(context, known, url)
         if data.settings is not None or data.url is not None:
-            _checked(record.protocol, data.url or record.url, record.settings if data.settings is None else data.settings)
+            _checked(record.protocol, url, record.settings if data.settings is None else data.settings)
         context.catalogue.change_connector(
             known,
             version=data.version,
             url=data.url,
             settings=data.settings,
-            credentials=None if data.credentials is None else _kept(context, known, data.credentials),
+            credentials=None if data.credentials is None else _kept(context, known, data.credentials, url),
             enabled=data.enabled,
             edge=None if data.edge is None else _known_edge(context, data.edge),
         )
@@ -311,14 +318,14 @@ async def restart_connector(request: Request[Any, Any, Any], context: NamedDepen
 async def protocols() -> ProtocolPage:
     """With the schema of each one's settings."""
 
-    def look() -> list[ProtocolView]:
-        return [
-            ProtocolView(name=name, schemes=list(found.schemes), settings_schema=msgspec.json.schema(found.configuration))
-            for name in installed()
-            for found in (protocol_named(name),)
-        ]
+    def look(name: str) -> ProtocolView:
+        try:
+            found = protocol_named(name)
+        except UnknownProtocolError as error:
+            return ProtocolView(name=name, schemes=[], settings_schema={}, problem=f"{error}; {error.hint}")
+        return ProtocolView(name=name, schemes=list(found.schemes), settings_schema=msgspec.json.schema(found.configuration))
 
-    return ProtocolPage(items=await in_thread(look))
+    return ProtocolPage(items=await in_thread(lambda: [look(name) for name in installed()]))
 
 
 ROUTES = [
