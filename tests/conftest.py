@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -41,6 +42,21 @@ def pytest_terminal_summary(terminalreporter):
     if _missing_samples:
         terminalreporter.write_sep("-", "samples that were not found")
         terminalreporter.write_line(f"set HULIAN_SAMPLES to the folder that holds: {', '.join(sorted(_missing_samples))}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files_are_closed():
+    """A module leaves no heap of open files behind: beyond the 1,024th, clients that use ``select`` fail in other tests."""
+    before = _open_files()
+    yield
+    gc.collect()
+    left = _open_files() - before
+    assert left < 400, f"{left} files were left open (the embedded historian's threads keep up to some 350)"
+
+
+def _open_files() -> int:
+    place = Path("/proc/self/fd")
+    return len(list(place.iterdir())) if place.exists() else 0
 
 
 def samples_folder() -> Path:
