@@ -68,7 +68,7 @@ async def test_every_input_reaches_the_spine_and_keeps_its_memory_beside_its_jou
         async with await server.connect("edge") as spine, Publisher(spine, timeout=3.0) as publisher:
             service = EdgeService(
                 "plant", tmp_path / "edge", EdgeConfiguration(), plant, SpineUplink(spine, publisher, "plant"),
-                Peers(tmp_path / "peers"), inputs=ListenerInputs(spine, (str(drop),)),
+                Peers(tmp_path / "peers"), inputs=ListenerInputs(spine, tmp_path / "mqtt", (str(drop),)),
             )  # fmt: skip
             async with anyio.create_task_group() as group, httpx.AsyncClient(trust_env=False) as client:
                 group.start_soon(collect)

@@ -125,7 +125,8 @@ async def test_a_gap_is_filled_from_the_servers_history(sink: Any, environment: 
                 line.mend()
                 await sink.until(lambda: any(e.code == OpcuaEvent.HISTORY_FILLED for e in sink.events), "filled")
                 await sink.until(lambda: values_of(sink, 3)[-1] == 224.0, "the last value")
-                await sink.until(lambda: sink.statuses[-1].counters["history_samples"] >= 3 * 23, "they are counted")
+                # The newest of each may come by its new subscription before the history is asked for.
+                await sink.until(lambda: sink.statuses[-1].counters["history_samples"] >= 3 * 22, "they are counted")
                 assert sink.statuses[-1].counters["history_pending"] == 0
             assert list(dict.fromkeys(values_of(sink, 1))) == [0.0, 1.0, *map(float, range(2, 25))]
             assert [value for value in dict.fromkeys(values_of(sink, 2)) if value] == [
