@@ -207,6 +207,26 @@ def test_what_the_edge_announces_is_pending():
     assert [(row.sent, row.pending) for row in ledger.rows()] == [(17, 7)]
 
 
+def test_what_the_edge_still_holds_is_pending_and_no_gap():
+    """After a time without a link what is new comes first: what is between is on its way, as long as the edge says so."""
+    ledger = Ledger()
+    enter(ledger, [batch(1, 0, 10), batch(5, 40, 10)])
+    (row,) = ledger.rows()
+    assert (row.state, row.missing, row.gaps, row.pending) == ("gap", 30, 1, 0)
+    ledger.announce("pump", 1, 7, 70, acknowledged=1, heard=5000)
+    (row,) = ledger.rows()
+    assert (row.state, row.missing, row.gaps, row.pending, row.sent) == ("pending", 0, 0, 30 + 20, 70)
+    assert ledger.overdue(4000) == []
+    assert [(hole.first, hole.last) for _, hole in ledger.overdue(6000)] == [(2, 4)], "an edge that is silent holds nothing"
+    enter(ledger, [batch(2, 10, 10)])
+    ledger.announce("pump", 1, 7, 70, acknowledged=3, heard=7000)
+    (row,) = ledger.rows()
+    assert (row.state, row.missing, row.gaps, row.pending) == ("gap", 20, 1, 20), "what it believes stored is missing: 3"
+    assert [(hole.first, hole.last) for _, hole in ledger.overdue(6000)] == [(3, 4)]
+    ledger.announce("pump", 2, 7, 70, acknowledged=0, heard=9000)
+    assert ledger.overdue(8000), "another life's journal says nothing of this one"
+
+
 def test_a_source_that_counts_wrongly_is_named_and_stored():
     ledger = Ledger()
     kept, decision = enter(ledger, [batch(1, 0, 10), batch(2, 3, 10)])

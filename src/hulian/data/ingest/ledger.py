@@ -17,6 +17,7 @@ import numpy as np
 
 from hulian.data.ingest.life import Decision, Hole, Life, declare, enter
 from hulian.network.exchange.spine.codec import Dropped, Group
+from hulian.network.exchange.spine.header import BEYOND
 
 __all__ = ["Decision", "Hole", "Ledger", "LedgerRow", "Life"]
 
@@ -27,10 +28,10 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
     ``sent`` what the source says it took from its device; ``stored`` what the historian holds of it; ``duplicated`` what
     came again and was recognised; ``dropped`` what the edge declares that its full journal dropped; ``missing`` what was
     numbered, has not come and is not declared (``gaps`` holes); ``pending`` what is on its way: journalled at the edge, not
-    stored yet. ``since`` the account's first entry, ``last_time`` when the edge took the newest batch stored,
-    ``last_sequence`` the newest number within ``epoch`` that is accounted for. ``undecodable`` messages came under the source's
-    name and were no batch. ``state``: ``gap`` where samples are missing, else ``pending``, else ``dropped`` where any ever
-    were, else ``complete``.
+    stored yet, be it newer than what is stored or older (after a time without a link, what is new comes first). ``since`` the
+    account's first entry, ``last_time`` when the edge took the newest batch stored, ``last_sequence`` the newest number within
+    ``epoch`` that is accounted for. ``undecodable`` messages came under the source's name and were no batch. ``state``: ``gap``
+    where samples are missing, else ``pending``, else ``dropped`` where any ever were, else ``complete``.
     """
 
     source: str
@@ -62,6 +63,21 @@ class _Account(NamedTuple):
     gaps: int = 0
     since: int = 0
     last_time: int = 0
+    holes: tuple[tuple[int, int], ...] = ()
+    """First batch and samples of each gap of the newest life."""
+
+
+class _Announced(NamedTuple):
+    """What the edge said of its journal at the time ``heard`` (UTC ns): from the batch ``held`` on it has everything."""
+
+    epoch: int = 0
+    sequence: int = 0
+    offset: int = 0
+    held: int = BEYOND
+    heard: int = 0
+
+    def holds(self, epoch: int, first: int) -> bool:
+        return epoch == self.epoch and first >= self.held
 
 
 class Ledger:
@@ -74,7 +90,7 @@ class Ledger:
     def __init__(self, lives: Iterable[Life] = ()) -> None:
         self._lives: dict[str, dict[int, Life]] = {}
         self._accounts: dict[str, _Account] = {}
-        self._announced: dict[str, tuple[int, int, int]] = {}
+        self._announced: dict[str, _Announced] = {}
         self.undecodable: dict[str, int] = {}
         self._lock = threading.Lock()
         known = list(lives)
@@ -99,6 +115,7 @@ class Ledger:
                     sum(life.gaps for life in found.values()),
                     min(life.since for life in found.values()),
                     max(life.last_time for life in found.values()),
+                    tuple((hole.first, hole.end - hole.offset) for hole in newest.holes if not hole.dropped),
                 )
 
     def decide(self, groups: Sequence[Group], now: int, dropped: Sequence[Dropped] = ()) -> Decision:
@@ -152,20 +169,28 @@ class Ledger:
             lives[epoch] = life
         return life
 
-    def announce(self, source: str, epoch: int, sequence: int, offset: int) -> None:
-        """The edge says how far its journal of ``source`` has come: batches and samples of ``epoch``."""
+    def announce(
+        self, source: str, epoch: int, sequence: int, offset: int, acknowledged: int | None = None, heard: int = 0
+    ) -> None:
+        """The edge says how far its journal of ``source`` has come: batches and samples of ``epoch``; and up to which batch
+        it knows them stored: everything behind that it still has, and will send."""
         with self._lock:
-            self._announced[source] = (epoch, sequence, offset)
+            held = BEYOND if acknowledged is None else acknowledged + 1
+            self._announced[source] = _Announced(epoch, sequence, offset, held, heard)
 
     def overdue(self, before: int) -> list[tuple[Life, Hole]]:
-        """Holes that are open since ``before`` or longer and were not announced yet."""
+        """Holes that are open since ``before`` or longer and were not announced yet; without those that the edge has said,
+        since then, that it still holds."""
         with self._lock:
             return [
                 (life, hole)
-                for lives in self._lives.values()
+                for source, lives in self._lives.items()
+                for said in (self._announced.get(source, _Announced()),)
                 for life in lives.values()
                 for hole in life.holes
-                if not (hole.announced or hole.dropped) and hole.opened <= before
+                if not (hole.announced or hole.dropped)
+                and hole.opened <= before
+                and not (said.heard > before and said.holds(life.epoch, hole.first))
             ]
 
     def announced_holes(self, source: str) -> int:
@@ -197,24 +222,26 @@ class Ledger:
             return [self._row(source, self._accounts.get(source, _Account())) for source in sorted(names)]
 
     def _row(self, source: str, account: _Account) -> LedgerRow:
-        epoch, _, offset = self._announced.get(source, (0, 0, 0))
-        if epoch == account.epoch:
-            pending = max(0, offset - account.next_offset)
+        said = self._announced.get(source, _Announced())
+        if said.epoch == account.epoch:
+            pending = max(0, said.offset - account.next_offset)
         else:
-            pending = offset if epoch > account.epoch else 0
+            pending = said.offset if said.epoch > account.epoch else 0
+        held = [samples for first, samples in account.holes if said.holds(account.epoch, first)]
+        pending, missing, gaps = pending + sum(held), account.missing - sum(held), account.gaps - len(held)
         return LedgerRow(
             source=source,
             epoch=account.epoch,
-            sent=account.stored + account.missing + account.dropped + pending,
+            sent=account.stored + missing + account.dropped + pending,
             stored=account.stored,
             duplicated=account.duplicated,
-            missing=account.missing,
+            missing=missing,
             pending=pending,
             since=account.since,
             last_time=account.last_time,
             last_sequence=account.next_sequence - 1,
-            state="gap" if account.gaps else "pending" if pending else "dropped" if account.dropped else "complete",
-            gaps=account.gaps,
+            state="gap" if gaps else "pending" if pending else "dropped" if account.dropped else "complete",
+            gaps=gaps,
             undecodable=self.undecodable.get(source, 0),
             dropped=account.dropped,
         )

@@ -64,6 +64,7 @@ class _Journal(msgspec.Struct):
     epoch: int = 0
     sequence: int = 0
     offset: int = 0
+    acknowledged: int | None = None
 
 
 class _EdgeStatus(msgspec.Struct):
@@ -184,8 +185,11 @@ class HistorianService:
                     said = msgspec.json.decode(message.payload, type=_EdgeStatus)
                 except (IdentifierError, msgspec.MsgspecError):
                     continue
-                if said.journal is not None and said.journal.epoch:
-                    ledger.announce(source, said.journal.epoch, said.journal.sequence, said.journal.offset)
+                journal = said.journal
+                if journal is not None and journal.epoch:
+                    ledger.announce(
+                        source, journal.epoch, journal.sequence, journal.offset, journal.acknowledged, time.time_ns()
+                    )
 
     # -- what it does by itself --------------------------------------------------------------------------------------
 

@@ -30,6 +30,14 @@ class EdgeConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = 20
     batch_rows: Annotated[int, Meta(ge=1, le=100_000, description="samples a message at the most")] = 4000
     window: Annotated[int, Meta(ge=1, le=10_000, description="messages under way to the spine for each connector")] = 256
+    catch_up_rate: Annotated[
+        int,
+        Meta(
+            ge=1000,
+            description="samples a second that all connectors together send of what waited while the spine was away, beside "
+            "what is new",
+        ),
+    ] = 300_000
     future_tolerance_s: Annotated[
         float, Meta(gt=0, description="a device's time further ahead than this is replaced by the time of receipt, in s")
     ] = 300.0

@@ -229,6 +229,10 @@ class Journal:
                 return Cursor(segment.first, HEADER if segment.drop else segment.place_after(self.acknowledged))
         return Cursor(self._segments[-1].first, self._segments[-1].size)
 
+    def end(self) -> Cursor:
+        """The place behind the newest record."""
+        return Cursor(self._segments[-1].first, self._segments[-1].size)
+
     def read(self, cursor: Cursor, maximum: int = 2**20) -> tuple[list[Record], Cursor]:
         """Up to about ``maximum`` bytes of records from ``cursor``, and the place behind them; empty at the end. A declaration
         that was made or grew behind the reader's back comes first."""

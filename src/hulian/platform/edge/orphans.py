@@ -21,6 +21,7 @@ from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.contract import Uplink
 from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.journal import Journal
+from hulian.platform.edge.pace import Pace
 from hulian.platform.edge.sender import Sender
 
 __all__ = ["Orphans"]
@@ -57,9 +58,11 @@ class Orphans:
         uplink: Uplink,
         emit: Callable[[Event], None],
         *,
+        pace: Pace,
         power: bool = False,
     ) -> None:
         self._directory = directory
+        self._pace = pace
         self._settings = settings
         self._uplink = uplink
         self._emit = emit
@@ -136,7 +139,7 @@ class Orphans:
         journal = orphan.journal
         try:
             await anyio.to_thread.run_sync(journal.open)
-            orphan.sender = Sender(orphan.name, journal, self._uplink, self._settings.window, self._emit)
+            orphan.sender = Sender(orphan.name, journal, self._uplink, self._settings.window, self._emit, self._pace)
             told = orphan.found and journal.pending > 0
             if told:
                 self._tell(orphan, active=True)

@@ -30,6 +30,7 @@ from hulian.platform.edge.contract import ConnectorPlan, Uplink
 from hulian.platform.edge.errors import ConnectorDownError, NotWritableError, UnknownPointError
 from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.journal import Journal
+from hulian.platform.edge.pace import Pace
 from hulian.platform.edge.protocols import protocol_named
 from hulian.platform.edge.sender import Sender
 from hulian.platform.edge.sink import JournalSink
@@ -58,8 +59,10 @@ class ConnectorRunner:
         extras: Mapping[str, Any],
         emit: Callable[[Event], None],
         changed: Callable[[str], None],
+        pace: Pace,
     ) -> None:
         self.plan = plan
+        self._pace = pace
         self._uplink = uplink
         self._emit = emit
         self._changed = changed
@@ -94,7 +97,7 @@ class ConnectorRunner:
             self._tell(EdgeEvent.JOURNAL_UNWRITABLE, Severity.CRITICAL, str(error), error.hint, active=True)
             self._set(ConnectorStatus(state=ConnectorState.STOPPED, error_code=error.code, error=str(error), hint=error.hint))
             await anyio.sleep_forever()
-        sender = Sender(self.plan.name, self.journal, self._uplink, self._settings.window, self._emit)
+        sender = Sender(self.plan.name, self.journal, self._uplink, self._settings.window, self._emit, self._pace)
         self._sender = sender
         self._sink = JournalSink(
             self._environment.organisation,

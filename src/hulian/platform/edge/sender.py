@@ -1,42 +1,76 @@
-"""From the journal to the spine, in order, with a window of messages under way."""
+"""From the journal to the spine, with a window of messages under way."""
 
 from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 import anyio
 
 from hulian.kernel.event import Event, Severity
 from hulian.platform.edge.contract import Uplink
 from hulian.platform.edge.events import EdgeEvent
-from hulian.platform.edge.journal import Journal, Record
+from hulian.platform.edge.journal import Cursor, Journal, Record
+from hulian.platform.edge.pace import Pace
+from hulian.platform.edge.ranges import Ranges
 
 __all__ = ["Sender"]
+
+
+_PILE: Final = 4
+"""Windows of unsent batches from which on what is new goes first."""
+_FIRST: Final = 0.05
+_LONGEST: Final = 2.0
+"""Seconds between two tries; what is new is with the spine within five seconds of its return."""
 
 
 class Sender:
     """Sends what one journal holds and acknowledges it there once the spine has stored it.
 
-    A refusal (full stream, time-out, lost link) ends the window: what is under way is waited for, then everything from the
-    first unacknowledged record goes again, later each time. The spine and the ledger recognise what they had already.
+    In order; but where much has piled up while the spine was away, what is new goes first, and the backlog beside it in its
+    order, at the pace that ``pace`` allows. The ledger is told by the journal's figures that the edge still holds what is
+    between.
+
+    A refusal (full stream, time-out, lost link) ends the window: what is under way is waited for, then one message is tried,
+    later each time, and when it is taken everything from the first unacknowledged record goes again. The spine and the ledger
+    recognise what they had already.
     """
 
-    def __init__(self, source: str, journal: Journal, uplink: Uplink, window: int, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        source: str,
+        journal: Journal,
+        uplink: Uplink,
+        window: int,
+        emit: Callable[[Event], None],
+        pace: Pace | None = None,
+    ) -> None:
         self.source = source
         self.refusal = ""
         self._journal = journal
         self._uplink = uplink
         self._window = window
         self._emit = emit
+        self._pace = pace
         self._written = anyio.Event()
         self._settled = anyio.Event()
         self._under_way = 0
-        self._stored: set[int] = set()
-        self._declared: list[tuple[int, int]] = []
-        """Ranges of dropped batches that the spine has been told, and that do not follow on what is acknowledged yet."""
+        self._stored = Ranges()
+        """What the spine has, of batches and of declarations, and does not follow on what is acknowledged yet."""
+        self._behind: Cursor
+        self._ahead: Cursor | None = None
+        """Where what is new is read, while there is a backlog: it ends before the batch ``_split``."""
+        self._split = 0
+        self._waited: deque[Record] = deque()
+        """Of the backlog, read already."""
+        self._last = False
+        """Whether that is its end."""
         self._failure: Exception | None = None
+        self._trying = False
+        """One message at a time, until one is taken."""
         self._told = False
         self._failing_since = 0.0
         self._taken = False
@@ -55,35 +89,72 @@ class Sender:
 
     async def run(self) -> None:
         """Sends until cancelled."""
-        delay = 0.05
-        cursor = self._journal.cursor()
+        delay = _FIRST
+        self._begin()
         while True:
             if self._failure is not None or not self._uplink.connected:
                 await self._settle()
                 self._note_failure()
                 await anyio.sleep(delay * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
-                delay = min(delay * 2, 5.0)
+                delay = min(delay * 2, _LONGEST)
                 self._failure = None
-                self._stored.clear()
-                self._declared.clear()
-                cursor = self._journal.cursor()
+                self._begin()
+                self._trying = True
                 continue
             self._written = anyio.Event()
-            records, cursor = self._journal.read(cursor)
-            if self._taken or (not records and self._journal.pending == 0):
+            sent = await self._send_some()
+            if self._taken or (not sent and self._journal.pending == 0):
                 delay = self._recovered()
-            if not records:
+            if not sent and self._failure is None:
                 await self._written.wait()
                 continue
-            for record in records:
-                if not await self._room():
-                    break
-                self._send(record)
             await anyio.lowlevel.checkpoint()
 
-    async def _room(self) -> bool:
+    def _begin(self) -> None:
+        """From the first unacknowledged record."""
+        self._stored.clear()
+        self._waited.clear()
+        self._behind, self._ahead, self._last = self._journal.cursor(), None, False
+
+    async def _send_some(self) -> bool:
+        """Hands the next records to the uplink; whether there were any."""
+        if self._ahead is None:
+            if self._journal.pending - self._under_way <= _PILE * self._window:
+                records, self._behind = self._journal.read(self._behind)
+                for record in records:
+                    if not await self._room(self._window):
+                        break
+                    self._send(record)
+                return bool(records)
+            self._ahead, self._split = self._journal.end(), self._journal.sequence + 1
+        fresh, self._ahead = self._journal.read(self._ahead)
+        for record in fresh:
+            if not await self._room(self._window):
+                return True
+            self._send(record)
+        if not self._waited:
+            records, self._behind = self._journal.read(self._behind)
+            self._waited.extend(record for record in records if record.drop is not None or record.sequence < self._split)
+            if len(self._waited) < len(records) or not records:
+                # The rest of these, and all behind them, was sent from ``_ahead``.
+                self._behind, self._last = self._ahead, True
+        await self._send_waited()
+        if self._last and not self._waited:
+            self._behind, self._ahead, self._last = self._ahead, None, False
+        return True
+
+    async def _send_waited(self) -> None:
+        """Of the backlog, until there is something new; half of the window stays free for that."""
+        while self._waited and not self._written.is_set():
+            if self._pace is not None:
+                await self._pace.take(self._waited[0].rows)
+            if not await self._room(max(1, self._window // 2)):
+                return
+            self._send(self._waited.popleft())
+
+    async def _room(self, window: int) -> bool:
         """Waits for a place in the window; False where a refusal has ended it."""
-        while self._under_way >= self._window and self._failure is None:
+        while self._failure is None and self._under_way >= (1 if self._trying else window):
             self._settled = anyio.Event()
             await self._settled.wait()
         return self._failure is None
@@ -96,10 +167,13 @@ class Sender:
         def done(error: Exception | None) -> None:
             self._under_way -= 1
             if error is None:
+                self._trying = False
                 self._acknowledge(first, last)
-                if self._failing_since and self._journal.pending < self._window:
-                    self._taken = True
-                    self._written.set()  # the source may be silent for long: that it is over is said now
+                if self._failing_since:
+                    self.refusal = "the spine takes samples again; what waited is on its way"
+                    if self._journal.pending < self._window:
+                        self._taken = True
+                        self._written.set()  # the source may be silent for long: that it is over is said now
             else:
                 self._failure = error
                 self._written.set()
@@ -113,28 +187,13 @@ class Sender:
             self._uplink.send(self.source, self._uplink.declare(self.source, epoch, drop), identity, done)
 
     def _acknowledge(self, first: int, last: int) -> None:
-        through = self._journal.acknowledged
-        if first == last:
-            self._stored.add(last)
-        else:
-            self._declared.append((first, last))
-        while True:
-            before = through
-            while through + 1 in self._stored:
-                through += 1
-                self._stored.remove(through)
-            for begin, end in self._declared:
-                if begin <= through + 1:
-                    through = max(through, end)
-            if through == before:
-                break
+        self._stored.add(first, last)
+        through = self._stored.through(self._journal.acknowledged)
         if through > self._journal.acknowledged:
             self._journal.acknowledge(through)
-            self._declared = [(begin, end) for begin, end in self._declared if end > through]
+            self._stored.forget(through)
         if not self._journal.pending:
             self._empty.set()
-        if len(self._stored) > 2 * self._window:
-            self._stored = {number for number in self._stored if number > through}
 
     async def _settle(self) -> None:
         with anyio.move_on_after(10):
@@ -156,7 +215,7 @@ class Sender:
         if self._told:
             self._told = False
             self._emit(self._event(active=False, message="the spine takes samples again"))
-        return 0.05
+        return _FIRST
 
     def _event(self, *, active: bool, message: str) -> Event:
         return Event(

@@ -26,6 +26,7 @@ from hulian.platform.edge.errors import ExpiredCommandError, RequestError, SlowD
 from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.follower import Follower
 from hulian.platform.edge.orphans import Orphans
+from hulian.platform.edge.pace import Pace
 from hulian.platform.edge.protocols import protocol_named, protocol_of_url
 from hulian.platform.edge.runner import ConnectorRunner
 
@@ -84,7 +85,8 @@ class EdgeService:
         self._event_waiting = anyio.Event()
         self._status_due: set[str] = set()
         self._reloading = anyio.Lock()
-        self._orphans = Orphans(directory, settings, uplink, self._emit, power=power)
+        self._pace = Pace(settings.catch_up_rate)
+        self._orphans = Orphans(directory, settings, uplink, self._emit, pace=self._pace, power=power)
         self._commands: dict[str, dict[str, Any]] = {}
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
@@ -182,6 +184,7 @@ class EdgeService:
             extras=self._extras(plan),
             emit=self._emit,
             changed=self._status_due.add,
+            pace=self._pace,
         )
         running = _Running(runner, anyio.CancelScope(), anyio.Event())
         self._running[plan.name] = running
