@@ -54,6 +54,7 @@ def test_doubles_come_back_bit_for_bit(numbers, delimiter):
     assert parsed.table.column("a").to_numpy().tobytes() == np.array(numbers).tobytes()
 
 
+@pytest.mark.fuzz
 @settings(max_examples=150 * FUZZ)
 @given(st.binary(max_size=400), st.sampled_from(["auto", ",", "whitespace"]), st.sampled_from(['"', ""]))
 def test_garbage_never_breaks_the_reader_and_every_line_is_accounted_for(tmp_path_factory, garbage, delimiter, quote):

@@ -66,6 +66,7 @@ def test_a_damaged_arrow_stream_is_refused_or_valid(damage, compression, cut):
         pass
 
 
+@pytest.mark.fuzz
 @settings(max_examples=200 * FUZZ)
 @given(st.binary(max_size=200), st.sampled_from(["gzip", "deflate", "zstd"]))
 def test_garbage_is_not_decompressed(garbage, encoding):
@@ -99,6 +100,7 @@ def intake(*mapped: JsonMapping) -> Intake:
     return Intake(HttpConfiguration(mappings=mapped), bindings, Seen("fuzz", "here"))
 
 
+@pytest.mark.fuzz
 @settings(max_examples=300 * FUZZ)
 @given(json, mappings)
 def test_any_document_gives_columns_or_says_what_is_wrong(document, mapping):

@@ -108,6 +108,7 @@ def test_the_quick_way_and_the_thorough_one_agree(several):
     assert rows(quick) == rows(thorough) == wanted(several, 0)
 
 
+@pytest.mark.fuzz
 @settings(max_examples=300 * FUZZ)
 @given(st.binary(max_size=120) | st.text('abc,= \\"\n#01.ieutf-', max_size=60).map(str.encode))
 def test_garbage_is_told_and_its_neighbours_stay(garbage):

@@ -50,6 +50,7 @@ def test_what_is_encoded_is_decoded(version, data):
     assert flat(Decoder(version).feed(raw)) == sent
 
 
+@pytest.mark.fuzz
 @VERSIONS
 @given(data=st.data())
 def test_cuts_change_nothing(version, data):
@@ -423,6 +424,7 @@ def test_much_garbage_never_harms(seed):
     fuzz(50_000, seed=seed)
 
 
+@pytest.mark.fuzz
 @settings(max_examples=300 * MORE)
 @given(raw=st.binary(max_size=200), version=st.sampled_from([None, *Version]))
 def test_any_bytes_are_events(raw, version):
