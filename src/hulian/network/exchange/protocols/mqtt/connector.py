@@ -9,7 +9,6 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import anyio
-import msgspec
 
 from hulian.kernel.errors import HulianError
 from hulian.kernel.quality import Quality
@@ -34,9 +33,10 @@ from hulian.network.exchange.protocols.mqtt.errors import (
 )
 from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
 from hulian.network.exchange.protocols.mqtt.seen import Seen
-from hulian.network.exchange.protocols.mqtt.session import Session
 from hulian.network.exchange.protocols.mqtt.source import SOURCE, MessageBatch, MessageSource
-from hulian.network.exchange.protocols.mqtt.sparkplug import NAMESPACE, Topic, encode_state, parse_topic
+from hulian.network.exchange.protocols.mqtt.sparkplug.host import Host
+from hulian.network.exchange.protocols.mqtt.sparkplug.messages import Topic, parse_topic
+from hulian.network.exchange.protocols.mqtt.sparkplug.session import Session
 from hulian.network.exchange.protocols.mqtt.write import write_json, write_metric
 from hulian.network.exchange.protocols.reports import Reports
 
@@ -65,8 +65,9 @@ class MqttConnector:
         bindings: Sequence[Binding],
         environment: Environment,
         broker: BrokerSource | None = None,
+        host: Host | None = None,
     ) -> None:
-        """Reads ``broker``, or the platform's own listener where there is none."""
+        """Reads ``broker``, or the platform's own listener where there is none; ``host`` is our part in Sparkplug."""
         configuration.check()
         source = broker or environment.extras.get(SOURCE)
         if source is None:
@@ -75,6 +76,8 @@ class MqttConnector:
         self.environment = environment
         self.source: MessageSource = source
         self._broker = broker
+        self._host = host
+        self._host_due = False
         self._lost_kind: type[MqttError] = SourceError
         where = str(broker.place) if broker else ""
         self.seen = Seen(environment.organisation, configuration.mappings, most=configuration.browse_topics, place=where)
@@ -132,8 +135,8 @@ class MqttConnector:
         try:
             async with anyio.create_task_group() as scope:
                 scope.start_soon(self._tick)
-                if self.configuration.sparkplug.host:
-                    scope.start_soon(self._announce)
+                if self._host is not None and self._broker is None:
+                    scope.start_soon(self._repeat_state, self._host)
                 await self._read_for_ever(sink)
         finally:
             self.seen.forget()
@@ -173,7 +176,7 @@ class MqttConnector:
                     self.decode(batch, position)
                     self._decoded = batch.last or self._decoded
                     self._arrived.set()
-                    if self.session.outbox:
+                    if self.session.outbox or self._host_due:
                         await self._send()
             finally:
                 self._reading = False
@@ -226,6 +229,7 @@ class MqttConnector:
             if take is None:
                 take = route(topic)
             take(payload, received)
+        self.session.flush(self._rows)
 
     def _route(self, topic: str) -> Take:
         """What is done with the messages of a topic, found once."""
@@ -243,16 +247,16 @@ class MqttConnector:
         return take
 
     def _take_sparkplug(self, where: Topic) -> Take:
-        session, rows, host = self.session, self._rows, self.configuration.sparkplug.host
+        session, rows, host = self.session, self._rows, self._host
 
         def take(payload: bytes, received: int) -> None:
-            if where.kind == "STATE":
-                if host and where.node == host:
-                    self._hear_state(payload, received)
-                return
-            session.take(where, payload, received, rows)
+            session.gather(where, payload, received, rows)
 
-        return take
+        def hear_state(payload: bytes, received: int) -> None:
+            if host is not None and where.node == host.name and host.contradicts(payload):
+                self._host_due = True
+
+        return hear_state if where.kind == "STATE" else take
 
     def _take_document(self, topic: str, bound: list[tuple[tuple[str, ...], Target]]) -> Take:
         reports = self.reports
@@ -287,7 +291,12 @@ class MqttConnector:
     # -- our part as a Sparkplug host ----------------------------------------------------------------------------------
 
     async def _send(self) -> None:
-        """What the session wants to say; a message that cannot be sent now is asked for again by the session."""
+        """What the session wants to say, behind our own STATE; what cannot be sent now is asked for again by the session."""
+        if self._host is not None and self._broker is not None and not self._host.online:
+            return
+        if self._host_due and self._host is not None:
+            self._host_due = False
+            await self._say_state(self._host, self._host.birth())
         outbox, self.session.outbox = self.session.outbox, []
         for topic, payload in outbox:
             try:
@@ -295,29 +304,26 @@ class MqttConnector:
             except HulianError as error:
                 self.reports.moment(SourceError, topic, f"could not publish: {error}")
 
-    def _hear_state(self, payload: bytes, received: int) -> None:
-        """An old will that says we are offline is contradicted at once (tck-id-host-topic-phid-death-payload-off-delayed)."""
+    async def _say_state(self, host: Host, payload: bytes) -> None:
         try:
-            online = msgspec.json.decode(payload)["online"]
-        except (msgspec.DecodeError, KeyError, TypeError):
-            return
-        if online is False and self._state is ConnectorState.CONNECTED:
-            self.session.outbox.append(self._state_message(received, online=True))
+            if self._broker is not None:
+                await self._broker.announce()
+            else:
+                await self.source.publish(host.topic, payload)
+        except HulianError as error:
+            self.reports.moment(SourceError, host.topic, f"could not publish: {error}")
 
-    def _state_message(self, now: int, *, online: bool) -> tuple[str, bytes]:
-        topic = f"{NAMESPACE}/STATE/{self.configuration.sparkplug.host}"
-        return topic, encode_state(online=online, timestamp=now // 1_000_000)
-
-    async def _announce(self) -> None:
+    async def _repeat_state(self, host: Host) -> None:
+        """The platform's own listener retains nothing that we publish and knows no will of ours: we repeat what we are."""
+        host.will(time.time_ns())
+        host.online = True
         try:
             while True:
-                self.session.outbox.append(self._state_message(time.time_ns(), online=True))
-                await self._send()
+                await self._say_state(host, host.birth())
                 await anyio.sleep(self.configuration.sparkplug.state_every)
         finally:
             with anyio.move_on_after(0.5, shield=True):
-                self.session.outbox.append(self._state_message(time.time_ns(), online=False))
-                await self._send()
+                await self._say_state(host, host.death(time.time_ns()))
 
     # -- silence -------------------------------------------------------------------------------------------------------
 
@@ -352,6 +358,7 @@ class MqttConnector:
 
     def _mark(self, status: Quality) -> None:
         now = time.time_ns()
+        self.session.settle()
         for target in self.targets.values():
             if not target.last_status & 0x8000_0000 or target.last_status == Quality.BAD_WAITING_FOR_INITIAL_DATA:
                 target.mark(self._marks, now, int(status))
@@ -372,7 +379,7 @@ class MqttConnector:
             self._find_stale(now)
             if self._sink is not None:
                 self._hand_over(self._sink, self._marks)
-            if self.session.outbox and self._lost_at is None:
+            if (self.session.outbox or self._host_due) and self._lost_at is None:
                 await self._send()
             self._publish_status()
             await anyio.sleep(min(_TICK, max(0.05, bad_after / 4)))
@@ -423,6 +430,7 @@ class MqttConnector:
     def _publish_status(self) -> None:
         if self._sink is None:
             return
+        self.session.settle()
         bad = len(self._wrong) + sum(
             bool(target.last_status & 0x8000_0000) and target.last_status != Quality.BAD_WAITING_FOR_INITIAL_DATA
             for target in self.targets.values()
@@ -468,7 +476,8 @@ class MqttConnector:
         if isinstance(place, JsonPlace):
             await write_json(self.source, place, target, value, timeout)
         else:
-            await write_metric(self.source, self.session, place, target, value, timeout)
+            typed = self.configuration.sparkplug.command_types
+            await write_metric(self.source, self.session, place, target, value, timeout, typed=typed)
         self.reports.count("writes")
 
 

@@ -1,0 +1,57 @@
+"""Our own state as a Sparkplug host application: will, birth and death on its STATE topic. No I/O, no clock.
+
+Sparkplug 3.0.0, sections 4.3.1, 5.2 and 6.4.25.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hulian.network.exchange.protocols.mqtt.errors import OptionError
+from hulian.network.exchange.protocols.mqtt.sparkplug.messages import NAMESPACE, encode_state
+
+__all__ = ["Host"]
+
+_MILLISECOND = 1_000_000
+
+
+class Host:
+    """One host application on one server. ``online``: its birth is published on the present connection.
+
+    Every message of a connection carries the time that its will was made with, so that an edge node can tell an old death
+    from a new birth; only a deliberate death carries its own.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Raises `OptionError` where ``name`` cannot be a level of a topic."""
+        if not name or set(name) & set("+/#\0"):
+            raise OptionError(f"{name!r} cannot name a Sparkplug host application", place="sparkplug.host", hint="no +, / or #")
+        self.name = name
+        self.topic = f"{NAMESPACE}/STATE/{name}"
+        self.online = False
+        self.timestamp = 0
+
+    def will(self, now: int) -> bytes:
+        """The last will of a connection that begins ``now`` (UTC ns)."""
+        self.online = False
+        self.timestamp = now // _MILLISECOND
+        return encode_state(online=False, timestamp=self.timestamp)
+
+    def birth(self) -> bytes:
+        """What is published first, behind the subscriptions, and again whenever somebody says that we are offline."""
+        return encode_state(online=True, timestamp=self.timestamp)
+
+    def death(self, now: int) -> bytes:
+        """What is published before we go on purpose, at ``now`` (UTC ns)."""
+        self.online = False
+        return encode_state(online=False, timestamp=now // _MILLISECOND)
+
+    def contradicts(self, payload: bytes) -> bool:
+        """Whether a STATE message with our name is to be answered by our birth: it says that we are offline, and we are not."""
+        if not self.online:
+            return False
+        try:
+            said = msgspec.json.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        return isinstance(said, dict) and said.get("online") is False
