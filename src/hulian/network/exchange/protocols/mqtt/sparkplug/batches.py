@@ -10,14 +10,15 @@ import numpy as np
 from hulian.network.exchange.protocols.mqtt.rows import Rows
 from hulian.network.exchange.protocols.mqtt.sparkplug.bulk import read_plain
 from hulian.network.exchange.protocols.mqtt.sparkplug.messages import Topic
-from hulian.network.exchange.protocols.mqtt.sparkplug.nodes import Device, Node
+from hulian.network.exchange.protocols.mqtt.sparkplug.nodes import Node
 from hulian.network.exchange.protocols.mqtt.sparkplug.slots import Slots
 
 __all__ = ["Batches"]
 
 _WORTH: Final = 2048
 """Bytes of messages from which on columns are quicker than metrics one by one."""
-_MOST: Final = 4 * 2**20
+_MOST: Final = 2**18
+"""Bytes at once: beyond it the columns no longer fit the processor's cache."""
 
 Take = Callable[[Topic, bytes, int, Rows], None]
 Message = tuple[Topic, bytes]
@@ -58,8 +59,11 @@ class Batches:
     def _read(self, waiting: list[Message], received: int, rows: Rows) -> list[Message]:
         """Returns what is left where a birth among them changed what aliases mean."""
         plain = read_plain([raw for _, raw in waiting])
-        found = [self._find(where) for where, _ in waiting]
-        slot, single = self._slots.find(plain, [device for _, device in found])
+        nodes = [self._nodes.get(where.node) for where, _ in waiting]
+        devices = [
+            None if node is None else node.devices.get(where.device) for node, (where, _) in zip(nodes, waiting, strict=True)
+        ]
+        slot, single = self._slots.find(plain, devices)
         fast = (plain.plain & ~single).tolist()
         sequences = plain.sequence.tolist()
         version = self._slots.version
@@ -73,12 +77,14 @@ class Batches:
                     chosen[begun:end] = True
                 self._slots.put(plain, slot, chosen, received, rows)
 
-        for place, (where, raw) in enumerate(waiting):
-            node, device = found[place]
-            if node is not None and device is not None and fast[place] and _turn(node, device, sequences[place]):
-                node.sequence = sequences[place]
-                node.doubted_until = 0
-                continue
+        for place, (node, device, sequence) in enumerate(zip(nodes, devices, sequences, strict=True)):
+            if fast[place] and node is not None and device is not None and device.alive and node.alive:
+                last = node.sequence
+                if last is not None and sequence == (last + 1) & 255 and not node.early.until:
+                    node.sequence = sequence
+                    node.doubted_until = 0
+                    continue
+            where, raw = waiting[place]
             put(place)
             begun = place + 1
             self._take(where, raw, received, rows)
@@ -86,14 +92,3 @@ class Batches:
                 return waiting[begun:]
         put(len(waiting))
         return []
-
-    def _find(self, where: Topic) -> tuple[Node | None, Device | None]:
-        node = self._nodes.get(where.node)
-        return (None, None) if node is None else (node, node.devices.get(where.device))
-
-
-def _turn(node: Node, device: Device, sequence: int) -> bool:
-    """Whether a data message with this number is the next one of a living device."""
-    return (
-        device.alive and node.alive and node.sequence is not None and sequence == (node.sequence + 1) & 255 and not node.early
-    )

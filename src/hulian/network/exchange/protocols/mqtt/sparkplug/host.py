@@ -30,11 +30,13 @@ class Host:
         self.topic = f"{NAMESPACE}/STATE/{name}"
         self.online = False
         self.timestamp = 0
+        self._answered = b""
 
     def will(self, now: int) -> bytes:
         """The last will of a connection that begins ``now`` (UTC ns)."""
         self.online = False
         self.timestamp = now // _MILLISECOND
+        self._answered = b""
         return encode_state(online=False, timestamp=self.timestamp)
 
     def birth(self) -> bytes:
@@ -47,11 +49,18 @@ class Host:
         return encode_state(online=False, timestamp=now // _MILLISECOND)
 
     def contradicts(self, payload: bytes) -> bool:
-        """Whether a STATE message with our name is to be answered by our birth: it says that we are offline, and we are not."""
-        if not self.online:
-            return False
+        """Whether a STATE message with our name is to be answered by our birth: it says that we are offline, and we are not.
+
+        Where two of our subscriptions match, a server delivers a message twice; it is answered once.
+        """
         try:
             said = msgspec.json.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
-        return isinstance(said, dict) and said.get("online") is False
+        if not isinstance(said, dict) or said.get("online") is not False:
+            self._answered = b""
+            return False
+        if not self.online or payload == self._answered:
+            return False
+        self._answered = bytes(payload)
+        return True
