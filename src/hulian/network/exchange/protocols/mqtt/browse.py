@@ -155,6 +155,7 @@ def _leaf(node: str, device: str, levels: tuple[str, ...], born: Born, writable:
     storage = natural_storage(born.datatype)
     properties = born.properties
     kind = NAMES[born.datatype] if born.datatype < len(NAMES) else str(born.datatype)
+    kind = f"{kind} {born.template}" if born.template else kind
     description = next(
         (str(properties[key]) for key in ("documentation", "description", "Documentation") if properties.get(key)), ""
     )
