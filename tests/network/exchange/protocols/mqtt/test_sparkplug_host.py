@@ -332,6 +332,37 @@ async def test_the_will_of_an_edge_node_marks_everything_at_our_time(broker, sin
         assert not any(device.alive for device in node.devices.values())
 
 
+async def test_a_stream_of_data_comes_whole_and_in_order_and_history_with_it(broker, sink):
+    """Thousands of plain messages with births, history and commands among them, through a real broker."""
+    field = await asyncio.to_thread(Field, broker.port)
+    try:
+        async with running(broker.url, sink) as connector:
+            await sink.until(lambda: sink.last(1) == (1.0, 0) and sink.last(2) == (20.0, 0))
+            for number in range(3000):
+                field.edge.update("dev", {"p": float(number)})
+                field.edge.update("", {"t": -float(number)})
+                if number == 1500:
+                    field.edge.birth()
+                if number % 500 == 0:
+                    field.edge.update("dev", {"p": 0.5}, historical=True, timestamp=1_600_000_000_000 + number)
+            await sink.until(lambda: sink.last(2) == (-2999.0, 0))
+            connector.session.settle()
+            assert connector.targets[1].last_value == 2999.0
+            counters = connector.reports.counters
+            assert "gaps" not in counters
+            assert counters["births"] >= 4
+    finally:
+        await asyncio.to_thread(field.close)
+    wanted = [float(number) for number in range(3000)]
+    live = [value for moment, value, _ in sink.of(1) if value != 0.5]
+    # A birth repeats the value of now.
+    kept = [value for place, value in enumerate(live) if not place or value != live[place - 1]]
+    assert kept[-3000:] == wanted
+    assert [-value for _, value, _ in sink.of(2) if value <= 0][-1] == 2999.0
+    history = [moment for moment, value, _ in sink.of(1) if value == 0.5]
+    assert history == [(1_600_000_000_000 + number) * 1_000_000 for number in range(0, 3000, 500)]
+
+
 async def test_commands_wait_for_our_birth(sink):
     """A broker that does not acknowledge our STATE: no rebirth request goes out before it."""
 
@@ -341,7 +372,7 @@ async def test_commands_wait_for_our_birth(sink):
     async with Scripted(answer) as peer, running(peer.url, sink) as connector:
         await until(lambda: peer.connections and published(peer.connections[0]))
         connector.session.start(time.time_ns())
-        await connector._send()
+        await connector._speaker.send()
         assert [packet.topic for packet in published(peer.connections[0])] == [STATE]
         assert connector.session.outbox
         assert not [event for event in peer.connections[0].of(Acks) if event.kind == 4]

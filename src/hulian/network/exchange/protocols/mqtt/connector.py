@@ -28,6 +28,7 @@ from hulian.network.exchange.protocols.mqtt.errors import (
     SilentTopicError,
     SourceError,
     SubscribeError,
+    TransientError,
     UnapprovedError,
     WireError,
 )
@@ -37,6 +38,7 @@ from hulian.network.exchange.protocols.mqtt.source import SOURCE, MessageBatch, 
 from hulian.network.exchange.protocols.mqtt.sparkplug.host import Host
 from hulian.network.exchange.protocols.mqtt.sparkplug.messages import Topic, parse_topic
 from hulian.network.exchange.protocols.mqtt.sparkplug.session import Session
+from hulian.network.exchange.protocols.mqtt.sparkplug.speaker import Speaker
 from hulian.network.exchange.protocols.mqtt.write import write_json, write_metric
 from hulian.network.exchange.protocols.reports import Reports
 
@@ -76,8 +78,6 @@ class MqttConnector:
         self.environment = environment
         self.source: MessageSource = source
         self._broker = broker
-        self._host = host
-        self._host_due = False
         self._lost_kind: type[MqttError] = SourceError
         where = str(broker.place) if broker else ""
         self.seen = Seen(environment.organisation, configuration.mappings, most=configuration.browse_topics, place=where)
@@ -86,7 +86,7 @@ class MqttConnector:
             environment.connector,
             self._event,
             serious=(BrokerError, DeathError, SourceError, WireError),
-            counted={SourceError: "source_errors"},
+            counted={SourceError: "source_errors", TransientError: "transient"},
         )
         self.targets: dict[int, Target] = {}
         self._sink: Sink | None = None
@@ -100,6 +100,7 @@ class MqttConnector:
             except MqttError as error:
                 self._wrong.append((binding, error))
         self.session = Session(self._metrics, configuration.sparkplug, self.reports)
+        self._speaker = Speaker(source, self.session, self.reports, host)
         self.seen.session = self.session
         self._routes: dict[str, Take] = {}
         self._state = ConnectorState.STARTING
@@ -135,8 +136,7 @@ class MqttConnector:
         try:
             async with anyio.create_task_group() as scope:
                 scope.start_soon(self._tick)
-                if self._host is not None and self._broker is None:
-                    scope.start_soon(self._repeat_state, self._host)
+                scope.start_soon(self._speaker.repeat_state, self.configuration.sparkplug.state_every)
                 await self._read_for_ever(sink)
         finally:
             self.seen.forget()
@@ -176,8 +176,8 @@ class MqttConnector:
                     self.decode(batch, position)
                     self._decoded = batch.last or self._decoded
                     self._arrived.set()
-                    if self.session.outbox or self._host_due:
-                        await self._send()
+                    if self._speaker.due:
+                        await self._speaker.send()
             finally:
                 self._reading = False
             scope.cancel_scope.cancel()
@@ -213,7 +213,7 @@ class MqttConnector:
             return
         self._came_back()
         self.session.start(time.time_ns())
-        await self._send()
+        await self._speaker.send()
 
     def decode(self, batch: MessageBatch, position: int | None = None) -> None:
         """Every message of ``batch`` behind ``position`` into rows."""
@@ -247,14 +247,13 @@ class MqttConnector:
         return take
 
     def _take_sparkplug(self, where: Topic) -> Take:
-        session, rows, host = self.session, self._rows, self._host
+        session, rows, speaker = self.session, self._rows, self._speaker
 
         def take(payload: bytes, received: int) -> None:
             session.gather(where, payload, received, rows)
 
         def hear_state(payload: bytes, received: int) -> None:
-            if host is not None and where.node == host.name and host.contradicts(payload):
-                self._host_due = True
+            speaker.hear(where.node, payload)
 
         return hear_state if where.kind == "STATE" else take
 
@@ -288,43 +287,6 @@ class MqttConnector:
             self._samples += len(columns)
             self._last_sample = time.time_ns()
 
-    # -- our part as a Sparkplug host ----------------------------------------------------------------------------------
-
-    async def _send(self) -> None:
-        """What the session wants to say, behind our own STATE; what cannot be sent now is asked for again by the session."""
-        if self._host is not None and self._broker is not None and not self._host.online:
-            return
-        if self._host_due and self._host is not None:
-            self._host_due = False
-            await self._say_state(self._host, self._host.birth())
-        outbox, self.session.outbox = self.session.outbox, []
-        for topic, payload in outbox:
-            try:
-                await self.source.publish(topic, payload)
-            except HulianError as error:
-                self.reports.moment(SourceError, topic, f"could not publish: {error}")
-
-    async def _say_state(self, host: Host, payload: bytes) -> None:
-        try:
-            if self._broker is not None:
-                await self._broker.announce()
-            else:
-                await self.source.publish(host.topic, payload)
-        except HulianError as error:
-            self.reports.moment(SourceError, host.topic, f"could not publish: {error}")
-
-    async def _repeat_state(self, host: Host) -> None:
-        """The platform's own listener retains nothing that we publish and knows no will of ours: we repeat what we are."""
-        host.will(time.time_ns())
-        host.online = True
-        try:
-            while True:
-                await self._say_state(host, host.birth())
-                await anyio.sleep(self.configuration.sparkplug.state_every)
-        finally:
-            with anyio.move_on_after(0.5, shield=True):
-                await self._say_state(host, host.death(time.time_ns()))
-
     # -- silence -------------------------------------------------------------------------------------------------------
 
     def _came_back(self) -> None:
@@ -337,7 +299,7 @@ class MqttConnector:
 
     def _tell_refused(self, broker: BrokerSource) -> None:
         """Filters that the broker does not let us read, each as an event that is over when it does."""
-        for topic_filter in self.configuration.topics:
+        for topic_filter in broker.filters:
             error = broker.refused.get(topic_filter)
             if error is None:
                 self.reports.end(SubscribeError, topic_filter)
@@ -379,8 +341,8 @@ class MqttConnector:
             self._find_stale(now)
             if self._sink is not None:
                 self._hand_over(self._sink, self._marks)
-            if (self.session.outbox or self._host_due) and self._lost_at is None:
-                await self._send()
+            if self._speaker.due and self._lost_at is None:
+                await self._speaker.send()
             self._publish_status()
             await anyio.sleep(min(_TICK, max(0.05, bad_after / 4)))
 

@@ -26,6 +26,7 @@ from hulian.network.exchange.protocols.mqtt.sparkplug.messages import (
     encode_birth,
     encode_data,
     encode_death,
+    level,
     parse_topic,
     topic,
 )
@@ -60,7 +61,7 @@ class SparkplugNode:
         written: Callable[[str, str, Any], Any] | None = None,
     ) -> None:
         """``written(device, metric, value)`` is asked about a command and returns the value that it leads to; None refuses."""
-        self.name = f"{group}/{node}"
+        self.name = f"{level(group)}/{level(node)}"
         self.birth_death = 0
         self.births = 0
         self._publish = publish
@@ -97,7 +98,10 @@ class SparkplugNode:
         properties: Mapping[str, Any] | None = None,
         template: str = "",
     ) -> None:
-        """One more metric; it is told with the next birth. ``template`` is what a Template's value is an instance of."""
+        """One more metric; it is told with the next birth. ``template`` is what a Template's value is an instance of. Raises
+        `ValueError` for a device whose name cannot be a level of a topic."""
+        if device:
+            level(device)
         self._alias += 1
         more = dict(properties or {}) | ({"engUnit": unit} if unit else {})
         metric = Metric(name=name, alias=self._alias, datatype=datatype, value=value, properties=more, template=template)

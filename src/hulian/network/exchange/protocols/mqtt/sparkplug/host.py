@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from hulian.network.exchange.protocols.mqtt.errors import OptionError
-from hulian.network.exchange.protocols.mqtt.sparkplug.messages import NAMESPACE, encode_state
+from hulian.network.exchange.protocols.mqtt.sparkplug.messages import NAMESPACE, encode_state, level
 
 __all__ = ["Host"]
 
@@ -24,9 +24,10 @@ class Host:
 
     def __init__(self, name: str) -> None:
         """Raises `OptionError` where ``name`` cannot be a level of a topic."""
-        if not name or set(name) & set("+/#\0"):
-            raise OptionError(f"{name!r} cannot name a Sparkplug host application", place="sparkplug.host", hint="no +, / or #")
-        self.name = name
+        try:
+            self.name = level(name)
+        except ValueError as error:
+            raise OptionError(f"the host's name: {error}", place="sparkplug.host", hint="use no +, / or #") from error
         self.topic = f"{NAMESPACE}/STATE/{name}"
         self.online = False
         self.timestamp = 0

@@ -29,6 +29,7 @@ __all__ = [
     "encode_death",
     "encode_rebirth_request",
     "encode_state",
+    "level",
     "parse_topic",
     "topic",
 ]
@@ -63,6 +64,13 @@ def parse_topic(text: str) -> Topic | None:
     if len(parts) == 5 and parts[2] in _DEVICE_TYPES and all(parts):
         return Topic(parts[2], f"{parts[1]}/{parts[3]}", parts[4])
     return None
+
+
+def level(name: str) -> str:
+    """``name`` as the level of a topic; raises `ValueError` where it cannot be one (section 4.1)."""
+    if not name or set(name) & set("+/#\0"):
+        raise ValueError(f"{name!r} cannot be a level of a topic")
+    return name
 
 
 def topic(kind: str, node: str, device: str = "") -> str:

@@ -116,7 +116,6 @@ class Values:
 
     def _pass_by(self, target: Target, value: Any) -> None:
         """A transient value: whoever waits for it hears it, and it is not stored."""
-        self._listener.count("transient")
         words = "its edge node calls the value transient: it is not stored"
         self._listener.moment(TransientError, target.binding.address, words)
         for one in self.all(target):
