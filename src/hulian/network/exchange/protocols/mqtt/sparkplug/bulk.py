@@ -210,29 +210,32 @@ class _Metrics:
         if wide.all():
             self.fits &= size == 8
             return key, bits
-        narrow, truth = key == FLOAT, key == BOOLEAN
-        number = (key == INT) | (key == LONG)
-        whole, fits = self._varint(bits, np.clip(size, 0, 10), key)
-        self.fits &= (
-            (wide & (size == 8))
-            | (narrow & (size == 4))
-            | (truth & (size == 1) & ((bits & np.uint64(0xFE)) == 0))
-            | (number & fits & (size >= 1) & (size <= 10))
-        )
-        bits = np.where(number, whole, bits)
-        bits = np.where(narrow, bits & np.uint64(0xFFFF_FFFF), bits)
-        return key, np.where(truth, bits & np.uint64(1), bits)
+        fits = wide & (size == 8)
+        bits = bits.copy()
+        at = np.flatnonzero(key == FLOAT)
+        fits[at] = size[at] == 4
+        bits[at] &= np.uint64(0xFFFF_FFFF)
+        at = np.flatnonzero(key == BOOLEAN)
+        fits[at] = (size[at] == 1) & ((bits[at] & np.uint64(0xFE)) == 0)
+        bits[at] &= np.uint64(1)
+        at = np.flatnonzero((key == INT) | (key == LONG))
+        if len(at):
+            bits[at], fits[at] = self._varint(at, bits[at], size[at], key[at])
+        self.fits &= fits
+        return key, bits
 
-    def _varint(self, words: Words, size: Whole, key: Bytes) -> tuple[Words, Truth]:
-        """Numbers of one to ten bytes, and whether they end where they should; a field of 32 bits keeps its lowest."""
+    def _varint(self, which: Whole, words: Words, sizes: Whole, key: Bytes) -> tuple[Words, Truth]:
+        """The numbers of one to ten bytes at ``which``, and whether they are that; a field of 32 bits keeps its lowest."""
+        size = np.clip(sizes, 1, 10)
         first = np.minimum(size, 8)
         # Every byte but the last one carries the mark that another follows.
-        marks = np.where(size > 8, _KEEP[8], _KEEP[np.maximum(first - 1, 0)]) & _EIGHTHS
-        fits: Truth = (words & _KEEP[first] & _EIGHTHS) == marks
+        marks = np.where(size > 8, _KEEP[8], _KEEP[first - 1]) & _EIGHTHS
+        fits: Truth = (size == sizes) & ((words & _KEEP[first] & _EIGHTHS) == marks)
         found = _joined(words & _KEEP[first])
         long = np.flatnonzero(size > 8)
         if len(long):  # negative numbers of 64 bits
-            ninth, tenth = self._raw[self._at[long] + 9], self._raw[self._at[long] + 10]
+            at = self._at[which[long]]
+            ninth, tenth = self._raw[at + 9], self._raw[at + 10]
             more = size[long] == 10
             fits[long] &= np.where(more, (ninth >= 0x80) & (tenth <= 1), ninth < 0x80)
             high = (ninth & 0x7F).astype(np.uint64) << np.uint64(56)

@@ -20,8 +20,15 @@ from hulian.network.exchange.protocols.mqtt.sparkplug.nodes import Born, Device
 
 __all__ = ["Slots"]
 
-_SINGLE, _SKIPPED, _DOUBLE, _FLOAT, _WHOLE, _TRUTH = range(6)
-"""What a slot's values are: to be decoded one by one, of no point, or of one of these data types."""
+_SINGLE, _SKIPPED, _DOUBLE, _FLOAT, _WHOLE, _COUNT, _TRUTH = range(7)
+"""What a slot's values are: to be decoded one by one, of no point, or of one of these data types. A count is a number of 64
+bits without a sign, kept as an integer: not every one has room there."""
+
+_FITS: Final = np.zeros((7, 256), np.bool_)
+"""Whether values of a form come by a key on the wire."""
+_FITS[_SKIPPED] = True
+for _kind, *_keys in ((_DOUBLE, DOUBLE), (_FLOAT, FLOAT), (_WHOLE, INT, LONG), (_COUNT, INT, LONG), (_TRUTH, BOOLEAN)):
+    _FITS[_kind, _keys] = True
 
 _MOST: Final = 4_000_000
 _SPREAD: Final = 1024
@@ -127,19 +134,11 @@ class Slots:
         known = (place >= 0) & (place < span[message])
         slot = np.where(known, alias + base[message], 0)
         form = self._form[slot]
-        fits = known & (form != _SINGLE)
-        key = plain.key
-        fits &= (
-            (form == _SKIPPED)
-            | ((form == _DOUBLE) & (key == DOUBLE))
-            | ((form == _FLOAT) & (key == FLOAT))
-            | ((form == _WHOLE) & ((key == INT) | (key == LONG)))
-            | ((form == _TRUTH) & (key == BOOLEAN))
-        )
-        # A count beyond what the store's integers hold is told as such.
-        huge = (form == _WHOLE) & ~self._double[slot] & (self._shift[slot] == 0) & ~self._signed[slot]
-        if huge.any():
-            fits &= ~(huge & (plain.bits >> np.uint64(63) != 0))
+        fits = known & _FITS[form, plain.key]
+        count = form == _COUNT
+        if count.any():
+            # What is beyond the store's integers is told as such.
+            fits &= ~(count & (plain.bits >> np.uint64(63) != 0))
         single = np.zeros(len(devices), np.bool_)
         single[message[~fits]] = True
         return slot, single
@@ -152,9 +151,8 @@ class Slots:
             wanted &= chosen[plain.message]
         time, bits, historical = plain.time, plain.bits, plain.historical
         if not wanted.all():
-            slot, form, time, bits, historical = (
-                slot[wanted], form[wanted], time[wanted], bits[wanted], historical[wanted],
-            )  # fmt: skip
+            at = np.flatnonzero(wanted)
+            slot, form, time, bits, historical = slot[at], form[at], time[at], bits[at], historical[at]
         if not len(slot):
             return 0
         time = time * _MILLISECOND
@@ -162,17 +160,16 @@ class Slots:
         if double.all():
             self._doubles(slot, form, time, bits, historical, received, rows)
             return len(slot)
-        if double.any():
-            self._doubles(
-                slot[double], form[double], time[double], bits[double], historical[double], received, rows
-            )  # fmt: skip
-        for storage, wanted_form in ((StorageClass.INTEGER, _WHOLE), (StorageClass.BOOLEAN, _TRUTH)):
-            at = ~double & (form == wanted_form)
-            if at.any():
-                numbers = self._whole(slot[at], bits[at]) if wanted_form == _WHOLE else bits[at].view(np.int64)
-                values = numbers if wanted_form == _WHOLE else numbers.astype(np.bool_)
-                rows.add(Columns.of(storage, self._series[slot[at]], time[at], values))
-                self._remember(slot[at], time[at], numbers, historical[at], received)
+        at = np.flatnonzero(double)
+        if len(at):
+            self._doubles(slot[at], form[at], time[at], bits[at], historical[at], received, rows)
+        for storage, truth in ((StorageClass.INTEGER, False), (StorageClass.BOOLEAN, True)):
+            at = np.flatnonzero(~double & ((form == _TRUTH) == truth))
+            if len(at):
+                place, moment = slot[at], time[at]
+                numbers = bits[at].view(np.int64) if truth else self._whole(place, bits[at])
+                rows.add(Columns.of(storage, self._series[place], moment, numbers.astype(np.bool_) if truth else numbers))
+                self._remember(place, moment, numbers, historical[at], received)
         return len(slot)
 
     def _doubles(
@@ -195,6 +192,8 @@ class Slots:
             value[at] = bits[at]
             for signed in (True, False):
                 at = np.flatnonzero((form == _WHOLE) & (self._signed[slot] == signed))
+                if not len(at):
+                    continue
                 whole = self._whole(slot[at], bits[at])
                 value[at] = whole if signed else whole.view(np.uint64)
         if self._scaled:
@@ -268,5 +267,5 @@ def _form(born: Born, target: Target, single: set[int]) -> int:
             return _WHOLE
         return _TRUTH if datatype == 11 else _SINGLE
     if storage is StorageClass.INTEGER and (datatype in _BITS or datatype in _UNSIGNED):
-        return _WHOLE
+        return _COUNT if datatype in _UNSIGNED else _WHOLE
     return _TRUTH if storage is StorageClass.BOOLEAN and datatype == 11 else _SINGLE
