@@ -21,7 +21,7 @@ from hulian.demo.configuration import MqttDevice
 from hulian.demo.live import LivePlant
 from hulian.demo.signals import ANALYSERS
 from hulian.demo.sparkplug import REBIRTH, DataType, Metric, asks_rebirth, encode
-from hulian.network.exchange.protocols.mqtt.protobuf import Payload
+from hulian.network.exchange.protocols.mqtt.sparkplug.protobuf import Payload
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 USER, PASSWORD = "analysers", "measure-well"

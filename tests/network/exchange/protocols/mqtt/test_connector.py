@@ -20,7 +20,7 @@ from hulian.network.exchange.protocols.mqtt.errors import (
     WriteError,
 )
 from hulian.network.exchange.protocols.mqtt.simulator import LocalSource, SparkplugNode
-from hulian.network.exchange.protocols.mqtt.sparkplug import parse_topic
+from hulian.network.exchange.protocols.mqtt.sparkplug.messages import parse_topic
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,10 @@ from hulian.kernel.storage import StorageClass as S
 from hulian.network.exchange.protocols.contract import Binding
 from hulian.network.exchange.protocols.mqtt.config import BindingOptions, SparkplugSettings
 from hulian.network.exchange.protocols.mqtt.errors import DeathError, GapError, MetricError, UnbornError
-from hulian.network.exchange.protocols.mqtt.metrics import (
+from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
+from hulian.network.exchange.protocols.mqtt.simulator import SparkplugNode
+from hulian.network.exchange.protocols.mqtt.sparkplug.messages import Metric, encode_data, parse_topic, topic
+from hulian.network.exchange.protocols.mqtt.sparkplug.metrics import (
     NAMES,
     NUMBERS,
     decode_value,
@@ -24,11 +27,8 @@ from hulian.network.exchange.protocols.mqtt.metrics import (
     properties_of,
     quality_of,
 )
-from hulian.network.exchange.protocols.mqtt.protobuf import Payload
-from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
-from hulian.network.exchange.protocols.mqtt.session import Session
-from hulian.network.exchange.protocols.mqtt.simulator import SparkplugNode
-from hulian.network.exchange.protocols.mqtt.sparkplug import Metric, encode_data, parse_topic, topic
+from hulian.network.exchange.protocols.mqtt.sparkplug.protobuf import Payload
+from hulian.network.exchange.protocols.mqtt.sparkplug.session import Session
 from hulian.network.exchange.protocols.reports import Reports
 
 PAYLOADS = json.loads((Path(__file__).parents[4] / "cases/mqtt/sparkplug/payloads.json").read_text())
@@ -181,13 +181,16 @@ class Plant:
         return {code for code, _ in self.reports.open}
 
 
-@pytest.fixture
-def plant() -> Plant:
-    plant = Plant("t", "dev|p")
+def declared(plant: Plant) -> Plant:
     plant.node.declare("", "t", "Double", 20.0)
     plant.node.declare("dev", "p", "Double", 1.0, unit="bar")
     plant.node.declare("dev", "unbound", "Int32", 1)
     return plant
+
+
+@pytest.fixture
+def plant() -> Plant:
+    return declared(Plant("t", "dev|p"))
 
 
 def test_births_then_data_by_alias(plant):
@@ -209,7 +212,8 @@ def test_sequence_runs_over_without_a_gap(plant):
     assert len(plant.samples()) == 602
 
 
-def test_a_missing_message_is_told_and_a_rebirth_requested(plant):
+def test_a_missing_message_is_told_and_a_rebirth_requested():
+    plant = declared(Plant("t", "dev|p", reorder=0.0))
     plant.node.birth()
     plant.lost = 1
     plant.node.update("dev", {"p": 2.0})

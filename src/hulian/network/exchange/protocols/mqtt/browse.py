@@ -17,12 +17,13 @@ from hulian.network.exchange.protocols.mqtt.address import json_address, metric_
 from hulian.network.exchange.protocols.mqtt.client import BrokerSource, Place
 from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration
 from hulian.network.exchange.protocols.mqtt.errors import SourceError
-from hulian.network.exchange.protocols.mqtt.metrics import NAMES, natural_storage
 from hulian.network.exchange.protocols.mqtt.rows import Rows
 from hulian.network.exchange.protocols.mqtt.seen import Seen, memories, shown
-from hulian.network.exchange.protocols.mqtt.session import Born, Session
 from hulian.network.exchange.protocols.mqtt.source import SOURCE
-from hulian.network.exchange.protocols.mqtt.sparkplug import NAMESPACE, REBIRTH, parse_topic, topic
+from hulian.network.exchange.protocols.mqtt.sparkplug.messages import NAMESPACE, REBIRTH, parse_topic, topic
+from hulian.network.exchange.protocols.mqtt.sparkplug.metrics import NAMES, natural_storage
+from hulian.network.exchange.protocols.mqtt.sparkplug.nodes import Born
+from hulian.network.exchange.protocols.mqtt.sparkplug.session import Session
 from hulian.network.exchange.protocols.reports import Reports
 
 __all__ = ["browse_topics"]
@@ -154,6 +155,7 @@ def _leaf(node: str, device: str, levels: tuple[str, ...], born: Born, writable:
     storage = natural_storage(born.datatype)
     properties = born.properties
     kind = NAMES[born.datatype] if born.datatype < len(NAMES) else str(born.datatype)
+    kind = f"{kind} {born.template}" if born.template else kind
     description = next(
         (str(properties[key]) for key in ("documentation", "description", "Documentation") if properties.get(key)), ""
     )

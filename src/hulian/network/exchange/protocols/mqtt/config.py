@@ -98,9 +98,28 @@ class SparkplugSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         True
     )
     rebirth_every: Annotated[float, Meta(gt=0, description="least seconds between two requests to one edge node")] = 5.0
+    reorder: Annotated[
+        float, Meta(ge=0, le=300, description="seconds to wait for a message that others overtook; then a rebirth is requested")
+    ] = 2.0
     hold: Annotated[float, Meta(ge=0, description="seconds to keep data whose birth was requested")] = 15.0
-    host: Annotated[str, Meta(description="our name as a Sparkplug host application; empty: we publish no STATE")] = ""
-    state_every: Annotated[float, Meta(gt=0, description="seconds between our STATE messages")] = 15.0
+    host: Annotated[
+        str,
+        Meta(
+            max_length=256,
+            description="our name as a Sparkplug host application, the edge nodes' primary host; empty: we publish no STATE",
+        ),
+    ] = ""
+    state_every: Annotated[
+        float, Meta(gt=0, description="seconds between our STATE messages on the platform's own listener, which retains none")
+    ] = 15.0
+    transient: Annotated[
+        Literal["drop", "keep"],
+        Meta(description="what becomes of values that the edge node calls transient: not to be stored"),
+    ] = "drop"
+    command_types: Annotated[
+        bool,
+        Meta(description="name the data type in commands too: the standard advises against it, older edge nodes need it"),
+    ] = True
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -187,6 +206,12 @@ class MqttConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             check_filter(text)
         for mapping in self.mappings:
             mapping.check()
+        if self.sparkplug.host and self.broker.will is not None:
+            raise OptionError(
+                "a Sparkplug host's last will is its STATE",
+                place="broker.will",
+                hint="leave out 'broker.will' or 'sparkplug.host'",
+            )
 
 
 class BindingOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

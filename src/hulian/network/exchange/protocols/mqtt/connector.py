@@ -9,7 +9,6 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import anyio
-import msgspec
 
 from hulian.kernel.errors import HulianError
 from hulian.kernel.quality import Quality
@@ -29,14 +28,17 @@ from hulian.network.exchange.protocols.mqtt.errors import (
     SilentTopicError,
     SourceError,
     SubscribeError,
+    TransientError,
     UnapprovedError,
     WireError,
 )
 from hulian.network.exchange.protocols.mqtt.rows import Rows, Target
 from hulian.network.exchange.protocols.mqtt.seen import Seen
-from hulian.network.exchange.protocols.mqtt.session import Session
 from hulian.network.exchange.protocols.mqtt.source import SOURCE, MessageBatch, MessageSource
-from hulian.network.exchange.protocols.mqtt.sparkplug import NAMESPACE, Topic, encode_state, parse_topic
+from hulian.network.exchange.protocols.mqtt.sparkplug.host import Host
+from hulian.network.exchange.protocols.mqtt.sparkplug.messages import Topic, parse_topic
+from hulian.network.exchange.protocols.mqtt.sparkplug.session import Session
+from hulian.network.exchange.protocols.mqtt.sparkplug.speaker import Speaker
 from hulian.network.exchange.protocols.mqtt.write import write_json, write_metric
 from hulian.network.exchange.protocols.reports import Reports
 
@@ -65,8 +67,9 @@ class MqttConnector:
         bindings: Sequence[Binding],
         environment: Environment,
         broker: BrokerSource | None = None,
+        host: Host | None = None,
     ) -> None:
-        """Reads ``broker``, or the platform's own listener where there is none."""
+        """Reads ``broker``, or the platform's own listener where there is none; ``host`` is our part in Sparkplug."""
         configuration.check()
         source = broker or environment.extras.get(SOURCE)
         if source is None:
@@ -83,7 +86,7 @@ class MqttConnector:
             environment.connector,
             self._event,
             serious=(BrokerError, DeathError, SourceError, WireError),
-            counted={SourceError: "source_errors"},
+            counted={SourceError: "source_errors", TransientError: "transient"},
         )
         self.targets: dict[int, Target] = {}
         self._sink: Sink | None = None
@@ -97,6 +100,7 @@ class MqttConnector:
             except MqttError as error:
                 self._wrong.append((binding, error))
         self.session = Session(self._metrics, configuration.sparkplug, self.reports)
+        self._speaker = Speaker(source, self.session, self.reports, host)
         self.seen.session = self.session
         self._routes: dict[str, Take] = {}
         self._state = ConnectorState.STARTING
@@ -132,8 +136,7 @@ class MqttConnector:
         try:
             async with anyio.create_task_group() as scope:
                 scope.start_soon(self._tick)
-                if self.configuration.sparkplug.host:
-                    scope.start_soon(self._announce)
+                scope.start_soon(self._speaker.repeat_state, self.configuration.sparkplug.state_every)
                 await self._read_for_ever(sink)
         finally:
             self.seen.forget()
@@ -173,8 +176,8 @@ class MqttConnector:
                     self.decode(batch, position)
                     self._decoded = batch.last or self._decoded
                     self._arrived.set()
-                    if self.session.outbox:
-                        await self._send()
+                    if self._speaker.due:
+                        await self._speaker.send()
             finally:
                 self._reading = False
             scope.cancel_scope.cancel()
@@ -210,7 +213,7 @@ class MqttConnector:
             return
         self._came_back()
         self.session.start(time.time_ns())
-        await self._send()
+        await self._speaker.send()
 
     def decode(self, batch: MessageBatch, position: int | None = None) -> None:
         """Every message of ``batch`` behind ``position`` into rows."""
@@ -226,6 +229,7 @@ class MqttConnector:
             if take is None:
                 take = route(topic)
             take(payload, received)
+        self.session.flush(self._rows)
 
     def _route(self, topic: str) -> Take:
         """What is done with the messages of a topic, found once."""
@@ -243,16 +247,15 @@ class MqttConnector:
         return take
 
     def _take_sparkplug(self, where: Topic) -> Take:
-        session, rows, host = self.session, self._rows, self.configuration.sparkplug.host
+        session, rows, speaker = self.session, self._rows, self._speaker
 
         def take(payload: bytes, received: int) -> None:
-            if where.kind == "STATE":
-                if host and where.node == host:
-                    self._hear_state(payload, received)
-                return
-            session.take(where, payload, received, rows)
+            session.gather(where, payload, received, rows)
 
-        return take
+        def hear_state(payload: bytes, received: int) -> None:
+            speaker.hear(where.node, payload)
+
+        return hear_state if where.kind == "STATE" else take
 
     def _take_document(self, topic: str, bound: list[tuple[tuple[str, ...], Target]]) -> Take:
         reports = self.reports
@@ -284,41 +287,6 @@ class MqttConnector:
             self._samples += len(columns)
             self._last_sample = time.time_ns()
 
-    # -- our part as a Sparkplug host ----------------------------------------------------------------------------------
-
-    async def _send(self) -> None:
-        """What the session wants to say; a message that cannot be sent now is asked for again by the session."""
-        outbox, self.session.outbox = self.session.outbox, []
-        for topic, payload in outbox:
-            try:
-                await self.source.publish(topic, payload)
-            except HulianError as error:
-                self.reports.moment(SourceError, topic, f"could not publish: {error}")
-
-    def _hear_state(self, payload: bytes, received: int) -> None:
-        """An old will that says we are offline is contradicted at once (tck-id-host-topic-phid-death-payload-off-delayed)."""
-        try:
-            online = msgspec.json.decode(payload)["online"]
-        except (msgspec.DecodeError, KeyError, TypeError):
-            return
-        if online is False and self._state is ConnectorState.CONNECTED:
-            self.session.outbox.append(self._state_message(received, online=True))
-
-    def _state_message(self, now: int, *, online: bool) -> tuple[str, bytes]:
-        topic = f"{NAMESPACE}/STATE/{self.configuration.sparkplug.host}"
-        return topic, encode_state(online=online, timestamp=now // 1_000_000)
-
-    async def _announce(self) -> None:
-        try:
-            while True:
-                self.session.outbox.append(self._state_message(time.time_ns(), online=True))
-                await self._send()
-                await anyio.sleep(self.configuration.sparkplug.state_every)
-        finally:
-            with anyio.move_on_after(0.5, shield=True):
-                self.session.outbox.append(self._state_message(time.time_ns(), online=False))
-                await self._send()
-
     # -- silence -------------------------------------------------------------------------------------------------------
 
     def _came_back(self) -> None:
@@ -331,7 +299,7 @@ class MqttConnector:
 
     def _tell_refused(self, broker: BrokerSource) -> None:
         """Filters that the broker does not let us read, each as an event that is over when it does."""
-        for topic_filter in self.configuration.topics:
+        for topic_filter in broker.filters:
             error = broker.refused.get(topic_filter)
             if error is None:
                 self.reports.end(SubscribeError, topic_filter)
@@ -352,6 +320,7 @@ class MqttConnector:
 
     def _mark(self, status: Quality) -> None:
         now = time.time_ns()
+        self.session.settle()
         for target in self.targets.values():
             if not target.last_status & 0x8000_0000 or target.last_status == Quality.BAD_WAITING_FOR_INITIAL_DATA:
                 target.mark(self._marks, now, int(status))
@@ -372,8 +341,8 @@ class MqttConnector:
             self._find_stale(now)
             if self._sink is not None:
                 self._hand_over(self._sink, self._marks)
-            if self.session.outbox and self._lost_at is None:
-                await self._send()
+            if self._speaker.due and self._lost_at is None:
+                await self._speaker.send()
             self._publish_status()
             await anyio.sleep(min(_TICK, max(0.05, bad_after / 4)))
 
@@ -423,6 +392,7 @@ class MqttConnector:
     def _publish_status(self) -> None:
         if self._sink is None:
             return
+        self.session.settle()
         bad = len(self._wrong) + sum(
             bool(target.last_status & 0x8000_0000) and target.last_status != Quality.BAD_WAITING_FOR_INITIAL_DATA
             for target in self.targets.values()
@@ -468,7 +438,8 @@ class MqttConnector:
         if isinstance(place, JsonPlace):
             await write_json(self.source, place, target, value, timeout)
         else:
-            await write_metric(self.source, self.session, place, target, value, timeout)
+            typed = self.configuration.sparkplug.command_types
+            await write_metric(self.source, self.session, place, target, value, timeout, typed=typed)
         self.reports.count("writes")
 
 

@@ -12,6 +12,7 @@ HulianError
     ├── DeathError          HL-MQTT-0021   an edge node or device has died
     ├── UnbornError         HL-MQTT-0022   data of an edge node whose birth is not known
     ├── SilentTopicError    HL-MQTT-0023   a topic that should speak is silent
+    ├── TransientError      HL-MQTT-0024   values that are not to be stored
     ├── WriteError          HL-MQTT-0030   a value that cannot be sent
     ├── ConfirmError        HL-MQTT-0031   sent, but the device did not confirm it
     ├── WireError           HL-MQTT-0040   bytes that break the standard of MQTT
@@ -60,6 +61,7 @@ __all__ = [
     "SourceError",
     "SubscribeError",
     "TlsError",
+    "TransientError",
     "TypeFitError",
     "UnapprovedError",
     "UnbornError",
@@ -144,6 +146,13 @@ class SilentTopicError(MqttError):
 
     code = "HL-MQTT-0023"
     default_hint = "check the device, or lengthen the option 'stale_after'"
+
+
+class TransientError(MqttError):
+    """Values that are not to be stored: their edge node calls them transient."""
+
+    code = "HL-MQTT-0024"
+    default_hint = "to store them all the same, set 'transient' to 'keep' under 'sparkplug'"
 
 
 class WriteError(MqttError):

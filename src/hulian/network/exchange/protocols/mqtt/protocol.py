@@ -10,6 +10,7 @@ from hulian.network.exchange.protocols.mqtt.browse import browse_topics
 from hulian.network.exchange.protocols.mqtt.client import BrokerSource, Place
 from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration
 from hulian.network.exchange.protocols.mqtt.connector import MqttConnector
+from hulian.network.exchange.protocols.mqtt.sparkplug.host import Host
 
 __all__ = ["MqttProtocol"]
 
@@ -23,11 +24,12 @@ class MqttProtocol:
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> MqttConnector:
         """A foreign broker where ``url`` names a host, else the platform's own listener. Raises `AddressError` for a URL or
-        filter that is none, `SourceError` where this process has no listener."""
+        filter that is none, `OptionError` for settings that cannot work, `SourceError` where this process has no listener."""
         configuration = configuration or MqttConfiguration()
         place = Place.of(url)
-        broker = BrokerSource(place, configuration.broker, environment, configuration.topics) if place else None
-        return MqttConnector(configuration, bindings, environment, broker)
+        host = Host(configuration.sparkplug.host) if configuration.sparkplug.host else None
+        broker = BrokerSource(place, configuration.broker, environment, configuration.topics, host=host) if place else None
+        return MqttConnector(configuration, bindings, environment, broker, host)
 
     def browse(
         self, url: str, configuration: Any, environment: Environment, *, under: Address | None = None, depth: int = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,22 +27,40 @@ _FALSE: Final = frozenset(("false", "off", "no", "0"))
 
 
 class Rows:
-    """Samples of every storage class: the lists ``ids``, ``times``, ``values`` and ``statuses`` of each, by its position."""
+    """Samples of every storage class: the lists ``ids``, ``times``, ``values`` and ``statuses`` of each, by its position.
 
-    __slots__ = ("lists",)
+    What comes as columns already is added by `add` and keeps its place behind what came singly before.
+    """
+
+    __slots__ = ("_columns", "lists")
 
     def __init__(self) -> None:
         self.lists: list[tuple[list[int], list[int], list[Any], list[int]]] = [([], [], [], []) for _ in _STORAGES]
+        self._columns: list[list[Columns]] = [[] for _ in _STORAGES]
+
+    def add(self, columns: Columns) -> None:
+        """Samples of one storage class at once."""
+        place = _STORAGES.index(columns.storage)
+        self._close(place)
+        self._columns[place].append(columns)
 
     def take(self) -> list[Columns]:
         """Everything so far, one `Columns` a storage class; afterwards there is nothing."""
         found = []
-        for storage, (ids, times, values, statuses) in zip(_STORAGES, self.lists, strict=True):
-            if ids:
-                found.append(Columns.of(storage, ids, times, _array(storage, values, statuses), statuses))
-                for one in (ids, times, values, statuses):
-                    one.clear()
+        for place, columns in enumerate(self._columns):
+            self._close(place)
+            if columns:
+                found.append(Columns.concatenate(columns))
+                columns.clear()
         return found
+
+    def _close(self, place: int) -> None:
+        ids, times, values, statuses = self.lists[place]
+        if ids:
+            storage = _STORAGES[place]
+            self._columns[place].append(Columns.of(storage, ids, times, _array(storage, values, statuses), statuses))
+            for one in (ids, times, values, statuses):
+                one.clear()
 
 
 def _array(storage: StorageClass, values: list[Any], statuses: list[int]) -> pa.Array:
@@ -90,8 +109,9 @@ class Target:
         self.last_seen = 0
         self.waiters: list[Callable[[Any], None]] = []
 
-    def put(self, rows: Rows, time: int, value: Any, status: int, now: int) -> bool:
-        """Adds a value as the device gave it; False where it does not fit the point (the sample then is bad)."""
+    def put(self, rows: Rows, time: int, value: Any, status: int, now: int, *, live: bool = True) -> bool:
+        """Adds a value as the device gave it; False where it does not fit the point (the sample then is bad). What is not
+        ``live`` is history: it is stored and leaves alone what the point says now."""
         fits = True
         if value is not None:
             try:
@@ -107,6 +127,8 @@ class Target:
         times.append(time)
         values.append(value)
         statuses.append(status)
+        if not live:
+            return fits
         self.last_seen = now
         if time >= self.last_time:
             self.last_time, self.last_status = time, status
@@ -116,6 +138,14 @@ class Target:
             for waiter in tuple(self.waiters):
                 waiter(value)
         return fits
+
+    def tell(self, value: Any) -> None:
+        """A value that is not stored: only who waits for it hears it."""
+        if self.waiters and value is not None:
+            with contextlib.suppress(ValueError, TypeError, OverflowError):
+                value = self.convert(value)
+                for waiter in tuple(self.waiters):
+                    waiter(value)
 
     def mark(self, rows: Rows, time: int, status: int) -> None:
         """The point at ``time`` has ``status``: with its last value where that is uncertain, without one where it is bad."""

@@ -16,7 +16,7 @@ from hulian.network.exchange.protocols.mqtt.config import Mapping
 from hulian.network.exchange.protocols.mqtt.document import flatten, get, mapping_of
 from hulian.network.exchange.protocols.mqtt.errors import PayloadError
 from hulian.network.exchange.protocols.mqtt.payloads import decoder_of
-from hulian.network.exchange.protocols.mqtt.session import Session
+from hulian.network.exchange.protocols.mqtt.sparkplug.session import Session
 
 __all__ = ["Field", "Seen", "memories", "shown", "storage_of"]
 

@@ -18,18 +18,20 @@ from hulian.network.exchange.protocols.contract import Binding, Credentials
 from hulian.network.exchange.protocols.mqtt.address import JsonPlace, parse_address
 from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration, SparkplugSettings
 from hulian.network.exchange.protocols.mqtt.errors import SourceError
-from hulian.network.exchange.protocols.mqtt.metrics import NAMES, decode_value
-from hulian.network.exchange.protocols.mqtt.protobuf import Payload
 from hulian.network.exchange.protocols.mqtt.source import SOURCE
-from hulian.network.exchange.protocols.mqtt.sparkplug import (
+from hulian.network.exchange.protocols.mqtt.sparkplug.definitions import Definition, merged
+from hulian.network.exchange.protocols.mqtt.sparkplug.messages import (
     REBIRTH,
     Metric,
     encode_birth,
     encode_data,
     encode_death,
+    level,
     parse_topic,
     topic,
 )
+from hulian.network.exchange.protocols.mqtt.sparkplug.metrics import NAMES, decode_value
+from hulian.network.exchange.protocols.mqtt.sparkplug.protobuf import Payload
 
 __all__ = ["DEFAULT_BINDINGS", "LocalSource", "Message", "Simulator", "SparkplugNode"]
 
@@ -59,7 +61,7 @@ class SparkplugNode:
         written: Callable[[str, str, Any], Any] | None = None,
     ) -> None:
         """``written(device, metric, value)`` is asked about a command and returns the value that it leads to; None refuses."""
-        self.name = f"{group}/{node}"
+        self.name = f"{level(group)}/{level(node)}"
         self.birth_death = 0
         self.births = 0
         self._publish = publish
@@ -67,6 +69,7 @@ class SparkplugNode:
         self._written = written
         self._sequence = 0
         self._devices: dict[str, dict[str, Metric]] = {"": {}}
+        self._definitions: dict[str, Definition] = {}
         self._alias = 0
         self._dead: set[str] = set()
 
@@ -80,13 +83,28 @@ class SparkplugNode:
         """Topic and payload of the last will of the next connection (QoS 1, not retained)."""
         return topic("NDEATH", self.name), encode_death(birth_death=self.birth_death, timestamp=self._milliseconds())
 
+    def define(self, name: str, definition: Definition) -> None:
+        """One more template; it is told with the next birth of the node."""
+        self._definitions[name] = definition
+
     def declare(
-        self, device: str, name: str, datatype: str, value: Any, *, unit: str = "", properties: Mapping[str, Any] | None = None
+        self,
+        device: str,
+        name: str,
+        datatype: str,
+        value: Any,
+        *,
+        unit: str = "",
+        properties: Mapping[str, Any] | None = None,
+        template: str = "",
     ) -> None:
-        """One more metric; it is told with the next birth."""
+        """One more metric; it is told with the next birth. ``template`` is what a Template's value is an instance of. Raises
+        `ValueError` for a device whose name cannot be a level of a topic."""
+        if device:
+            level(device)
         self._alias += 1
         more = dict(properties or {}) | ({"engUnit": unit} if unit else {})
-        metric = Metric(name=name, alias=self._alias, datatype=datatype, value=value, properties=more)
+        metric = Metric(name=name, alias=self._alias, datatype=datatype, value=value, properties=more, template=template)
         self._devices.setdefault(device, {})[name] = metric
 
     def birth(self) -> None:
@@ -94,7 +112,13 @@ class SparkplugNode:
         self.births += 1
         self._sequence = 0
         now = self._milliseconds()
-        payload = encode_birth(self._devices[""].values(), sequence=0, timestamp=now, birth_death=self.birth_death)
+        payload = encode_birth(
+            self._devices[""].values(),
+            sequence=0,
+            timestamp=now,
+            birth_death=self.birth_death,
+            definitions=self._definitions,
+        )
         self._publish(topic("NBIRTH", self.name), payload)
         for device in self._devices:
             if device:
@@ -103,7 +127,8 @@ class SparkplugNode:
     def device_birth(self, device: str) -> None:
         """DBIRTH of one device."""
         self._dead.discard(device)
-        payload = encode_birth(self._devices[device].values(), sequence=self._next(), timestamp=self._milliseconds())
+        metrics, now = self._devices[device].values(), self._milliseconds()
+        payload = encode_birth(metrics, sequence=self._next(), timestamp=now, definitions=self._definitions)
         self._publish(topic("DBIRTH", self.name, device), payload)
 
     def update(
@@ -113,19 +138,23 @@ class SparkplugNode:
         *,
         timestamp: int | None = None,
         historical: bool = False,
+        transient: bool = False,
         properties: Mapping[str, Any] | None = None,
     ) -> None:
-        """NDATA or DDATA with new values of some metrics; ``timestamp`` in ms, now where it is None."""
+        """NDATA or DDATA with new values of some metrics; ``timestamp`` in ms, now where it is None. Of a template's instance
+        the members that are given are told."""
         metrics = self._devices[device]
         now = self._milliseconds() if timestamp is None else timestamp
         changed = []
         for name, value in values.items():
-            if not historical:
-                metrics[name] = msgspec.structs.replace(metrics[name], value=value)
-            one = msgspec.structs.replace(metrics[name], value=value, historical=historical, properties=properties or {})
+            one = msgspec.structs.replace(
+                metrics[name], value=value, historical=historical, transient=transient, properties=properties or {}
+            )
             changed.append(one)
+            if not historical:
+                metrics[name] = msgspec.structs.replace(metrics[name], value=merged(metrics[name].value, value))
         kind = "DDATA" if device else "NDATA"
-        payload = encode_data(changed, sequence=self._next(), timestamp=now)
+        payload = encode_data(changed, sequence=self._next(), timestamp=now, definitions=self._definitions)
         self._publish(topic(kind, self.name, device), payload)
 
     def device_death(self, device: str) -> None:
@@ -157,7 +186,8 @@ class SparkplugNode:
                     self.birth()
                 continue
             if name in metrics:
-                value = decode_value(message, NAMES.index(metrics[name].datatype))
+                metric = metrics[name]
+                value = decode_value(message, NAMES.index(metric.datatype), self._definitions, metric.template)
                 if self._written is not None:
                     value = self._written(found.device, name, value)
                 if value is not None:

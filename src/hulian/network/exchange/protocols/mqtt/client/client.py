@@ -34,6 +34,7 @@ from hulian.network.exchange.protocols.mqtt.codec import (
     Unsuback,
     Unsubscribe,
     Version,
+    Will,
     encode,
     encode_acks,
     encode_publishes,
@@ -96,6 +97,8 @@ class Client:
         self._heads: dict[str, bytes] = {}
         self._aliases: dict[str, bytes] = {}
         self._room = asyncio.Event()
+        self.will: Callable[[], Will] | None = None
+        """Makes the last will of each connection anew, instead of the one of the settings."""
 
     # -- connecting ----------------------------------------------------------------------------------------------------
 
@@ -136,7 +139,8 @@ class Client:
         self.link = link = Link(self.place, Decoder(version, limits), self._hear)
         await link.open(context=context, server_name=settings.tls.server_name, trust=trust, timeout=settings.timeout)
         try:
-            link.write(encode(greeting(settings, self._credentials, self.client_id, version), version))
+            will = self.will() if self.will is not None else None
+            link.write(encode(greeting(settings, self._credentials, self.client_id, version, will), version))
             try:
                 answer = await self._answer(link, self._greeted, "the CONNECT")
             except BrokerError as error:
@@ -189,6 +193,10 @@ class Client:
         if self.link is None:
             return BrokerError("there is no connection", place=str(self.place))
         return await asyncio.shield(self.link.lost)
+
+    def forget(self) -> None:
+        """What was on its way is sent no more: of a session that the broker forgot, it would come in the wrong order."""
+        self.outbox = Outbox()
 
     async def close(self) -> None:
         """Says goodbye (no will is published) and ends the connection; the session stays."""

@@ -43,8 +43,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def greeting(settings: BrokerSettings, credentials: Credentials, client_id: str, version: Version) -> Connect:
-    """The CONNECT that the settings describe, as far as ``version`` can say it."""
+def greeting(
+    settings: BrokerSettings, credentials: Credentials, client_id: str, version: Version, will: Will | None = None
+) -> Connect:
+    """The CONNECT that the settings describe, as far as ``version`` can say it; ``will`` takes the place of theirs."""
     five = version is Version.V5
     properties = NONE
     if five:
@@ -54,8 +56,7 @@ def greeting(settings: BrokerSettings, credentials: Credentials, client_id: str,
             maximum_packet_size=settings.packet_maximum,
             topic_alias_maximum=settings.aliases or None,
         )
-    will = None
-    if settings.will is not None:
+    if will is None and settings.will is not None:
         given = settings.will
         delay = Properties(will_delay_interval=given.delay) if five and given.delay else NONE
         will = Will(topic=given.topic, payload=given.payload.encode(), qos=given.qos, retain=given.retain, properties=delay)

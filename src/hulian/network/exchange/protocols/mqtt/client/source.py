@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
@@ -10,15 +11,17 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import msgspec
 
 from hulian.network.exchange.protocols.contract import Environment
 from hulian.network.exchange.protocols.mqtt.client.client import Client
 from hulian.network.exchange.protocols.mqtt.client.inbox import Inbox
 from hulian.network.exchange.protocols.mqtt.client.place import Place
-from hulian.network.exchange.protocols.mqtt.codec import Publishes
+from hulian.network.exchange.protocols.mqtt.codec import Publishes, Will
 from hulian.network.exchange.protocols.mqtt.config import BrokerSettings
-from hulian.network.exchange.protocols.mqtt.errors import BrokerError, SubscribeError
+from hulian.network.exchange.protocols.mqtt.errors import BrokerError, EncodeError, SubscribeError
+from hulian.network.exchange.protocols.mqtt.sparkplug.host import Host
 
 __all__ = ["STATE", "BrokerBatch", "BrokerSource"]
 
@@ -27,6 +30,7 @@ STATE: Final = "mqtt.state"
 _MOST: Final = 8_192
 _QUEUE_BYTES: Final = 16 * 2**20
 _QUEUE_MESSAGES: Final = 65_536
+_FAREWELL: Final = 2.0
 
 
 class BrokerBatch(msgspec.Struct, frozen=True):
@@ -54,6 +58,9 @@ class BrokerSource:
     Every message has a position of our own counting. A message is acknowledged only by `acknowledge`, when its samples are in
     the edge's journal; until then the broker keeps it. What waits to be decoded is bounded: beyond it nothing is read, and the
     broker waits. A lost connection ends `batches` with its error, after everything that had come was given out.
+
+    As a Sparkplug ``host`` it connects with a clean session and the host's will, subscribes the host's STATE topic with the
+    others, publishes the birth before anything else, and the death before it disconnects (Sparkplug 3.0.0, section 5.2).
     """
 
     def __init__(
@@ -65,9 +72,13 @@ class BrokerSource:
         *,
         client_id: str = "",
         keep: bool = True,
+        host: Host | None = None,
     ) -> None:
         self.place = place
-        self.filters = tuple(filters)
+        self.host = host
+        self.filters = tuple(dict.fromkeys((*filters, *([host.topic] if host else []))))
+        if host is not None:
+            settings = msgspec.structs.replace(settings, clean_start=True, session=0)
         self.refused: dict[str, SubscribeError] = {}
         """Filters that the broker does not let us read."""
         name = client_id or f"hulian-{environment.organisation}-{environment.connector}"
@@ -83,6 +94,8 @@ class BrokerSource:
             deliver=self._take,
             application=f"urn:hulian:{environment.organisation}:mqtt:{environment.connector}",
         )
+        if host is not None:
+            self.client.will = lambda: Will(topic=host.topic, payload=host.will(time.time_ns()), qos=1, retain=True)
         self._settings = settings
         self._queue: deque[tuple[Publishes, list[int]]] = deque()
         self._queued_bytes = self._queued = 0
@@ -115,6 +128,8 @@ class BrokerSource:
         self._queued = self._queued_bytes = 0
         client = self.client
         self._ready.clear()
+        if self.host is not None:
+            client.forget()
         await client.connect()
         # What a resumed session brings is taken while the subscriptions are still being asked for: the answer may stand behind
         # more messages than we read before the first ones are acknowledged.
@@ -141,11 +156,41 @@ class BrokerSource:
         finally:
             self._ready.clear()
             asking.cancel()
+            if self.host is not None and self.host.online:
+                await self._say_goodbye(self.host)
             await client.close()
             await asyncio.gather(asking, return_exceptions=True)
 
     async def _subscribe(self) -> dict[str, SubscribeError]:
-        return await self.client.subscribe(self.filters, retained=self._settings.retained)
+        refused = await self.client.subscribe(self.filters, retained=self._settings.retained)
+        if self.host is not None:
+            await self._publish_state(self.host, self.host.birth())
+            self.host.online = True
+        return refused
+
+    # -- our part as a Sparkplug host ----------------------------------------------------------------------------------
+
+    async def announce(self) -> None:
+        """Our birth as a host once more, on this connection. Raises `BrokerError` where the broker does not take it."""
+        if self.host is not None and self.host.online and self.connected:
+            await self._publish_state(self.host, self.host.birth())
+
+    async def _publish_state(self, host: Host, payload: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                await self.client.publish([host.topic], [payload], qos=1, retain=True)
+        except TimeoutError as error:
+            raise BrokerError("the broker did not acknowledge our STATE", place=str(self.place)) from error
+        except EncodeError as error:
+            hint = "a Sparkplug host needs QoS 1 and retained messages; leave 'sparkplug.host' empty, or change the broker"
+            raise BrokerError(f"the broker cannot keep our STATE: {error.message}", place=str(self.place), hint=hint) from error
+
+    async def _say_goodbye(self, host: Host) -> None:
+        """The death of a host that goes on purpose: its will is not sent then. Where the link is lost, the will is."""
+        payload = host.death(time.time_ns())
+        if self.connected:
+            with anyio.move_on_after(_FAREWELL, shield=True), contextlib.suppress(BrokerError):
+                await self._publish_state(host, payload)
 
     def _take(self, run: Publishes) -> None:
         """A run as it comes from the wire: repeated messages are left out, the others wait for `batches`."""
@@ -210,7 +255,7 @@ class BrokerSource:
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """QoS 0, once: a set-point that could not be sent must not be sent later. Raises `BrokerError`, `EncodeError`."""
-        if not self.connected:
+        if not self.connected or (self.host is not None and not self.host.online):
             raise BrokerError("the broker is away", place=str(self.place), hint="try again when it is back")
         await self.client.publish([topic], [payload])
 

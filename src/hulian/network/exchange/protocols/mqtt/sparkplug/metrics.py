@@ -6,6 +6,8 @@ Sparkplug 3.0.0, section 6.4.16 (data types) and 6.4.11 to 6.4.15 (data sets, te
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +15,22 @@ import numpy as np
 from hulian.kernel.quality import Quality
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.moments import parse_quality, rfc3339
+from hulian.network.exchange.protocols.mqtt.sparkplug.definitions import Definition, Definitions, Member
 
-__all__ = ["FIELDS", "NAMES", "NUMBERS", "decode_value", "encode_value", "natural_storage", "properties_of", "quality_of"]
+__all__ = [
+    "FIELDS",
+    "NAMES",
+    "NUMBERS",
+    "decode_definition",
+    "decode_value",
+    "encode_definition",
+    "encode_properties",
+    "encode_template",
+    "encode_value",
+    "natural_storage",
+    "properties_of",
+    "quality_of",
+]
 
 NAMES: Final = (
     "Unknown", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float", "Double", "Boolean",
@@ -59,10 +75,11 @@ def natural_storage(datatype: int) -> StorageClass:
     return StorageClass.BYTES if datatype in (17, 18) else StorageClass.STRUCTURE
 
 
-def decode_value(metric: Any, datatype: int) -> Any:
+def decode_value(metric: Any, datatype: int, definitions: Definitions = MappingProxyType({}), template: str = "") -> Any:
     """The value in any of the value-bearing messages, None where there is none. Raises `ValueError` where it is malformed.
 
-    Structures become what JSON can hold; a DateTime its RFC 3339 text.
+    Structures become what JSON can hold; a DateTime its RFC 3339 text. The members of a template have the types that their
+    definition says, unless they say their own; ``template`` names it where the instance does not.
     """
     field = FIELDS.get(datatype)
     if field is None or not _has(metric, field):
@@ -80,6 +97,8 @@ def decode_value(metric: Any, datatype: int) -> Any:
         return int(value) & ((1 << _UNSIGNED[datatype]) - 1)
     if datatype == 13:
         return rfc3339(int(value))
+    if field == "template_value":
+        return _template(value, definitions, template, 0)
     return _other(field, value, datatype)
 
 
@@ -93,8 +112,6 @@ def _has(message: Any, field: str) -> bool:
 def _other(field: str, value: Any, datatype: int) -> Any:
     if field == "dataset_value":
         return _dataset(value)
-    if field == "template_value":
-        return _template(value, 0)
     if field == "propertyset_value":
         return properties_of(value)
     if field == "propertysets_value":
@@ -138,22 +155,27 @@ def _dataset(value: Any) -> dict[str, Any]:
     return {"columns": list(value.columns), "types": names, "rows": rows}
 
 
-def _template(value: Any, depth: int) -> dict[str, Any]:
+def _template(value: Any, definitions: Definitions, template: str, depth: int) -> dict[str, Any]:
     if depth > _DEEPEST:
         raise ValueError(f"templates nested deeper than {_DEEPEST}")
-    metrics = {}
+    definition = definitions.get(value.template_ref or template)
+    metrics: dict[str, Any] = {}
     for metric in value.metrics:
-        nested = metric.HasField("template_value")
-        metrics[metric.name] = (
-            None
-            if metric.is_null
-            else _template(metric.template_value, depth + 1)
-            if nested
-            else decode_value(metric, metric.datatype)
-        )
+        member = definition.metrics.get(metric.name) if definition is not None else None
+        if metric.is_null:
+            metrics[metric.name] = None
+        elif metric.HasField("template_value"):
+            inner = member.template if member is not None else ""
+            metrics[metric.name] = _template(metric.template_value, definitions, inner, depth + 1)
+        else:
+            metrics[metric.name] = decode_value(metric, metric.datatype or (member.datatype if member is not None else 0))
     found: dict[str, Any] = {"metrics": metrics}
     if value.parameters:
-        found["parameters"] = {parameter.name: decode_value(parameter, parameter.type) for parameter in value.parameters}
+        known = definition.parameters if definition is not None else {}
+        found["parameters"] = {
+            one.name: decode_value(one, one.type or (known[one.name].datatype if one.name in known else 0))
+            for one in value.parameters
+        }
     if value.HasField("template_ref"):
         found["template"] = value.template_ref
     if value.HasField("version"):
@@ -161,11 +183,77 @@ def _template(value: Any, depth: int) -> dict[str, Any]:
     return found
 
 
+def decode_definition(template: Any) -> Definition:
+    """What a template's definition says of its instances."""
+    metrics = {
+        metric.name: Member(
+            metric.datatype or (19 if metric.HasField("template_value") else 0),
+            metric.template_value.template_ref if metric.HasField("template_value") else "",
+        )
+        for metric in template.metrics
+    }
+    parameters = {one.name: Member(one.type, "", decode_value(one, one.type)) for one in template.parameters}
+    return Definition(metrics, parameters, template.version)
+
+
+def encode_definition(template: Any, definition: Definition) -> None:
+    """Writes ``definition`` into a template message."""
+    template.is_definition = True
+    if definition.version:
+        template.version = definition.version
+    for name, member in definition.metrics.items():
+        metric = template.metrics.add(name=name, datatype=member.datatype)
+        if member.template:
+            metric.template_value.template_ref = member.template
+            metric.template_value.is_definition = False
+        else:
+            metric.is_null = True
+    _encode_parameters(template, definition, {name: one.default for name, one in definition.parameters.items()})
+
+
+def encode_template(template: Any, value: Mapping[str, Any], name: str, definitions: Definitions, depth: int = 0) -> None:
+    """Writes an instance, in the form that `decode_value` gives, of the definition ``name``; members left out stay as they are.
+
+    Raises `ValueError`, `TypeError` for a member or template that no definition knows, or a value that does not fit its type.
+    """
+    definition = definitions.get(name)
+    if definition is None or depth > _DEEPEST:
+        raise ValueError(f"no birth defined the template {name!r}")
+    if not isinstance(value, Mapping) or not isinstance(value.get("metrics"), Mapping):
+        raise TypeError(f"an instance of {name} is a mapping with 'metrics'")
+    unknown = definition.strangers(value)
+    if unknown:
+        raise ValueError(f"the template {name} has no member {unknown[0]!r}")
+    template.is_definition = False
+    template.template_ref = name
+    if definition.version:
+        template.version = definition.version
+    for member_name, one in value["metrics"].items():
+        member = definition.metrics[member_name]
+        metric = template.metrics.add(name=member_name, datatype=member.datatype)
+        if one is None:
+            metric.is_null = True
+        elif member.template:
+            encode_template(metric.template_value, one, member.template, definitions, depth + 1)
+        else:
+            encode_value(metric, member.datatype, one)
+    _encode_parameters(template, definition, value.get("parameters", {}))
+
+
+def _encode_parameters(template: Any, definition: Definition, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        parameter = template.parameters.add(name=name, type=definition.parameters[name].datatype)
+        if value is not None:
+            encode_value(parameter, parameter.type, value)
+
+
 def properties_of(properties: Any, depth: int = 0) -> dict[str, Any]:
-    """A property set as a plain mapping; keys without a value are left out."""
+    """A property set as a plain mapping. Raises `ValueError` where keys and values are not as many, or nested too deeply."""
     found: dict[str, Any] = {}
+    if len(properties.keys) != len(properties.values):
+        raise ValueError(f"a property set with {len(properties.keys)} keys and {len(properties.values)} values")
     if depth > _DEEPEST:
-        return found
+        raise ValueError(f"property sets nested deeper than {_DEEPEST}")
     for key, value in zip(properties.keys, properties.values, strict=False):
         if value.is_null:
             found[key] = None
@@ -214,8 +302,39 @@ def encode_value(message: Any, datatype: int, value: Any) -> None:
         message.bytes_value = _pack(datatype, value)
     elif datatype == 16:
         _encode_dataset(message.dataset_value, value)
+    elif datatype == 20:
+        encode_properties(message.propertyset_value, value)
     else:
         raise ValueError(f"values of type {NAMES[datatype] if datatype < len(NAMES) else datatype} are not written")
+
+
+def encode_properties(properties: Any, values: Mapping[str, Any]) -> None:
+    """Writes a property set; the types follow from the values, a mapping becomes a set of its own."""
+    for key, value in values.items():
+        properties.keys.append(key)
+        one = properties.values.add()
+        one.type = _property_type(value)
+        if value is None:
+            one.is_null = True
+        else:
+            encode_value(one, one.type, value)
+
+
+def _property_type(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**31) <= value < 2**31:
+        return NUMBERS["Int64"]
+    kinds = (
+        (bool, "Boolean"),
+        (int, "Int32"),
+        (float, "Double"),
+        (str, "String"),
+        (Mapping, "PropertySet"),
+        (type(None), "String"),
+    )
+    for kind, name in kinds:
+        if isinstance(value, kind):
+            return NUMBERS[name]
+    raise TypeError(f"{value!r} is no property")
 
 
 def _pack(datatype: int, value: Any) -> bytes:
@@ -233,6 +352,8 @@ def _whole(value: Any) -> int:
 
 
 def _encode_dataset(dataset: Any, value: Any) -> None:
+    if len(value["columns"]) != len(value["types"]):
+        raise ValueError(f"a DataSet with {len(value['columns'])} columns and {len(value['types'])} types")
     dataset.num_of_columns = len(value["columns"])
     dataset.columns.extend(value["columns"])
     types = [NUMBERS[name] for name in value["types"]]

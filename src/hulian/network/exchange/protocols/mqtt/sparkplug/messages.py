@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from hulian.network.exchange.protocols.mqtt.metrics import NUMBERS, encode_value
-from hulian.network.exchange.protocols.mqtt.protobuf import Payload
+from hulian.network.exchange.protocols.mqtt.sparkplug.definitions import Definitions
+from hulian.network.exchange.protocols.mqtt.sparkplug.metrics import (
+    NUMBERS,
+    encode_definition,
+    encode_properties,
+    encode_template,
+    encode_value,
+)
+from hulian.network.exchange.protocols.mqtt.sparkplug.protobuf import Payload
 
 __all__ = [
     "NAMESPACE",
@@ -21,6 +29,7 @@ __all__ = [
     "encode_death",
     "encode_rebirth_request",
     "encode_state",
+    "level",
     "parse_topic",
     "topic",
 ]
@@ -57,6 +66,13 @@ def parse_topic(text: str) -> Topic | None:
     return None
 
 
+def level(name: str) -> str:
+    """``name`` as the level of a topic; raises `ValueError` where it cannot be one (section 4.1)."""
+    if not name or set(name) & set("+/#\0"):
+        raise ValueError(f"{name!r} cannot be a level of a topic")
+    return name
+
+
 def topic(kind: str, node: str, device: str = "") -> str:
     """The topic of a message; ``node`` is ``group/node``."""
     group, _, name = node.partition("/")
@@ -64,7 +80,8 @@ def topic(kind: str, node: str, device: str = "") -> str:
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric to write. ``datatype`` is a name of `NUMBERS`; ``timestamp`` ms, None for that of the payload."""
+    """One metric to write. ``datatype`` is a name of `NUMBERS`; ``timestamp`` ms, None for that of the payload; ``template``
+    names the definition of a Template's value."""
 
     name: str = ""
     alias: int | None = None
@@ -72,10 +89,12 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     value: Any = None
     timestamp: int | None = None
     historical: bool = False
+    transient: bool = False
     properties: Mapping[str, Any] = {}
+    template: str = ""
 
 
-def _add(payload: Any, metric: Metric, *, typed: bool) -> None:
+def _add(payload: Any, metric: Metric, *, typed: bool, definitions: Definitions = MappingProxyType({})) -> None:
     message = payload.metrics.add()
     if metric.name:
         message.name = metric.name
@@ -88,45 +107,52 @@ def _add(payload: Any, metric: Metric, *, typed: bool) -> None:
         message.datatype = number
     if metric.historical:
         message.is_historical = True
+    if metric.transient:
+        message.is_transient = True
     if metric.value is None:
         message.is_null = True
+    elif metric.datatype == "Template":
+        encode_template(message.template_value, metric.value, metric.template, definitions)
     else:
         encode_value(message, number, metric.value)
-    for key, value in metric.properties.items():
-        message.properties.keys.append(key)
-        property_value = message.properties.values.add()
-        kind = _property_type(value)
-        property_value.type = kind
-        encode_value(property_value, kind, value)
-
-
-def _property_type(value: Any) -> int:
-    for kind, name in ((bool, "Boolean"), (int, "Int32"), (float, "Double"), (str, "String")):
-        if isinstance(value, kind):
-            return NUMBERS[name]
-    raise TypeError(f"{value!r} is no property")
+    if metric.properties:
+        encode_properties(message.properties, metric.properties)
 
 
 def encode_birth(
-    metrics: Iterable[Metric], *, sequence: int, timestamp: int, birth_death: int | None = None, aliases: bool = True
+    metrics: Iterable[Metric],
+    *,
+    sequence: int,
+    timestamp: int,
+    birth_death: int | None = None,
+    aliases: bool = True,
+    definitions: Definitions = MappingProxyType({}),
 ) -> bytes:
-    """NBIRTH (``birth_death`` is its bdSeq; the rebirth control is added) or DBIRTH (``birth_death`` None)."""
+    """NBIRTH (``birth_death`` is its bdSeq; the rebirth control and the ``definitions`` of all templates are added) or DBIRTH
+    (``birth_death`` None)."""
     payload = Payload(timestamp=timestamp, seq=sequence)
     if birth_death is not None:
+        for name, definition in definitions.items():
+            message = payload.metrics.add(name=name, timestamp=timestamp, datatype=NUMBERS["Template"])
+            encode_definition(message.template_value, definition)
         _add(payload, Metric(name="bdSeq", datatype="Int64", value=birth_death, timestamp=timestamp), typed=True)
         _add(payload, Metric(name=REBIRTH, datatype="Boolean", value=False, timestamp=timestamp), typed=True)
     for metric in metrics:
         one = metric if aliases else msgspec.structs.replace(metric, alias=None)
-        _add(payload, one if one.timestamp is not None else msgspec.structs.replace(one, timestamp=timestamp), typed=True)
+        timed = one if one.timestamp is not None else msgspec.structs.replace(one, timestamp=timestamp)
+        _add(payload, timed, typed=True, definitions=definitions)
     return bytes(payload.SerializeToString())
 
 
-def encode_data(metrics: Iterable[Metric], *, sequence: int, timestamp: int) -> bytes:
-    """NDATA or DDATA; a metric with an alias is written without its name."""
+def encode_data(
+    metrics: Iterable[Metric], *, sequence: int, timestamp: int, definitions: Definitions = MappingProxyType({})
+) -> bytes:
+    """NDATA or DDATA; a metric with an alias is written without its name, and none with its data type."""
     payload = Payload(timestamp=timestamp, seq=sequence)
     for metric in metrics:
         one = metric if metric.alias is None else msgspec.structs.replace(metric, name="")
-        _add(payload, one if one.timestamp is not None else msgspec.structs.replace(one, timestamp=timestamp), typed=True)
+        timed = one if one.timestamp is not None else msgspec.structs.replace(one, timestamp=timestamp)
+        _add(payload, timed, typed=False, definitions=definitions)
     return bytes(payload.SerializeToString())
 
 
@@ -142,18 +168,21 @@ def encode_death(*, birth_death: int | None = None, sequence: int | None = None,
     return bytes(payload.SerializeToString())
 
 
-def encode_command(metrics: Iterable[Metric], *, timestamp: int) -> bytes:
-    """NCMD or DCMD."""
+def encode_command(
+    metrics: Iterable[Metric], *, timestamp: int, typed: bool = True, definitions: Definitions = MappingProxyType({})
+) -> bytes:
+    """NCMD or DCMD; ``typed``: with the data types, which the standard leaves out and older edge nodes need."""
     payload = Payload(timestamp=timestamp)
     for metric in metrics:
         one = metric if metric.alias is None else msgspec.structs.replace(metric, name="")
-        _add(payload, one if one.timestamp is not None else msgspec.structs.replace(one, timestamp=timestamp), typed=True)
+        timed = one if one.timestamp is not None else msgspec.structs.replace(one, timestamp=timestamp)
+        _add(payload, timed, typed=typed, definitions=definitions)
     return bytes(payload.SerializeToString())
 
 
-def encode_rebirth_request(timestamp: int) -> bytes:
+def encode_rebirth_request(timestamp: int, *, typed: bool = True) -> bytes:
     """The NCMD that asks an edge node for its births."""
-    return encode_command([Metric(name=REBIRTH, datatype="Boolean", value=True)], timestamp=timestamp)
+    return encode_command([Metric(name=REBIRTH, datatype="Boolean", value=True)], timestamp=timestamp, typed=typed)
 
 
 def encode_state(*, online: bool, timestamp: int) -> bytes:
