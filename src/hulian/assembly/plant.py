@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hulian.assembly.processing import described
 from hulian.data.catalogue import Catalogue, ConnectorRecord
 from hulian.kernel.configuration import resolve_secret
 from hulian.kernel.errors import SecretError
@@ -41,7 +42,7 @@ class CataloguePlant:
             settings=record.settings,
             credentials=credentials,
             enabled=record.enabled,
-            bindings=tuple(self._catalogue.bindings(record.name)),
+            bindings=described(self._catalogue, self._catalogue.bindings(record.name)),
             problem=problem,
         )
 

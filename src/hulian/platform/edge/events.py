@@ -29,3 +29,8 @@ class EdgeEvent(EventCode):
         "An edge node took an order of the centre back: it did not come up.",
     )
     CONNECTOR_REFUSED = "HL-EDGE-0107", "The settings of a connector can never work; it waits for others."
+    POINT_STALE = "HL-EDGE-0111", "A point gave no sample for longer than its filter allows; it ends with the next sample."
+    PROCESSING_REFUSED = (
+        "HL-EDGE-0112",
+        "A filter, computed point or rule is wrong; its point is bad until it is mended, its neighbours go on.",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from hulian.kernel.storage import StorageClass
 from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
 from hulian.platform.api.errors import ConflictError, RequestError
+from hulian.platform.edge.processing.declaration import DESCRIBED, Described, filters_of
 from hulian.platform.edge.protocols import installed, protocol_named, protocol_of_url
 from hulian.trust import Action
 
@@ -171,6 +172,14 @@ def _checked(protocol: str | None, url: str, settings: Mapping[str, Any]) -> str
     return found.name
 
 
+def _check_filters(points: Sequence[ProposedPoint]) -> None:
+    """Refuses filters that could not work, with the place of the mistake."""
+    for index, point in enumerate(points):
+        known = Described(name=point.name, unit=point.unit, low=point.low, high=point.high)
+        options = {**point.options, DESCRIBED: msgspec.to_builtins(known)}
+        filters_of(options, point.storage, place=f"$.points[{index}].options")
+
+
 def _known_edge(context: Context, name: str) -> str:
     """``name``, once there is such an edge node. Raises `UnknownAccountError`."""
     return context.trust.edges.get(name).name if name else ""
@@ -215,6 +224,7 @@ async def add_connector(
 
     def write() -> None:
         protocol = _checked(data.protocol, data.url, data.settings)
+        _check_filters(data.points)
         if any(record.name == data.name for record in context.catalogue.connectors()):
             raise ConflictError(f"there is already a connector {data.name!r}", place="$.name", hint="choose another name")
         record = ConnectorRecord(
@@ -253,6 +263,7 @@ async def change_connector(
         record = context.catalogue.connector(known)
         if data.settings is not None or data.url is not None:
             _checked(record.protocol, data.url or record.url, record.settings if data.settings is None else data.settings)
+        _check_filters(data.points)
         context.catalogue.change_connector(
             known,
             version=data.version,
