@@ -116,7 +116,7 @@ async def test_what_is_silent_is_told_and_journalled(tmp_path):
             while len(told) < 2:
                 await anyio.sleep(0.01)
         group.cancel_scope.cancel()
-    assert [(event.code, event.subject, event.active) for event in told] == [
+    assert [(event.code, event.subject, event.active) for event in told[:2]] == [
         (EdgeEvent.POINT_STALE, "1", True),
         (EdgeEvent.POINT_STALE, "1", False),
     ]

@@ -34,3 +34,6 @@ class EdgeEvent(EventCode):
         "HL-EDGE-0112",
         "A filter, computed point or rule is wrong; its point is bad until it is mended, its neighbours go on.",
     )
+    RULE_ACTIVE = "HL-EDGE-0113", "The condition of a local rule holds; it ends when the rule says so."
+    RULE_COMMANDED = "HL-EDGE-0114", "A local rule wrote to a device on behalf of its owner, or could not."
+    RULE_SWITCHED_OFF = "HL-EDGE-0115", "A local rule began too often in a short time and is switched off for a while."

@@ -32,6 +32,7 @@ from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.journal import Journal
 from hulian.platform.edge.processing.bank import FilterBank
 from hulian.platform.edge.processing.declaration import Described, Filters, filters_of, plain
+from hulian.platform.edge.processing.hub import Hub
 from hulian.platform.edge.protocols import protocol_named
 from hulian.platform.edge.sender import Sender
 from hulian.platform.edge.sink import JournalSink
@@ -60,8 +61,10 @@ class ConnectorRunner:
         extras: Mapping[str, Any],
         emit: Callable[[Event], None],
         changed: Callable[[str], None],
+        hub: Hub | None = None,
     ) -> None:
         self.plan = plan
+        self._hub = hub
         self._uplink = uplink
         self._emit = emit
         self._changed = changed
@@ -97,6 +100,8 @@ class ConnectorRunner:
             self._tell(EdgeEvent.JOURNAL_UNWRITABLE, Severity.CRITICAL, str(error), error.hint, active=True)
             self._set(ConnectorStatus(state=ConnectorState.STOPPED, error_code=error.code, error=str(error), hint=error.hint))
             await anyio.sleep_forever()
+        if self._hub is not None:
+            self._hub.opened(self.plan.name, self.journal)
         sender = Sender(self.plan.name, self.journal, self._uplink, self._settings.window, self._emit)
         self._sender = sender
         self._sink = JournalSink(
@@ -124,6 +129,8 @@ class ConnectorRunner:
             try:
                 self._sink.close()
             finally:
+                if self._hub is not None:
+                    self._hub.closed(self.plan.name)
                 self.journal.close()
 
     @property
@@ -153,6 +160,8 @@ class ConnectorRunner:
     def _on_written(self) -> None:
         if self._sender is not None:
             self._sender.wake()
+        if self._hub is not None:
+            self._hub.written(self.plan.name)
         self._changed(self.plan.name)
 
     async def _keep_running(self, sink: JournalSink) -> None:
@@ -171,6 +180,8 @@ class ConnectorRunner:
             except HulianError as error:
                 self._refuse(error.code, error.message, error.hint)
                 self._connector = None
+                if self._hub is not None:
+                    self._hub.end(self.plan.name)
                 await anyio.sleep_forever()
                 return
             except Exception as error:  # noqa: BLE001 - a connector's defect must not reach its neighbours
