@@ -37,7 +37,7 @@ def engine_for(
         found = [point for point in found if point.connector in here]
     bindings = [
         Binding(
-            series=point.series or -1 - index, address=point.address or point.name, storage=point.storage, options=point.options
+            series=point.series or index + 1, address=point.address or point.name, storage=point.storage, options=point.options
         )
         for index, point in enumerate(points)
     ]

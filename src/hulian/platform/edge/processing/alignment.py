@@ -38,37 +38,46 @@ class Rows(NamedTuple):
 
 
 class Known:
-    """What is known of ``count`` inputs; ``back`` is in ns."""
+    """What is known of ``count`` inputs; ``back`` is in ns. One row of a table an input, its samples in ascending time."""
 
     def __init__(self, count: int, back: int) -> None:
         self._count = count
         self._back = back
-        empty = np.zeros(0, np.int64)
-        self._table = Rows(empty, empty, np.zeros(0), np.zeros(0, np.uint32))
-        self._arrival = empty
-        self._first = np.zeros(count + 1, np.int64)
-        self._by_time: tuple[Ints, Ints] = (empty, empty)
-        self._by_arrival = empty
+        self._time = np.zeros((count, 16), np.int64)
+        self._value = np.zeros((count, 16))
+        self._status = np.zeros((count, 16), np.uint32)
+        self._length = np.zeros(count, np.int64)
+        self._newest = np.full(count, _NONE, np.int64)
+        self._before = self._length
+        """Samples of each input before the batch."""
+        self._fresh = np.zeros(0, np.int64)
+        """Input and arrival of the samples of the batch, as one ascending number."""
+        self._begin = np.zeros(count, np.int64)
         self._span = 1
 
     def take(self, rows: Rows) -> Ints:
         """Takes a batch in; the places in it of the samples that are not late. `at` answers for these until the next batch."""
-        self._forget()
         order = np.argsort(rows.input, kind="stable")
         order = order[~self._late(rows, order)]
-        fresh = rows.take(order)
-        old = self._table
-        joined = Rows(*(np.concatenate([one, other]) for one, other in zip(old, fresh, strict=True)))
-        arrival = np.concatenate([np.full(len(old.time), -1, np.int64), order])
-        together = np.argsort(joined.input, kind="stable")
-        self._table, self._arrival = joined.take(together), arrival[together]
-        self._index(len(rows.time))
+        owner = rows.input[order]
+        self._begin = np.searchsorted(owner, np.arange(self._count))
+        added = np.bincount(owner, minlength=self._count)
+        if len(owner) and int((self._length + added).max()) > self._time.shape[1]:
+            self._make_room(added)
+        self._before = self._length
+        place = self._length[owner] + np.arange(len(owner)) - self._begin[owner]
+        self._time[owner, place] = rows.time[order]
+        self._value[owner, place] = rows.value[order]
+        self._status[owner, place] = rows.status[order]
+        self._length = self._length + added
+        self._newest[owner] = rows.time[order]  # ascending within an input: the last one stays
+        self._span = len(rows.time) + 1
+        self._fresh = owner * self._span + order
         return np.sort(order)
 
     def _late(self, rows: Rows, order: Ints) -> npt.NDArray[np.bool_]:
         owner, time = rows.input[order], rows.time[order]
-        newest = np.full(self._count, _NONE, np.int64)
-        newest[self._table.input] = self._table.time  # ascending within an input: the last one stays
+        newest = self._newest
         same = owner[1:] == owner[:-1]
         if not (same & (time[1:] < time[:-1])).any():
             # Ascending: only what is older than what was known before can be late.
@@ -81,53 +90,68 @@ class Known:
             late[begin:end] = part < np.maximum(before, newest[owner[begin]])
         return late
 
-    def _index(self, batch: int) -> None:
-        table = self._table
-        self._first = np.searchsorted(table.input, np.arange(self._count + 1))
-        times, ranks = np.unique(table.time, return_inverse=True)
-        self._span = max(batch, len(times)) + 2
-        self._by_time = (times, table.input * self._span + ranks + 1)
-        self._by_arrival = table.input * self._span + self._arrival + 1
-
     def at(self, inputs: Ints, arrival: Ints, time: Ints) -> tuple[Floats, npt.NDArray[np.uint32], Ints]:
         """Value, status and time of each of ``inputs`` as known when sample ``arrival`` of the batch came, at ``time``."""
-        times, by_time = self._by_time
-        upto = inputs * self._span + np.searchsorted(times, time, "right")
-        place = np.searchsorted(by_time, upto, "right") - 1
-        newest = np.searchsorted(self._by_arrival, inputs * self._span + arrival + 1, "right") - 1
-        place = np.minimum(place, newest)
-        none = place < self._first[inputs]
-        place, newest = np.maximum(place, 0), np.maximum(newest, 0)
-        table = self._table
-        if not len(table.time):
-            return np.full(len(inputs), np.nan), np.full(len(inputs), Quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32), time
-        gone = ~none & ((newest - place >= DEPTH) | (time < table.time[newest] - self._back))
-        never = newest < self._first[inputs]
-        status = np.where(none | gone, np.uint32(Quality.BAD_NO_DATA), table.status[place])
+        fresh = np.searchsorted(self._fresh, inputs * self._span + arrival, "right") - self._begin[inputs]
+        newest = self._before[inputs] + fresh - 1
+        never = newest < 0
+        newest = np.maximum(newest, 0)
+        place = self._upto(inputs, newest, time)
+        none = never | (place < 0)
+        place = np.maximum(place, 0)
+        gone = (newest - place >= DEPTH) | (time < self._time[inputs, newest] - self._back)
+        status = np.where(none | gone, np.uint32(Quality.BAD_NO_DATA), self._status[inputs, place])
         status = np.where(never, np.uint32(Quality.BAD_WAITING_FOR_INITIAL_DATA), status).astype(np.uint32)
-        return np.where(none | gone, np.nan, table.value[place]), status, table.time[place]
+        return np.where(none | gone, np.nan, self._value[inputs, place]), status, self._time[inputs, place]
+
+    def _upto(self, inputs: Ints, newest: Ints, time: Ints) -> Ints:
+        """The last sample up to each time among those up to ``newest``; -1 where there is none. Bisects all at once."""
+        place = newest.copy()
+        (open_,) = np.nonzero(self._time[inputs, newest] > time)  # most often nothing: the newest is the one
+        if not len(open_):
+            return place
+        low, high = np.zeros(len(open_), np.int64), newest[open_]
+        rows, wanted = inputs[open_], time[open_]
+        while (low < high).any():
+            middle = (low + high) // 2
+            after = self._time[rows, middle] <= wanted
+            low, high = np.where(after & (low < high), middle + 1, low), np.where(after, high, np.minimum(high, middle))
+        place[open_] = low - 1
+        return place
+
+    def _make_room(self, added: Ints) -> None:
+        """Lets go of what can no longer be asked for; the table grows where that is not enough."""
+        self._forget()
+        wanted = int((self._length + added).max())
+        if wanted > self._time.shape[1] // 2:
+            more = max(0, 2 * wanted - self._time.shape[1])
+            wider = ((0, 0), (0, more))
+            self._time, self._value = np.pad(self._time, wider), np.pad(self._value, wider)
+            self._status = np.pad(self._status, wider)
 
     def _forget(self) -> None:
-        """Only what may still be asked for stays."""
-        table = self._table
-        if not len(table.time):
+        """Behind the horizon one sample stays, whose value holds there."""
+        width = self._time.shape[1]
+        there = np.arange(width) < self._length[:, None]
+        # Where nothing is known yet the horizon is meaningless, and there is nothing to let go.
+        horizon = np.where(self._length > 0, self._newest, 0) - self._back
+        old = (there & (self._time <= horizon[:, None])).sum(axis=1)
+        first = np.maximum(np.maximum(old - 1, self._length - DEPTH), 0)
+        if not first.any():
             return
-        last = np.searchsorted(table.input, table.input, "right") - 1
-        horizon = table.time[last] - self._back
-        following = np.append(table.time[1:], _NONE)
-        wanted = (table.time > horizon) | (following > horizon)
-        wanted[last] = True
-        wanted &= last - np.arange(len(last)) < DEPTH
-        self._table = table.take(wanted)
+        places = np.minimum(np.arange(width) + first[:, None], width - 1)
+        self._time, self._value = np.take_along_axis(self._time, places, 1), np.take_along_axis(self._value, places, 1)
+        self._status = np.take_along_axis(self._status, places, 1)
+        self._length = self._length - first
 
     def kept(self) -> Rows:
         """What would have to be taken in to know the same again."""
         self._forget()
-        self._arrival = np.full(len(self._table.time), -1, np.int64)
-        return self._table
+        self._before = self._length
+        inputs = np.repeat(np.arange(self._count), self._length)
+        places = np.arange(len(inputs)) - np.repeat(np.cumsum(self._length) - self._length, self._length)
+        return Rows(inputs, self._time[inputs, places], self._value[inputs, places], self._status[inputs, places])
 
     def restore(self, rows: Rows) -> None:
         """The inverse of `kept`."""
-        self._table = rows
-        self._arrival = np.full(len(rows.time), -1, np.int64)
-        self._index(0)
+        self.take(rows)

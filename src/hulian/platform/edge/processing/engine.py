@@ -178,7 +178,7 @@ class Engine:
         )
         known = np.array([self.inputs.get(int(one), -1) for one in series], np.int64)
         rows = Rows(known, time, value, status).take(known >= 0)
-        self._last.restore(rows.take(np.argsort(rows.input, kind="stable")))
+        self._last.restore(rows)
         self._windows.restore(content["windows"])
 
 
