@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hulian.assembly.processing import described, knowing
 from hulian.data.catalogue import Catalogue, ConnectorRecord
 from hulian.kernel.configuration import resolve_secret
 from hulian.kernel.errors import SecretError
 from hulian.network.exchange.protocols.contract import Credentials
 from hulian.platform.edge.contract import ConnectorPlan
+from hulian.platform.edge.processing.plan import PROTOCOL
 from hulian.trust import Trust
 
 __all__ = ["CataloguePlant"]
@@ -34,14 +36,18 @@ class CataloguePlant:
             credentials = self.credentials(record.credentials)
         except SecretError as error:
             problem = error.as_dict()
+        bindings = described(self._catalogue, self._catalogue.bindings(record.name))
+        settings = record.settings
+        if record.protocol == PROTOCOL:
+            settings = knowing(self._catalogue, self._trust, record, bindings)
         return ConnectorPlan(
             name=record.name,
             protocol=record.protocol,
             url=record.url,
-            settings=record.settings,
+            settings=settings,
             credentials=credentials,
             enabled=record.enabled,
-            bindings=tuple(self._catalogue.bindings(record.name)),
+            bindings=bindings,
             problem=problem,
         )
 

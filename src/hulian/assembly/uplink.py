@@ -44,6 +44,9 @@ class SpineUplink:
     def encode(self, batch: SampleBatch) -> bytes:
         return codec.encode(batch)
 
+    def decode(self, payload: bytes) -> SampleBatch:
+        return codec.decode(payload)
+
     def declare(self, source: str, epoch: int, drop: Drop) -> bytes:
         return codec.encode_dropped(
             codec.Dropped(self._organisation, source, epoch, drop.first, drop.last, drop.offset, drop.end, drop.time)

@@ -64,9 +64,9 @@ for _name in ("dump", "apply"):
     _catalogue.command(f"hulian.cli.catalogue:catalogue_{_name}", name=_name)
 app.command(_catalogue)
 
-_edge = App(name="edge", help="Edge nodes: invite, join, list, approve, revoke, remove.", group=_NODE)
-for _name in ("invite", "join", "list", "approve", "revoke", "remove"):
-    _edge.command(f"hulian.cli.edges:edge_{_name}", name=_name)
+_edge = App(name="edge", help="Edge nodes: invite, join, list, approve, revoke, remove; try what they compute.", group=_NODE)
+for _name in ("invite", "join", "list", "approve", "revoke", "remove", "dry-run"):
+    _edge.command(f"hulian.cli.edges:edge_{_name.replace('-', '_')}", name=_name)
 app.command(_edge)
 
 _certificate = App(name="certificate", help="Certificates of devices: list, approve, reject.", group=_SECURITY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,6 +65,7 @@ def catalogue_apply(
         hulian catalogue apply plant.toml --remove
     """
     from hulian.assembly.preparation import open_registry
+    from hulian.assembly.processing import check_document
     from hulian.data.catalogue import Catalogue, apply
     from hulian.kernel.errors import ConfigurationError
 
@@ -74,9 +76,9 @@ def catalogue_apply(
         raise ConfigurationError(f"cannot read it: {error}", place=str(source)) from error
     registry = open_registry(configuration)
     try:
-        done = apply(
-            Catalogue(registry, configuration.node.organisation), text, place=str(source), remove=remove, dry_run=dry_run
-        )
+        catalogue = Catalogue(registry, configuration.node.organisation)
+        check = partial(check_document, catalogue, place=str(source))
+        done = apply(catalogue, text, place=str(source), remove=remove, dry_run=dry_run, check=check)
     finally:
         registry.close()
     if not dry_run:

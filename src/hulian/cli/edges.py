@@ -6,6 +6,7 @@ import ipaddress
 import socket
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from hulian.cli.output import emit, table
 if TYPE_CHECKING:
     from hulian.sdk import Platform
 
-__all__ = ["edge_approve", "edge_invite", "edge_join", "edge_list", "edge_remove", "edge_revoke"]
+__all__ = ["edge_approve", "edge_dry_run", "edge_invite", "edge_join", "edge_list", "edge_remove", "edge_revoke"]
 
 
 def edge_list(*, remote: Remote = DEFAULT_REMOTE, json: Json = False) -> None:
@@ -141,6 +142,53 @@ def edge_join(
             time.sleep(1)
     node = applicant.admitted(centre, admission)
     print(f"approved: this is now the edge node {node.name} of {node.organisation}. Start it with 'hulian up'.")
+
+
+def edge_dry_run(
+    source: Annotated[Path, Parameter(help="TOML file with one table: [filters] (and --point), [computed] or [rule]")],
+    /,
+    *,
+    point: Annotated[str, Parameter(help="the point that the filters are for")] = "",
+    last: Annotated[str, Parameter(help="how far to look back, e.g. 1h")] = "",
+    start: Annotated[str | None, Parameter(help="beginning: RFC 3339 or now-1d")] = None,
+    end: Annotated[str | None, Parameter(help="end; now where it is not given")] = None,
+    remote: Remote = DEFAULT_REMOTE,
+    json: Json = False,
+) -> None:
+    """Try filters, a computed point or a rule on recorded samples, before the edge runs them. Nothing is stored or written.
+
+    Examples:
+
+        hulian edge dry-run filters.toml --point 99.118.8/reactor#pressure --last 1h
+        hulian edge dry-run rule.toml --last 7d --json
+    """
+    import tomllib
+
+    from hulian.kernel.errors import ConfigurationError
+
+    try:
+        document = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"cannot read it: {error}", place=str(source)) from error
+    if len(document) != 1 or not document.keys() <= {"filters", "computed", "rule"}:
+        raise CommandError("the file wants one table", place=str(source), hint="[filters], [computed] or [rule]")
+    with open_platform(remote) as platform:
+        found = platform.dry_run(point=point, last=last or (None if start else "1h"), start=start, end=end, **document)
+    if json:
+        emit(found)
+        return
+    print(f"{found.taken} samples were recorded; {found.passed} would be stored, {found.bad} of them bad")
+    rows = [
+        {
+            "time": datetime.fromtimestamp(event["time_ms"] / 1000, UTC).isoformat(),
+            "what": event["what"],
+            "of": event["subject"],
+        }
+        for event in found.events
+    ]
+    table(rows[:200], ["time", "what", "of"], empty="No event would be told.")
+    if found.truncated or len(rows) > 200:
+        print("… and more: look at a shorter time")
 
 
 def _centre(url: str, invitation: str, data: Path) -> Platform:

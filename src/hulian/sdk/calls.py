@@ -345,6 +345,21 @@ def command(point: str, value: Any, *, identity: str | None = None) -> Flow[reco
     return read((yield Request("POST", "/commands", body=body)), records.Command)
 
 
+def dry_run(
+    *,
+    point: str = "",
+    filters: Mapping[str, Any] | None = None,
+    computed: Mapping[str, Any] | None = None,
+    rule: Mapping[str, Any] | None = None,
+    last: Span | None = None,
+    start: Moment | None = None,
+    end: Moment | None = None,
+) -> Flow[records.DryRun]:
+    """What the edge would make of recorded samples with the filters of a point, a computed point, or a rule."""
+    body = {"point": point, **_given(filters=filters, computed=computed, rule=rule), **window(last, start, end)}
+    return read((yield Request("POST", "/processing/dry-run", body=body, seconds=_SLOW)), records.DryRun)
+
+
 def edges() -> Flow[list[records.Edge]]:
     """The edge nodes, and how each one stands."""
     return _items((yield Request("GET", "/edges")), records.Edge)

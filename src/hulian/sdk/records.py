@@ -16,6 +16,7 @@ __all__ = [
     "Command",
     "Connector",
     "Device",
+    "DryRun",
     "Edge",
     "Event",
     "Health",
@@ -128,6 +129,18 @@ class Connector(_Record, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}
     credentials: dict[str, str] = {}
     status: dict[str, Any] | None = None
+
+
+class DryRun(_Record, frozen=True, kw_only=True):
+    """What would have come of ``taken`` recorded samples: ``passed`` of them, ``bad`` of those; ``series`` draws them."""
+
+    taken: int
+    passed: int
+    bad: int
+    series: dict[str, list[Any]]
+    events: list[dict[str, Any]]
+    clock_ms: float
+    truncated: bool
 
 
 class Edge(_Record, frozen=True, kw_only=True):

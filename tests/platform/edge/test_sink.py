@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import anyio
 import numpy as np
 import pytest
 
+from hulian.kernel.quality import Quality
 from hulian.kernel.sample import Columns
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.spine import codec
 from hulian.platform.edge.config import BufferPolicy, EdgeConfiguration
+from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.journal import MAXIMUM_PAYLOAD, Journal
+from hulian.platform.edge.processing.bank import FilterBank
+from hulian.platform.edge.processing.declaration import filters_of
 from hulian.platform.edge.sink import JournalSink
 
 pytestmark = pytest.mark.anyio
@@ -78,4 +83,43 @@ async def test_the_journal_says_how_full_it_is_with_what_nobody_has_taken(tmp_pa
     assert 0.3 < sink.fill < 1.0
     journal.acknowledge(journal.sequence)
     assert sink.fill == 0.0
+    journal.close()
+
+
+async def test_filters_stand_before_the_journal_and_an_open_interval_is_not_lost_at_a_clean_end(tmp_path):
+    journal, _ = opened(tmp_path)
+    options = {"filters": {"report": {}, "rate": {"interval_s": 1000}}}
+    bank = FilterBank({1: filters_of(options, StorageClass.DOUBLE, place="point")})
+    sink = JournalSink("plant", "in", journal, EdgeConfiguration(), codec.encode, print, lambda: None, bank)
+    sink.samples(Columns.doubles([1, 1, 1, 2], [1, 2, 3, 4], [5.0, 5.0, 6.0, 7.0]))
+    await sink.commit()
+    assert journal.offset == 1  # the series without filters
+    sink.close()
+    records, _ = journal.read(journal.cursor())
+    written = [codec.decode(record.payload).columns for record in records]
+    assert [columns.value.to_pylist() for columns in written] == [[7.0], [6.0]]
+    assert sink.filtered == 2
+    journal.close()
+
+
+async def test_what_is_silent_is_told_and_journalled(tmp_path):
+    journal, _ = opened(tmp_path)
+    bank = FilterBank({1: filters_of({"filters": {"stale": {"after_s": 0.1}}}, StorageClass.DOUBLE, place="point")})
+    told = []
+    sink = JournalSink("plant", "in", journal, EdgeConfiguration(), codec.encode, told.append, lambda: None, bank)
+    async with anyio.create_task_group() as group:
+        group.start_soon(sink.watch)
+        with anyio.fail_after(10):
+            while not told or not journal.sequence:
+                await anyio.sleep(0.01)
+            sink.samples(Columns.doubles([1], [1], [1.0]))
+            while len(told) < 2:
+                await anyio.sleep(0.01)
+        group.cancel_scope.cancel()
+    assert [(event.code, event.subject, event.active) for event in told[:2]] == [
+        (EdgeEvent.POINT_STALE, "1", True),
+        (EdgeEvent.POINT_STALE, "1", False),
+    ]
+    records, _ = journal.read(journal.cursor())
+    assert codec.decode(records[0].payload).columns.status.tolist() == [Quality.BAD_NO_COMMUNICATION]
     journal.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -82,14 +82,22 @@ def dump(catalogue: Catalogue) -> str:
 
 
 def apply(
-    catalogue: Catalogue, text: str, *, place: str = "catalogue.toml", remove: bool = False, dry_run: bool = False
+    catalogue: Catalogue,
+    text: str,
+    *,
+    place: str = "catalogue.toml",
+    remove: bool = False,
+    dry_run: bool = False,
+    check: Callable[[CatalogueDocument], None] = lambda document: None,
 ) -> Applied:
     """Makes the catalogue say what ``text`` says; with ``remove`` nothing else, and with ``dry_run`` only the answer.
 
-    One transaction: where one entry is wrong, nothing changes. Raises `ConfigurationError` with the line of a mistake, and
+    One transaction: where one entry is wrong, nothing changes. ``check`` looks at the document first, for what a room above
+    knows of it. Raises `ConfigurationError` with the line of a mistake, and
     what `Catalogue` raises.
     """
     document = _parsed(text, place)
+    check(document)
     wanted = {str(PointName.parse(entry.name)) for entry in document.point}
     try:
         with catalogue.writing() as (connection, written):

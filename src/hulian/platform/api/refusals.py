@@ -61,6 +61,8 @@ _BY_CODE: Final = {
     "HL-EDGE-0006": 400,
     "HL-EDGE-0007": 409,
     "HL-EDGE-0008": 504,
+    "HL-EDGE-0011": 400,
+    "HL-EDGE-0012": 400,
     "HL-OPCUA-0001": 400,
     "HL-OPCUA-0002": 400,
     "HL-OPCUA-0042": 400,

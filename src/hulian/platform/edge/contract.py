@@ -67,6 +67,10 @@ class Uplink(Protocol):
 
     def encode(self, batch: SampleBatch) -> bytes: ...
 
+    def decode(self, payload: bytes) -> SampleBatch:
+        """The inverse of `encode`."""
+        ...
+
     def declare(self, source: str, epoch: int, drop: Drop) -> bytes:
         """The message that batches of ``source`` were dropped and never come; sent as a batch is."""
         ...

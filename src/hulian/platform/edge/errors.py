@@ -10,7 +10,9 @@ EdgeError                    HL-EDGE-0000
 ├── ConnectorDownError       HL-EDGE-0007   a write to a connector that is not running
 ├── SlowDeviceError          HL-EDGE-0008   a browse or write that took too long
 ├── ExpiredCommandError      HL-EDGE-0009   a command that came too late
-└── PlanError                HL-EDGE-0010   an order of the centre that cannot be understood or kept
+├── PlanError                HL-EDGE-0010   an order of the centre that cannot be understood or kept
+└── ProcessingError          HL-EDGE-0011   a filter, computed point, window or rule that cannot work
+    └── ExpressionError      HL-EDGE-0012   a text that is no expression of the grammar
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ __all__ = [
     "ConnectorDownError",
     "EdgeError",
     "ExpiredCommandError",
+    "ExpressionError",
     "JournalError",
     "NotWritableError",
     "PlanError",
+    "ProcessingError",
     "RequestError",
     "SlowDeviceError",
     "UnknownConnectorError",
@@ -103,3 +107,19 @@ class PlanError(EdgeError):
     """An order of the centre that cannot be understood or kept."""
 
     code = "HL-EDGE-0010"
+
+
+class ProcessingError(EdgeError):
+    """A filter, computed point, window or rule that contradicts itself or its point."""
+
+    code = "HL-EDGE-0011"
+    default_hint = "try it on recorded samples with 'hulian edge dry-run'"
+
+
+class ExpressionError(ProcessingError):
+    """A text that is no expression; the message says at which character."""
+
+    code = "HL-EDGE-0012"
+    default_hint = (
+        "an expression holds numbers, {points}, + - * / % **, comparisons, and, or, not, and functions such as if, min, sqrt"
+    )

@@ -29,3 +29,11 @@ class EdgeEvent(EventCode):
         "An edge node took an order of the centre back: it did not come up.",
     )
     CONNECTOR_REFUSED = "HL-EDGE-0107", "The settings of a connector can never work; it waits for others."
+    POINT_STALE = "HL-EDGE-0111", "A point gave no sample for longer than its filter allows; it ends with the next sample."
+    PROCESSING_REFUSED = (
+        "HL-EDGE-0112",
+        "A filter, computed point or rule is wrong; its point is bad until it is mended, its neighbours go on.",
+    )
+    RULE_ACTIVE = "HL-EDGE-0113", "The condition of a local rule holds; it ends when the rule says so."
+    RULE_COMMANDED = "HL-EDGE-0114", "A local rule wrote to a device on behalf of its owner, or could not."
+    RULE_SWITCHED_OFF = "HL-EDGE-0115", "A local rule began too often in a short time and is switched off for a while."

@@ -64,6 +64,9 @@ class Journal:
         self.dropped = 0
         """Samples dropped since the journal was opened."""
         self.bytes = 0
+        self.readers: dict[str, int] = {}
+        """Who else reads the journal, each with the last batch that it needs no more. What is sent is kept for them, as long as
+        the journal holds less than a quarter of its bound."""
         self._segments: list[Segment] = []
         self._acked_written = 0.0
         self._acked_descriptor = -1
@@ -253,6 +256,18 @@ class Journal:
             return records, Cursor(segment.first, place)
         return [], cursor
 
+    def follow(self, cursor: Cursor | None, after: int, maximum: int) -> tuple[list[Record], Cursor]:
+        """The same for one of `readers`: up to about ``maximum`` bytes of records behind batch ``after``, sent or not. What was
+        dropped is passed over."""
+        for segment in self._segments:
+            if segment.drop is not None or segment.last <= after:
+                continue
+            here = cursor is not None and cursor.segment == segment.first and HEADER <= cursor.place <= segment.size
+            place = cursor.place if cursor is not None and here else segment.place_after(after)
+            records, place = segment.records(place, min(segment.size, place + maximum))
+            return [record for record in records if record.sequence > after], Cursor(segment.first, place)
+        return [], cursor or Cursor(-1, HEADER)
+
     # ---------------------------------------------------------------- acknowledging
 
     def acknowledge(self, sequence: int) -> None:
@@ -273,10 +288,17 @@ class Journal:
             return  # a full disk: the old mark only makes the next start send a little more again
 
     def _remove_acknowledged(self) -> None:
-        while len(self._segments) > 1 and self._segments[0].last <= self.acknowledged:
+        while len(self._segments) > 1 and self._segments[0].last <= self._done:
             segment = self._segments.pop(0)
             segment.remove()
             self.bytes -= segment.size
+
+    @property
+    def _done(self) -> int:
+        """The last batch that nobody needs any more."""
+        if self.bytes > self.bound // 4:
+            return self.acknowledged
+        return min((self.acknowledged, *self.readers.values()))
 
     @property
     def pending(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -29,6 +30,8 @@ __all__ = ["Orphans"]
 _log = structlog.get_logger(__name__)
 AT_ONCE: Final = 4
 """Orphaned journals that are open at the same time; the others wait for a place."""
+_INPUT: Final = "input"
+"""Where a connector keeps what is its own, beside its journal."""
 QUIET: Final = 2.0
 """Seconds that an orphan may take before it is told."""
 
@@ -204,12 +207,13 @@ def _figures(journal: Journal, sender: Sender | None) -> dict[str, Any]:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.suffix == ".journal" or path.name == "acknowledged"
+    return path.suffix == ".journal" or path.name in ("acknowledged", _INPUT)
 
 
 def _remove(directory: Path) -> None:
     """Oldest first: a kill -9 in between leaves what the next start takes for a journal that is done."""
     for path in sorted(directory.glob("*.journal")):
         path.unlink()
+    shutil.rmtree(directory / _INPUT, ignore_errors=True)
     (directory / "acknowledged").unlink(missing_ok=True)
     directory.rmdir()

@@ -10,6 +10,8 @@ import structlog
 
 from hulian.network.exchange.protocols.contract import Protocol
 from hulian.platform.edge.errors import UnknownProtocolError
+from hulian.platform.edge.processing.connector import protocol as processing
+from hulian.platform.edge.processing.plan import PROTOCOL
 
 __all__ = ["installed", "protocol_named", "protocol_of_url"]
 
@@ -26,6 +28,8 @@ def installed() -> tuple[str, ...]:
 @cache
 def protocol_named(name: str) -> Protocol:
     """The protocol ``name``; raises `UnknownProtocolError`."""
+    if name == PROTOCOL:
+        return processing
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             try:
@@ -42,6 +46,8 @@ def protocol_named(name: str) -> Protocol:
 def protocol_of_url(url: str) -> Protocol:
     """The protocol that speaks the scheme of ``url``; raises `UnknownProtocolError`."""
     scheme = urlsplit(url).scheme
+    if scheme in processing.schemes:
+        return processing
     known: list[str] = []
     for name in installed():
         try:

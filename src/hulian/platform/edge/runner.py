@@ -31,6 +31,9 @@ from hulian.platform.edge.errors import ConnectorDownError, NotWritableError, Un
 from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.journal import Journal
 from hulian.platform.edge.pace import Pace
+from hulian.platform.edge.processing.bank import FilterBank
+from hulian.platform.edge.processing.declaration import Described, Filters, filters_of, plain
+from hulian.platform.edge.processing.hub import Hub
 from hulian.platform.edge.protocols import protocol_named
 from hulian.platform.edge.sender import Sender
 from hulian.platform.edge.sink import JournalSink
@@ -60,9 +63,11 @@ class ConnectorRunner:
         emit: Callable[[Event], None],
         changed: Callable[[str], None],
         pace: Pace,
+        hub: Hub | None = None,
     ) -> None:
         self.plan = plan
         self._pace = pace
+        self._hub = hub
         self._uplink = uplink
         self._emit = emit
         self._changed = changed
@@ -87,7 +92,8 @@ class ConnectorRunner:
         self._sender: Sender | None = None
         self._restarts = 0
         self._shown: tuple[str, str, str] = ("", "", "")
-        self._by_address = {binding.address: binding for binding in plan.bindings}
+        self._bindings = tuple(plain(binding) for binding in plan.bindings)
+        self._by_address = {binding.address: binding for binding in self._bindings}
 
     async def run(self) -> None:
         """Runs until cancelled; only a journal that cannot be opened ends it, with an event."""
@@ -97,6 +103,8 @@ class ConnectorRunner:
             self._tell(EdgeEvent.JOURNAL_UNWRITABLE, Severity.CRITICAL, str(error), error.hint, active=True)
             self._set(ConnectorStatus(state=ConnectorState.STOPPED, error_code=error.code, error=str(error), hint=error.hint))
             await anyio.sleep_forever()
+        if self._hub is not None:
+            self._hub.opened(self.plan.name, self.journal)
         sender = Sender(self.plan.name, self.journal, self._uplink, self._settings.window, self._emit, self._pace)
         self._sender = sender
         self._sink = JournalSink(
@@ -107,10 +115,12 @@ class ConnectorRunner:
             self._uplink.encode,
             self._emit,
             self._on_written,
+            self._filter_bank(),
         )
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(sender.run)
+                group.start_soon(self._sink.watch)
                 if self.plan.problem is not None:
                     problem = self.plan.problem
                     self._refuse(problem["code"], problem["message"], problem["hint"])
@@ -122,6 +132,8 @@ class ConnectorRunner:
             try:
                 self._sink.close()
             finally:
+                if self._hub is not None:
+                    self._hub.closed(self.plan.name)
                 self.journal.close()
 
     @property
@@ -129,9 +141,30 @@ class ConnectorRunner:
         """Whether the connector itself runs now: not disabled, refused or between two tries."""
         return self._connector is not None
 
+    def _filter_bank(self) -> FilterBank | None:
+        """The filters of this connector's points. A wrong one makes its own point bad, with an event that says why."""
+        declared: dict[int, tuple[Filters, Described]] = {}
+        refused: list[int] = []
+        for binding in self.plan.bindings:
+            try:
+                found = filters_of(binding.options, binding.storage, place=f"{self.plan.name}, {binding.address}, options")
+            except HulianError as error:
+                refused.append(binding.series)
+                self._tell(EdgeEvent.PROCESSING_REFUSED, Severity.ERROR, str(error), error.hint, active=None)
+                continue
+            if found is not None:
+                declared[binding.series] = found
+        if not declared and not refused:
+            return None
+        bank = FilterBank(declared, refused)
+        bank.storages({binding.series: binding.storage for binding in self.plan.bindings})
+        return bank
+
     def _on_written(self) -> None:
         if self._sender is not None:
             self._sender.wake()
+        if self._hub is not None:
+            self._hub.written(self.plan.name)
         self._changed(self.plan.name)
 
     async def _keep_running(self, sink: JournalSink) -> None:
@@ -144,12 +177,14 @@ class ConnectorRunner:
                 configuration = convert(
                     dict(self.plan.settings), protocol.configuration, place=f"connector {self.plan.name}, settings"
                 )
-                self._connector = protocol.connector(self.plan.url, configuration, self.plan.bindings, self._environment)
+                self._connector = protocol.connector(self.plan.url, configuration, self._bindings, self._environment)
                 await self._connector.run(sink)
                 message, hint = "the connector ended by itself", ""
             except HulianError as error:
                 self._refuse(error.code, error.message, error.hint)
                 self._connector = None
+                if self._hub is not None:
+                    self._hub.end(self.plan.name)
                 await anyio.sleep_forever()
                 return
             except Exception as error:  # noqa: BLE001 - a connector's defect must not reach its neighbours
@@ -200,6 +235,7 @@ class ConnectorRunner:
                 "enabled": self.plan.enabled,
                 "status": status,
                 "restarts": self._restarts,
+                "filtered": sink.filtered if sink is not None else 0,
                 "journal": {
                     "epoch": journal.epoch,
                     "sequence": journal.sequence,

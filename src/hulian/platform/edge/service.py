@@ -27,6 +27,8 @@ from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.follower import Follower
 from hulian.platform.edge.orphans import Orphans
 from hulian.platform.edge.pace import Pace
+from hulian.platform.edge.processing.hub import HUB, Hub
+from hulian.platform.edge.processing.plan import PROTOCOL
 from hulian.platform.edge.protocols import protocol_named, protocol_of_url
 from hulian.platform.edge.runner import ConnectorRunner
 
@@ -88,6 +90,8 @@ class EdgeService:
         self._pace = Pace(settings.catch_up_rate)
         self._orphans = Orphans(directory, settings, uplink, self._emit, pace=self._pace, power=power)
         self._commands: dict[str, dict[str, Any]] = {}
+        self._hub = Hub(uplink.decode, self._write_to, lambda: set(self._processings))
+        self._processings: frozenset[str] = frozenset()
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """See `hulian.kernel.lifecycle.Component`."""
@@ -109,6 +113,10 @@ class EdgeService:
         are gone are drained; ``found``: an earlier life may have left some."""
         async with self._reloading:
             plans = {plan.name: plan for plan in await anyio.to_thread.run_sync(self._plant.plans)}
+            processing = (
+                plan.name for plan in plans.values() if plan.protocol == PROTOCOL and plan.enabled and not plan.problem
+            )
+            self._processings = frozenset(processing)
             for name in sorted(self._running.keys() | plans.keys()):
                 if only is not None and name != only:
                     continue
@@ -170,6 +178,8 @@ class EdgeService:
                 _log.warning("input not released", connector=plan.name, reason=str(error))
 
     def _extras(self, plan: ConnectorPlan) -> Mapping[str, Any]:
+        if plan.protocol == PROTOCOL:
+            return {HUB: self._hub}
         return self._inputs.extras(plan) if self._inputs is not None else {}
 
     def _start(self, group: TaskGroup, plan: ConnectorPlan) -> None:
@@ -185,6 +195,7 @@ class EdgeService:
             emit=self._emit,
             changed=self._status_due.add,
             pace=self._pace,
+            hub=self._hub,
         )
         running = _Running(runner, anyio.CancelScope(), anyio.Event())
         self._running[plan.name] = running
@@ -323,6 +334,10 @@ class EdgeService:
             while len(self._commands) > COMMANDS_KEPT:
                 del self._commands[next(iter(self._commands))]
         return {"ok": True}
+
+    async def _write_to(self, connector: str, address: str, value: Any) -> None:
+        """The same for a rule of this edge, which has its own limits and tells what became of it."""
+        await self._named({"connector": connector}).write(address, value)
 
     def _named(self, request: Mapping[str, Any]) -> ConnectorRunner:
         name = request.get("connector")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio.to_thread
@@ -19,10 +20,15 @@ from hulian.network.exchange.protocols.contract import ConnectorState, Connector
 from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.journal import Encode, Journal
+from hulian.platform.edge.processing.bank import FilterBank, Staleness
 
 __all__ = ["JournalSink"]
 
 _PIECE_BYTES: Final = 4 * 2**20
+_TICK: Final = 0.25
+"""Seconds between two looks at the clock on behalf of filters."""
+_TOLD_AT_ONCE: Final = 200
+"""Events of stale points that one look tells at the most; the others wait for the next."""
 HELD_ROWS: Final = 1_000_000
 """Samples kept in memory while the disk takes nothing; what comes on top is dropped, counted, told, and declared when the disk
 takes something again."""
@@ -45,6 +51,7 @@ class JournalSink:
         encode: Callable[[SampleBatch], bytes],
         emit: Callable[[Event], None],
         written: Callable[[], None],
+        filters: FilterBank | None = None,
     ) -> None:
         self.organisation = organisation
         self.source = source
@@ -68,6 +75,8 @@ class JournalSink:
         self._disk_full = False
         self._dropped_seen = journal.dropped
         self._ahead = False
+        self._filters = filters
+        self._staleness: deque[Staleness] = deque()
 
     # ------------------------------------------------------------ the Sink that connectors see
 
@@ -75,8 +84,36 @@ class JournalSink:
         """Takes the columns; see `hulian.network.exchange.protocols.contract.Sink`."""
         if not len(columns):
             return
-        self._waiting.append(self._checked(columns))
-        self._waiting_rows += len(columns)
+        columns = self._checked(columns)
+        if self._filters is None:
+            self._take([columns])
+            return
+        passed, fresh = self._filters.apply(columns, time.time_ns())
+        self._staleness.extend(fresh)
+        self._take(passed)
+
+    @property
+    def filtered(self) -> int:
+        """Samples that filters kept back, since the start."""
+        return self._filters.filtered if self._filters is not None else 0
+
+    async def watch(self) -> None:
+        """What filters do by the clock alone, until cancelled: intervals that end, points that become stale."""
+        while self._filters is not None and self._filters.timed:
+            await asyncio.sleep(_TICK)
+            passed, late = self._filters.tick(time.time_ns())
+            self._take(passed)
+            self._staleness.extend(late)
+            for _ in range(min(len(self._staleness), _TOLD_AT_ONCE)):
+                self._emit(self._stale_event(self._staleness.popleft()))
+
+    def _take(self, passed: Sequence[Columns]) -> None:
+        """What goes to the journal with the next flush."""
+        rows = sum(map(len, passed))
+        if not rows:
+            return
+        self._waiting.extend(passed)
+        self._waiting_rows += rows
         loop = asyncio.get_running_loop()
         if self._waiting_rows >= 4 * self._settings.batch_rows and not self._disk_full and not self._soon:
             # Not at once: a connector that commits without giving up control has its samples and position in one group.
@@ -122,6 +159,8 @@ class JournalSink:
 
     def close(self) -> None:
         """What still waits goes to the journal, if the disk takes it; nothing comes after this."""
+        if self._filters is not None:
+            self._take(self._filters.close())
         self._flush()
         if self._timer is not None:
             self._timer.cancel()
@@ -147,6 +186,19 @@ class JournalSink:
         good = wrong & ((status & SEVERITY_MASK) == 0)
         status[good] = Quality.UNCERTAIN
         return Columns(columns.storage, columns.series, np.where(wrong, now, columns.time), columns.value, status)
+
+    def _stale_event(self, change: Staleness) -> Event:
+        name = change.name or str(change.series)
+        return Event(
+            time=change.time,
+            code=EdgeEvent.POINT_STALE,
+            severity=Severity.WARNING if change.stale else Severity.INFO,
+            component="edge",
+            subject=name,
+            message=f"{name} gives no sample" if change.stale else f"{name} gives samples again",
+            hint=f"look at the device behind {self.source}" if change.stale else "",
+            active=change.stale,
+        )
 
     def _clock_event(self, now: int, *, active: bool, ahead: float) -> Event:
         return Event(

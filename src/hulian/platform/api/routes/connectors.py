@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -20,7 +20,10 @@ from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
 from hulian.platform.api.credentials import check_moved, check_reference
 from hulian.platform.api.errors import ConflictError, RequestError
+from hulian.platform.api.processing import check_processing
 from hulian.platform.edge.errors import UnknownProtocolError
+from hulian.platform.edge.processing.declaration import DESCRIBED, Described, filters_of
+from hulian.platform.edge.processing.plan import PROTOCOL
 from hulian.platform.edge.protocols import installed, protocol_named, protocol_of_url
 from hulian.trust import Action
 
@@ -174,6 +177,25 @@ def _checked(protocol: str | None, url: str, settings: Mapping[str, Any]) -> str
     return found.name
 
 
+def _check_filters(points: Sequence[ProposedPoint]) -> None:
+    """Refuses filters that could not work, with the place of the mistake."""
+    for index, point in enumerate(points):
+        known = Described(name=point.name, unit=point.unit, low=point.low, high=point.high)
+        options = {**point.options, DESCRIBED: msgspec.to_builtins(known)}
+        filters_of(options, point.storage, place=f"$.points[{index}].options")
+
+
+def _points_of(context: Context, connector: str) -> list[Point]:
+    """All points of a connector. Blocks."""
+    found: list[Point] = []
+    cursor: str | None = None
+    while True:
+        page = context.catalogue.search(connector=connector, limit=1000, cursor=cursor)
+        found += [record.point for record in page.items]
+        if (cursor := page.next) is None:
+            return found
+
+
 def _known_edge(context: Context, name: str) -> str:
     """``name``, once there is such an edge node. Raises `UnknownAccountError`."""
     return context.trust.edges.get(name).name if name else ""
@@ -219,6 +241,10 @@ async def add_connector(
 
     def write() -> None:
         protocol = _checked(data.protocol, data.url, data.settings)
+        _check_filters(data.points)
+        if protocol == PROTOCOL:
+            points = [point.point(data.name) for point in data.points]
+            check_processing(context, visitor(request), data.edge, data.settings, points)
         if any(record.name == data.name for record in context.catalogue.connectors()):
             raise ConflictError(f"there is already a connector {data.name!r}", place="$.name", hint="choose another name")
         record = ConnectorRecord(
@@ -260,6 +286,13 @@ async def change_connector(
             check_moved(context, known, url)
         if data.settings is not None or data.url is not None:
             _checked(record.protocol, url, record.settings if data.settings is None else data.settings)
+        _check_filters(data.points)
+        if record.protocol == PROTOCOL:
+            changed = {point.name: point.point(known) for point in data.points}
+            kept = [found for found in _points_of(context, known) if found.name not in {*changed, *data.remove_points}]
+            settings = record.settings if data.settings is None else data.settings
+            edge = record.edge if data.edge is None else data.edge
+            check_processing(context, visitor(request), edge, settings, [*kept, *changed.values()], record.settings)
         context.catalogue.change_connector(
             known,
             version=data.version,

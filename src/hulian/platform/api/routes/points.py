@@ -18,6 +18,7 @@ from hulian.platform.api.context import Context
 from hulian.platform.api.errors import NotFoundError
 from hulian.platform.api.points import point_name, split_points
 from hulian.platform.api.query import time_ms
+from hulian.platform.edge.processing.declaration import FILTERS
 from hulian.trust import Action
 
 __all__ = ["ROUTES", "PointView", "last_values", "point_view"]
@@ -239,7 +240,9 @@ async def change(context: NamedDependency[Context], name: FromPath[str], data: J
         return context.catalogue.point(wanted).point
 
     changed = await in_thread(write)
-    if "enabled" in given and point.connector:
+    # What filters make of a sample hangs on unit and range too.
+    shaping = {"unit", "low", "high"} if FILTERS in point.options else set()
+    if given.keys() & {"enabled", *shaping} and point.connector:
         await context.reload_edge(point.connector)
     return point_view(changed)
 
