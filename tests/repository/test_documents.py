@@ -134,6 +134,7 @@ def test_nothing_in_the_project_names_a_machine_or_a_registry():
         assert found is None, f"{name}: {found[0]}"
 
 
+@pytest.mark.timeout(400)
 def test_the_page_on_processing_runs(tmp_path, ports):
     """Each step as it is written, over the machine of the tutorial."""
     platform = RunningPlatform(tmp_path, ports)
@@ -164,6 +165,8 @@ def test_the_page_on_processing_runs(tmp_path, ports):
 
         def filtered():
             with platform.sdk() as sdk:
-                return next(item.status.get("filtered", 0) for item in sdk.connectors() if item.name == "press")
+                return next(
+                    item.status.get("counters", {}).get("filtered", 0) for item in sdk.connectors() if item.name == "press"
+                )
 
         until(filtered, 60, "no filter is at work")
