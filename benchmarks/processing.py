@@ -61,7 +61,7 @@ def plain_filters(parts: list[Columns]) -> int:
 
 
 def plain_expression(parts: list[Columns]) -> float:
-    """``if(x > 200, x - y, x / 2)`` for neighbours, sample by sample, with the last known value and the quality of the other."""
+    """``if(x > 200, x - y, x / 2)`` for neighbours, with the last known value and the quality of the other."""
     known: dict[int, tuple[int, float, int]] = {}
     total = 0.0
     for part in parts:

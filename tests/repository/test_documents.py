@@ -132,3 +132,41 @@ def test_nothing_in_the_project_names_a_machine_or_a_registry():
             continue
         found = wrong.search(path.read_text(errors="replace"))
         assert found is None, f"{name}: {found[0]}"
+
+
+@pytest.mark.timeout(400)
+def test_the_page_on_processing_runs(tmp_path, ports):
+    """Each step as it is written, over the machine of the tutorial."""
+    platform = RunningPlatform(tmp_path, ports)
+    environment = {
+        **os.environ,
+        "HULIAN_CONFIG": str(platform.config),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    outputs: list[str] = []
+    with opcua_server(ports()) as url, platform:
+        platform.cli("connect", url, "--set", "security=none", "--name", "press", "--thing", "99.118.8/press-1", "--yes")
+        until(lambda: stored(platform, "press") > 20, 60, "nothing was stored")
+        for step in BLOCK.finditer((ROOT / "docs/howto/process-at-the-edge.md").read_text()):
+            if step["name"] == "computed":
+                until(lambda: stored(platform, "local") > 2, 60, "nothing was computed")
+            done = subprocess.run(
+                ["bash", "-euc", step["text"]], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
+            )
+            assert done.returncode == 0, f"{step['text']}\n{done.stdout}\n{done.stderr}"
+            outputs.append(done.stdout)
+        tried, applied, computed, listed = outputs
+        assert re.search(r"[1-9]\d* samples were recorded; [1-9]\d* would be stored", tried), tried
+        assert "1 changed" in applied
+        assert "connectors added: local" in computed
+        assert re.search(r"99.118.8/press-1#pressure-mpa\s+\d", listed), listed
+
+        def filtered():
+            with platform.sdk() as sdk:
+                return next(
+                    item.status.get("counters", {}).get("filtered", 0) for item in sdk.connectors() if item.name == "press"
+                )
+
+        until(filtered, 60, "no filter is at work")

@@ -228,6 +228,8 @@ class ConnectorRunner:
             status.samples = sink.samples_taken
             status.last_sample = status.last_sample or sink.last_sample
             status.points = len(self.plan.bindings)
+            if sink.filtered:
+                status.counters = {**status.counters, "filtered": sink.filtered}
         return msgspec.json.encode(
             {
                 "name": self.plan.name,
@@ -235,7 +237,6 @@ class ConnectorRunner:
                 "enabled": self.plan.enabled,
                 "status": status,
                 "restarts": self._restarts,
-                "filtered": sink.filtered if sink is not None else 0,
                 "journal": {
                     "epoch": journal.epoch,
                     "sequence": journal.sequence,
