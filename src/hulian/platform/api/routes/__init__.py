@@ -16,6 +16,8 @@ from hulian.platform.api.routes import (
     reference,
     session,
     system,
+    taglists,
+    templates,
     transfer,
 )
 
@@ -23,6 +25,8 @@ __all__ = ["ALL"]
 
 ALL: list[HTTPRouteHandler] = [
     *session.ROUTES,
+    *taglists.ROUTES,
+    *templates.ROUTES,
     *points.ROUTES,
     *history.ROUTES,
     *corrections.ROUTES,

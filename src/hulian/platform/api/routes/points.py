@@ -23,6 +23,7 @@ from hulian.trust import Action
 __all__ = ["ROUTES", "PointView", "last_values", "point_view"]
 
 POINTS_TEXT = "names, escaped names or series ids; commas between"
+_BINDING = frozenset({"enabled", "kind", "low", "high", "raw_low", "raw_high"})
 _BAD = 0x8000_0000
 _UNCERTAIN = 0x4000_0000
 
@@ -52,7 +53,10 @@ class PointView(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     low: float | None
     high: float | None
+    raw_low: float | None
+    raw_high: float | None
     texts: dict[str, str]
+    enumeration: dict[str, dict[str, str]]
     connector: str
     address: str
     writable: bool
@@ -122,7 +126,10 @@ class PointChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     kind: Kind | msgspec.UnsetType = msgspec.UNSET
     low: float | msgspec.UnsetType | None = msgspec.UNSET
     high: float | msgspec.UnsetType | None = msgspec.UNSET
+    raw_low: float | msgspec.UnsetType | None = msgspec.UNSET
+    raw_high: float | msgspec.UnsetType | None = msgspec.UNSET
     texts: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    enumeration: dict[str, dict[str, str]] | msgspec.UnsetType = msgspec.UNSET
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
     name: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -146,7 +153,10 @@ def point_view(point: Point, last: LastView | None = None) -> PointView:
         unit=point.unit,
         low=point.low,
         high=point.high,
+        raw_low=point.raw_low,
+        raw_high=point.raw_high,
         texts=point.texts,
+        enumeration=point.enumeration,
         connector=point.connector,
         address=point.address,
         writable=point.writable,
@@ -239,7 +249,7 @@ async def change(context: NamedDependency[Context], name: FromPath[str], data: J
         return context.catalogue.point(wanted).point
 
     changed = await in_thread(write)
-    if "enabled" in given and point.connector:
+    if _BINDING & given.keys() and point.connector:
         await context.reload_edge(point.connector)
     return point_view(changed)
 
