@@ -148,7 +148,7 @@ def preview(
         digest=plan.digest,
         columns=list(columns),
         rows=shown,
-        faults=plan.faults.told,
+        faults=sorted(plan.faults.told, key=lambda fault: fault.row),
         added=added,
         changed=len(plan.put) - added,
         removed=len(plan.removed),
