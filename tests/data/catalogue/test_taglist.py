@@ -416,3 +416,5 @@ def test_a_copy_of_a_connector_has_points_of_its_own(catalogue):
     assert (twin.tag, twin.address, twin.connector, twin.options) == ("-HS-201", STATE.address, "plc-2", STATE.options)
     assert twin.series != catalogue.point(STATE.name).point.series
     assert next(point.name for point in copied_points(catalogue, source, "PLC 3")) == "99.1/plc-3.valve-1#flow"
+    kept = copied_points(catalogue, source, "other", [("valve", "gate"), ("flow", "draught")])
+    assert [point.name for point in kept] == ["99.1/gate-1#flow", "99.1/gate-1#position", "99.1/gate-1#state"]

@@ -26,9 +26,9 @@ def copied_points(
 ) -> list[Point]:
     """The points that a copy of ``source`` under ``name`` has: same addresses, names of their own; nothing is written.
 
-    Each pair of ``replace`` is put literally into identifier, tag and place, in order. A point whose identifier would stay
-    the same gets the new connector's name before its thing's. Raises `TakenNameError` where a name exists or would be there
-    twice, and `IdentifierError` for one that cannot be.
+    Each pair of ``replace`` is put literally into the thing's identifier, the tag and the place, in order; what a property is
+    called stays. A point whose thing would keep its identifier gets the new connector's name before it. Raises
+    `TakenNameError` where a name exists or would be there twice, and `IdentifierError` for one that cannot be.
     """
     query = sa.select(tables.point).where(tables.point.c.connector == source.name).order_by(tables.point.c.name)
     with catalogue.reading() as connection:
@@ -46,10 +46,16 @@ def _copied(point: Point, name: str, replace: Sequence[tuple[str, str]]) -> Poin
             text = text.replace(find, with_)
         return text
 
-    identifier = put(point.name)
-    if identifier == point.name:
-        prefix, _, rest = point.name.partition("/")
-        identifier = f"{prefix}/{word(name)}.{rest}"
+    thing, _, property_ = point.name.partition("#")
+    identifier = put(thing)
+    if identifier == thing:
+        prefix, _, suffix = thing.partition("/")
+        identifier = f"{prefix}/{word(name)}.{suffix}"
     return msgspec.structs.replace(
-        point, name=str(PointName.parse(identifier)), series=0, connector=name, tag=put(point.tag), path=put(point.path)
+        point,
+        name=str(PointName.parse(f"{identifier}#{property_}")),
+        series=0,
+        connector=name,
+        tag=put(point.tag),
+        path=put(point.path),
     )

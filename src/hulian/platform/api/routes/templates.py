@@ -43,7 +43,7 @@ class InstancesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Replace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Wherever ``find`` stands in identifier, tag or place, it becomes ``put``."""
+    """Wherever ``find`` stands in a thing's identifier, in a tag or a place, it becomes ``put``."""
 
     find: Annotated[str, Says(min_length=1, max_length=200)]
     put: Annotated[str, Says(max_length=200)] = ""
