@@ -39,6 +39,9 @@ PAGES = (
     "/access/audit",
     "/settings",
     "/import",
+    "/tags",
+    "/tags/import",
+    "/tags/templates",
 )
 PRESS = "press"
 DOSING = "99.118.8/dosing"

@@ -1,4 +1,5 @@
 import type { Scalar } from "./types";
+import { offsetText, twice } from "./zone";
 
 /** A moment as milliseconds since 1970, from whatever the API wrote: ms, ns (number or digits), or RFC 3339. Null: none. */
 export function milliseconds(moment: unknown): number | null {
@@ -97,9 +98,11 @@ export function day(moment: number): string {
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 }
 
-/** Date and time; today's date is left out. */
-export function moment(time: number, now = Date.now()): string {
-  return day(time) === day(now) ? clock(time) : `${day(time)} ${clock(time)}`;
+/** Date and time; today's date is left out. With its offset in the hour that comes twice when clocks are set back. */
+export function moment(time: number, now = Date.now(), withMilliseconds = false): string {
+  const wall = clock(time, withMilliseconds);
+  const zone = twice(time) ? ` ${offsetText(time)}` : "";
+  return (day(time) === day(now) ? wall : `${day(time)} ${wall}`) + zone;
 }
 
 /** The value of an `<input type="datetime-local">`. */

@@ -31,7 +31,11 @@ export interface Point {
   unit?: string;
   low?: number | null;
   high?: number | null;
+  raw_low?: number | null;
+  raw_high?: number | null;
   texts?: Record<string, string>;
+  /** What a value means: value, language, text. */
+  enumeration?: Record<string, Record<string, string>>;
   connector?: string;
   address?: string;
   writable?: boolean;

@@ -36,7 +36,6 @@ for _name, _target, _group, _help in (
     ("browse", "plant:browse", _PLANT, "List what a device shows."),
     ("connect", "plant:connect", _PLANT, "Browse a device, propose points, write the configuration, start."),
     ("connectors", "plant:connectors", _PLANT, "List the connectors: state, points, errors and what to do."),
-    ("points", "plant:points", _PLANT, "List points with their last values."),
     ("write", "plant:write", _PLANT, "Write a value to a device."),
     ("last", "data:last", _DATA, "Show the last values of points."),
     ("history", "data:history", _DATA, "Print recorded values, raw or in steps."),
@@ -54,7 +53,16 @@ _config.command("hulian.cli.node:config_sample", name="sample")
 _config.command("hulian.cli.node:config_check", name="check")
 app.command(_config)
 
-_connector = App(name="connector", help="Change one connector.", group=_PLANT)
+_POINTS = "List points with their last values; export, import and edit many at once."
+app.command("hulian.cli.points:app", name="points", group=_PLANT, help=_POINTS if _LISTING else None)
+
+_template = App(name="template", help="Templates of machines: make, list, apply, export, save, remove.", group=_PLANT)
+for _name in ("make", "list", "apply", "export", "save", "remove"):
+    _template.command(f"hulian.cli.taglists:template_{_name}", name=_name)
+app.command(_template)
+
+_connector = App(name="connector", help="Change or copy one connector.", group=_PLANT)
+_connector.command("hulian.cli.taglists:connector_copy", name="copy")
 for _name in ("enable", "disable", "restart", "remove"):
     _connector.command(f"hulian.cli.plant:connector_{_name}", name=_name)
 app.command(_connector)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from cyclopts import Parameter
 
 from hulian.kernel.errors import ConfigurationError
@@ -26,8 +26,9 @@ Json = Annotated[bool, Parameter(name="--json", help="print JSON", negative="")]
 
 
 @Parameter(name="*")
-class Remote(msgspec.Struct, frozen=True):
-    """The platform that a command talks to."""
+@dataclass(frozen=True)
+class Remote:
+    """The platform that a command talks to. A dataclass: of other types the command line makes one option instead of three."""
 
     url: Annotated[str, Parameter(name="--platform", help="address of the platform; this machine's where none is named")] = ""
     token: Annotated[str, Parameter(name="--token", help="API token; $HULIAN_TOKEN or this machine's own")] = ""

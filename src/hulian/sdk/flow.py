@@ -23,12 +23,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request to send. ``path`` stands below ``/api/v1``; ``seconds`` is how long the answer may take."""
+    """One HTTP request to send. ``path`` stands below ``/api/v1``; ``body`` is sent as JSON, ``content`` as it is;
+    ``seconds`` is how long the answer may take."""
 
     method: str
     path: str
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
+    content: bytes | None = None
     accept: str = "application/json"
     seconds: float = 30.0
 

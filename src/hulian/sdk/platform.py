@@ -51,7 +51,9 @@ class _Client:
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         headers = self._headers(request.method, request.accept)
-        content = None
+        content = request.content
+        if content is not None:
+            headers["content-type"] = "application/octet-stream"
         if request.body is not None:
             content = msgspec.json.encode(request.body)
             headers["content-type"] = "application/json"
@@ -235,6 +237,19 @@ class Platform(_Client):
     point = blocking(calls.point)
     change_point = blocking(calls.change_point)
     tree = blocking(calls.tree)
+    point_list = blocking(calls.point_list)
+    preview_points = blocking(calls.preview_points)
+    apply_points = blocking(calls.apply_points)
+    preview_edit = blocking(calls.preview_edit)
+    edit_points = blocking(calls.edit_points)
+    templates = blocking(calls.templates)
+    template = blocking(calls.template)
+    template_of = blocking(calls.template_of)
+    keep_template = blocking(calls.keep_template)
+    remove_template = blocking(calls.remove_template)
+    preview_instances = blocking(calls.preview_instances)
+    make_instances = blocking(calls.make_instances)
+    copy_connector = blocking(calls.copy_connector)
     last = blocking(calls.last)
     history = blocking(calls.history)
     downsampled = blocking(calls.downsampled)
@@ -392,6 +407,19 @@ class AsyncPlatform(_Client):
     point = awaiting(calls.point)
     change_point = awaiting(calls.change_point)
     tree = awaiting(calls.tree)
+    point_list = awaiting(calls.point_list)
+    preview_points = awaiting(calls.preview_points)
+    apply_points = awaiting(calls.apply_points)
+    preview_edit = awaiting(calls.preview_edit)
+    edit_points = awaiting(calls.edit_points)
+    templates = awaiting(calls.templates)
+    template = awaiting(calls.template)
+    template_of = awaiting(calls.template_of)
+    keep_template = awaiting(calls.keep_template)
+    remove_template = awaiting(calls.remove_template)
+    preview_instances = awaiting(calls.preview_instances)
+    make_instances = awaiting(calls.make_instances)
+    copy_connector = awaiting(calls.copy_connector)
     last = awaiting(calls.last)
     history = awaiting(calls.history)
     downsampled = awaiting(calls.downsampled)

@@ -54,7 +54,10 @@ class PointEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    raw_low: float | None = None
+    raw_high: float | None = None
     texts: dict[str, str] = {}
+    enumeration: dict[str, dict[str, str]] = {}
     writable: bool = False
     options: dict[str, Any] = {}
     enabled: bool = True

@@ -9,7 +9,15 @@ CatalogueError                  HL-CATALOGUE-0000
 ├── VersionError                HL-CATALOGUE-0006   somebody else changed it meanwhile
 ├── DescriptionError            HL-CATALOGUE-0007   a description that contradicts itself
 ├── OpenSecretError             HL-CATALOGUE-0008   a secret where a reference belongs
-└── CursorError                 HL-CATALOGUE-0009   a page that does not exist
+├── CursorError                 HL-CATALOGUE-0009   a page that does not exist
+├── ListFormatError             HL-CATALOGUE-0010   a tag list that cannot be read as a table
+├── ListLimitError              HL-CATALOGUE-0011   a tag list, edit or template beyond its limits
+├── CellError                   HL-CATALOGUE-0012   a cell of a tag list that does not fit
+├── FaultyListError             HL-CATALOGUE-0013   a tag list with mistakes is not applied
+├── ListChangedError            HL-CATALOGUE-0014   what would happen now is not what was previewed
+├── PatternError                HL-CATALOGUE-0015   a pattern with a placeholder that cannot be read or filled
+├── UnknownTemplateError        HL-CATALOGUE-0016
+└── TemplateError               HL-CATALOGUE-0017   a template, or a table of its parameters, that contradicts itself
 """
 
 from __future__ import annotations
@@ -18,14 +26,22 @@ from hulian.kernel.errors import HulianError
 
 __all__ = [
     "CatalogueError",
+    "CellError",
     "CursorError",
     "DescriptionError",
+    "FaultyListError",
+    "ListChangedError",
+    "ListFormatError",
+    "ListLimitError",
     "OpenSecretError",
+    "PatternError",
     "SeriesCollisionError",
     "SharedAddressError",
     "TakenNameError",
+    "TemplateError",
     "UnknownConnectorError",
     "UnknownPointError",
+    "UnknownTemplateError",
     "VersionError",
 ]
 
@@ -96,3 +112,57 @@ class CursorError(CatalogueError):
 
     code = "HL-CATALOGUE-0009"
     default_hint = "begin with the first page, without a cursor"
+
+
+class ListFormatError(CatalogueError):
+    """A tag list that is no table of known columns. Nothing of it was taken."""
+
+    code = "HL-CATALOGUE-0010"
+    default_hint = "begin with an exported list: 'hulian points export list.xlsx'"
+
+
+class ListLimitError(CatalogueError):
+    """A tag list, a bulk edit or a template beyond its limits. Nothing of it was taken."""
+
+    code = "HL-CATALOGUE-0011"
+    default_hint = "split it, and take one part after the other"
+
+
+class CellError(CatalogueError):
+    """One cell that does not fit; a preview lists them all by row and column."""
+
+    code = "HL-CATALOGUE-0012"
+
+
+class FaultyListError(CatalogueError):
+    """There are mistakes in what was to be applied: nothing was changed."""
+
+    code = "HL-CATALOGUE-0013"
+    default_hint = "preview it, and mend the cells that it names"
+
+
+class ListChangedError(CatalogueError):
+    """The catalogue changed since the preview, so that something else would happen than what a person saw."""
+
+    code = "HL-CATALOGUE-0014"
+    default_hint = "preview it again"
+
+
+class PatternError(CatalogueError):
+    """A pattern with a placeholder that cannot be read, or that nothing fills."""
+
+    code = "HL-CATALOGUE-0015"
+    default_hint = "a placeholder is {name}, or whole numbers and names with + - and *: {base+2*number}; {{ is a brace"
+
+
+class UnknownTemplateError(CatalogueError):
+    """There is no template of this name."""
+
+    code = "HL-CATALOGUE-0016"
+    default_hint = "list them: 'hulian template list'"
+
+
+class TemplateError(CatalogueError):
+    """A template, or a table of its parameters, that contradicts itself."""
+
+    code = "HL-CATALOGUE-0017"

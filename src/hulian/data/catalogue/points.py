@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from hulian.data.catalogue.errors import (
     UnknownPointError,
 )
 from hulian.data.catalogue.records import Upserted
-from hulian.data.catalogue.rows import chunks, same, values_of
+from hulian.data.catalogue.rows import chunks, effective_options, same, values_of
 from hulian.kernel.identifier import Identifier, PointName
 from hulian.kernel.point import Point
 from hulian.registry import bulk
@@ -70,7 +71,7 @@ def upsert(connection: Connection, organisation: str, points: Iterable[Point], w
     written.points.update(values["name"] for values in added)
     for row, values in changed:
         written.points.add(row.name)
-        if any(getattr(row, key) != values[key] for key in _BINDING):
+        if _bound(partial(getattr, row)) != _bound(values.__getitem__):
             written.connectors.update((row.connector, values["connector"]))
     written.connectors.update(values["connector"] for values in added)
     written.counts = Upserted(
@@ -78,7 +79,13 @@ def upsert(connection: Connection, organisation: str, points: Iterable[Point], w
     )
 
 
-_BINDING = ("series", "kind", "connector", "address", "writable", "options", "enabled")
+def _bound(value: Callable[[str], Any]) -> tuple[Any, ...]:
+    """What a connector reads a point by: where this changed, it has to take its bindings anew."""
+    ends = [value(key) for key in ("raw_low", "raw_high", "low", "high")]
+    return effective_options(value("options"), ends), *map(value, _BINDING)
+
+
+_BINDING = ("series", "kind", "connector", "address", "writable", "enabled")
 
 
 def rename(connection: Connection, names: Mapping[str, str], written: Written) -> None:
@@ -243,6 +250,7 @@ def _refuse_shared(connection: Connection, series: Sequence[int]) -> None:
 
 def refuse_contradiction(changes: Mapping[str, Any]) -> None:
     """Raises `DescriptionError` for a change of what only a new address can change."""
-    allowed = {"tag", "path", "unit", "kind", "low", "high", "texts", "enabled", "writable", "options"}
+    allowed = {"tag", "path", "unit", "kind", "low", "high", "raw_low", "raw_high", "texts", "enumeration"}
+    allowed |= {"enabled", "writable", "options"}
     if wrong := sorted(changes.keys() - allowed):
         raise DescriptionError(f"'{wrong[0]}' cannot be changed here", hint=f"what can: {', '.join(sorted(allowed))}")

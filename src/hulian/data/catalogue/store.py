@@ -25,7 +25,7 @@ from hulian.data.catalogue.errors import (
 )
 from hulian.data.catalogue.points import Written
 from hulian.data.catalogue.records import Change, ConnectorRecord, Page, PointRecord, SeriesSpan, ThingSummary, Tree, Upserted
-from hulian.data.catalogue.rows import chunks, connector_of, point_of, record_of
+from hulian.data.catalogue.rows import chunks, connector_of, effective_options, point_of, record_of
 from hulian.kernel.configuration import resolve_secret
 from hulian.kernel.identifier import series_id
 from hulian.kernel.point import Kind, Point
@@ -224,7 +224,7 @@ class Catalogue:
                     storage=StorageClass(row.storage),
                     kind=Kind(row.kind),
                     writable=row.writable,
-                    options=row.options,
+                    options=effective_options(row.options, (row.raw_low, row.raw_high, row.low, row.high)),
                 )
                 for row in connection.execute(query)
             ]
@@ -249,6 +249,10 @@ class Catalogue:
     def put_points(self, connection: Connection, points_: Iterable[Point], written: Written) -> None:
         """The same in the transaction of ``connection``."""
         points.upsert(connection, self._organisation, map(self._with_series, points_), written)
+
+    def placed(self, point: Point) -> Point:
+        """``point`` with the series of its place; without an address its name is one."""
+        return self._with_series(point)
 
     @staticmethod
     def delete_points(connection: Connection, names: Sequence[str], written: Written) -> None:
@@ -277,7 +281,7 @@ class Catalogue:
             }
 
     def change_point(self, name: str, *, version: int | None = None, **changes: Any) -> PointRecord:
-        """Changes what is given of tag, path, unit, kind, low, high, texts, enabled, writable, options.
+        """Changes what is given of tag, path, unit, kind, ranges, texts, enumeration, enabled, writable, options.
 
         Raises `UnknownPointError`, `DescriptionError`, `VersionError` where it is no longer at ``version``.
         """

@@ -1,4 +1,4 @@
-"""The tables of connectors, points and series. A column `search` holds the case-folded words a point is found by."""
+"""The tables of connectors, points, series and templates. A column `search` holds the case-folded words a point is found by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from hulian.registry.tables import Ordered, Unsigned64, metadata
 
-__all__ = ["connector", "plan", "point", "series", "span", "state"]
+__all__ = ["connector", "plan", "point", "series", "span", "state", "template"]
 
 state = sa.Table(
     "catalogue_state",
@@ -64,7 +64,10 @@ point = sa.Table(
     sa.Column("unit", sa.String, nullable=False),
     sa.Column("low", sa.Float),
     sa.Column("high", sa.Float),
+    sa.Column("raw_low", sa.Float),
+    sa.Column("raw_high", sa.Float),
     sa.Column("texts", sa.JSON, nullable=False),
+    sa.Column("enumeration", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("connector", Ordered(), nullable=False),
     sa.Column("address", sa.String, nullable=False),
     sa.Column("writable", sa.Boolean, nullable=False),
@@ -86,4 +89,16 @@ span = sa.Table(
     sa.Column("since", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("until", sa.BigInteger),
     sa.Column("series", Unsigned64, sa.ForeignKey("catalogue_series.series"), nullable=False, index=True),
+)
+
+template = sa.Table(
+    "catalogue_template",
+    metadata,
+    sa.Column("name", Ordered(), primary_key=True),
+    sa.Column("text", sa.String, nullable=False),
+    sa.Column("parameters", sa.JSON, nullable=False),
+    sa.Column("columns", sa.JSON, nullable=False),
+    sa.Column("rows", sa.JSON, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
 )

@@ -192,12 +192,14 @@ class Connector(Interface):
 class Protocol(Interface):
     """A protocol as the house knows it: one stateless object an entry-point line names.
 
-    ``configuration`` is the frozen type of a connector's own settings, without the address, credentials and bindings.
+    ``configuration`` is the frozen type of a connector's own settings, without the address, credentials and bindings;
+    ``options`` that of one point's: where it has ``scale`` and ``offset``, a raw range is given to the protocol as these.
     """
 
     name: str
     schemes: tuple[str, ...]
     configuration: type[msgspec.Struct]
+    options: type[msgspec.Struct]
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> Connector:
         """Builds a connector without touching the network. Raises a `HulianError` for settings that can never work."""

@@ -17,6 +17,8 @@ from hulian.platform.api.routes import (
     reference,
     session,
     system,
+    taglists,
+    templates,
     transfer,
 )
 
@@ -24,6 +26,8 @@ __all__ = ["ALL"]
 
 ALL: list[HTTPRouteHandler] = [
     *session.ROUTES,
+    *taglists.ROUTES,
+    *templates.ROUTES,
     *points.ROUTES,
     *history.ROUTES,
     *corrections.ROUTES,

@@ -58,7 +58,10 @@ class ProposedPoint(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    raw_low: float | None = None
+    raw_high: float | None = None
     texts: dict[str, str] = {}
+    enumeration: dict[str, dict[str, str]] = {}
     writable: bool = False
     enabled: bool = True
     options: dict[str, Any] = {}

@@ -24,6 +24,7 @@ from hulian.trust import Action
 __all__ = ["ROUTES", "PointView", "last_values", "point_view"]
 
 POINTS_TEXT = "names, escaped names or series ids; commas between"
+_BINDING = frozenset({"enabled", "kind", "low", "high", "raw_low", "raw_high"})
 _BAD = 0x8000_0000
 _UNCERTAIN = 0x4000_0000
 
@@ -53,7 +54,10 @@ class PointView(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     low: float | None
     high: float | None
+    raw_low: float | None
+    raw_high: float | None
     texts: dict[str, str]
+    enumeration: dict[str, dict[str, str]]
     connector: str
     address: str
     writable: bool
@@ -123,7 +127,10 @@ class PointChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     kind: Kind | msgspec.UnsetType = msgspec.UNSET
     low: float | msgspec.UnsetType | None = msgspec.UNSET
     high: float | msgspec.UnsetType | None = msgspec.UNSET
+    raw_low: float | msgspec.UnsetType | None = msgspec.UNSET
+    raw_high: float | msgspec.UnsetType | None = msgspec.UNSET
     texts: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    enumeration: dict[str, dict[str, str]] | msgspec.UnsetType = msgspec.UNSET
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
     name: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -147,7 +154,10 @@ def point_view(point: Point, last: LastView | None = None) -> PointView:
         unit=point.unit,
         low=point.low,
         high=point.high,
+        raw_low=point.raw_low,
+        raw_high=point.raw_high,
         texts=point.texts,
+        enumeration=point.enumeration,
         connector=point.connector,
         address=point.address,
         writable=point.writable,
@@ -240,9 +250,9 @@ async def change(context: NamedDependency[Context], name: FromPath[str], data: J
         return context.catalogue.point(wanted).point
 
     changed = await in_thread(write)
-    # What filters make of a sample hangs on unit and range too.
-    shaping = {"unit", "low", "high"} if FILTERS in point.options else set()
-    if given.keys() & {"enabled", *shaping} and point.connector:
+    # What filters make of a sample hangs on its unit too.
+    binding = _BINDING | {"unit"} if FILTERS in point.options else _BINDING
+    if binding & given.keys() and point.connector:
         await context.reload_edge(point.connector)
     return point_view(changed)
 

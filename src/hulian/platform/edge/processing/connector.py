@@ -292,12 +292,17 @@ class ProcessingConnector:
         return ConnectorStatus(state=state, error_code=first.code, error=str(first), hint=first.hint, bad_points=wrong)
 
 
+class ComputedOptions(msgspec.Struct, frozen=True):
+    """A computed point has none of its own: its expression or window stands in the settings."""
+
+
 class ProcessingProtocol:
     """The edge's own: no device stands behind it."""
 
     name = PROTOCOL
     schemes: tuple[str, ...] = (PROTOCOL,)
     configuration: type[msgspec.Struct] = ProcessingSettings
+    options: type[msgspec.Struct] = ComputedOptions
 
     def connector(
         self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment

@@ -9,6 +9,7 @@ from hulian.network.exchange.protocols.contract import Address, Binding, Browsed
 from hulian.network.exchange.protocols.files.browse import browse_files
 from hulian.network.exchange.protocols.files.config import FilesConfiguration, parse_url
 from hulian.network.exchange.protocols.files.connector import FilesConnector
+from hulian.network.exchange.protocols.tabular import PointOptions
 
 __all__ = ["FilesProtocol"]
 
@@ -19,6 +20,7 @@ class FilesProtocol:
     name = "files"
     schemes = ("file",)
     configuration = FilesConfiguration
+    options = PointOptions
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> FilesConnector:
         """Raises `AddressError`, `OptionError`, and `DirectoryError` for a place that this edge may not read."""

@@ -10,6 +10,7 @@ from hulian.network.exchange.protocols.http.config import HttpConfiguration, par
 from hulian.network.exchange.protocols.http.connector import HttpConnector
 from hulian.network.exchange.protocols.http.errors import UnseenError
 from hulian.network.exchange.protocols.http.seen import browse_seen
+from hulian.network.exchange.protocols.tabular import PointOptions
 
 __all__ = ["HttpProtocol"]
 
@@ -20,6 +21,7 @@ class HttpProtocol:
     name = "http"
     schemes = ("http-push", "https-push")
     configuration = HttpConfiguration
+    options = PointOptions
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> HttpConnector:
         """Raises `AddressError` for a URL that is none, `OptionError` for a listener that would let anyone in."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from hulian.network.exchange.protocols.contract import Address, Binding, Browsed, Environment
 from hulian.network.exchange.protocols.modbus.browse import browse_device
-from hulian.network.exchange.protocols.modbus.config import ModbusConfiguration
+from hulian.network.exchange.protocols.modbus.config import BindingOptions, ModbusConfiguration
 from hulian.network.exchange.protocols.modbus.connector import ModbusConnector
 from hulian.network.exchange.protocols.modbus.target import SCHEMES, parse_url
 
@@ -20,6 +20,7 @@ class ModbusProtocol:
     name = "modbus"
     schemes = tuple(SCHEMES)
     configuration = ModbusConfiguration
+    options = BindingOptions
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> ModbusConnector:
         """Raises `AddressError` for a URL that is none of a Modbus device."""

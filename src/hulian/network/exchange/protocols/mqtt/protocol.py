@@ -8,7 +8,7 @@ from typing import Any
 from hulian.network.exchange.protocols.contract import Address, Binding, Browsed, Environment
 from hulian.network.exchange.protocols.mqtt.browse import browse_topics
 from hulian.network.exchange.protocols.mqtt.client import BrokerSource, Place
-from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration
+from hulian.network.exchange.protocols.mqtt.config import BindingOptions, MqttConfiguration
 from hulian.network.exchange.protocols.mqtt.connector import MqttConnector
 from hulian.network.exchange.protocols.mqtt.sparkplug.host import Host
 
@@ -21,6 +21,7 @@ class MqttProtocol:
     name: str = "mqtt"
     schemes: tuple[str, ...] = ("mqtt", "mqtts")
     configuration: type[MqttConfiguration] = MqttConfiguration
+    options: type[BindingOptions] = BindingOptions
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> MqttConnector:
         """A foreign broker where ``url`` names a host, else the platform's own listener. Raises `AddressError` for a URL or

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from hulian.network.exchange.protocols.contract import Address, Binding, Browsed, Connector, Environment
-from hulian.network.exchange.protocols.opcua.config import OpcuaConfiguration
+from hulian.network.exchange.protocols.opcua.config import BindingOptions, OpcuaConfiguration
 
 __all__ = ["OpcuaProtocol", "protocol"]
 
@@ -17,6 +17,7 @@ class OpcuaProtocol:
     name: str = "opcua"
     schemes: tuple[str, ...] = ("opc.tcp",)
     configuration: type[OpcuaConfiguration] = OpcuaConfiguration
+    options: type[BindingOptions] = BindingOptions
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> Connector:
         from hulian.network.exchange.protocols.opcua.connector import OpcuaConnector

@@ -9,6 +9,7 @@ from hulian.network.exchange.protocols.contract import Address, Binding, Browsed
 from hulian.network.exchange.protocols.sql.browse import browse_database
 from hulian.network.exchange.protocols.sql.config import SCHEMES, SqlConfiguration, parse_url
 from hulian.network.exchange.protocols.sql.connector import SqlConnector
+from hulian.network.exchange.protocols.tabular import PointOptions
 
 __all__ = ["SqlProtocol"]
 
@@ -19,6 +20,7 @@ class SqlProtocol:
     name = "sql"
     schemes = SCHEMES
     configuration = SqlConfiguration
+    options = PointOptions
 
     def connector(self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment) -> SqlConnector:
         """Raises `AddressError`, `OptionError`, and `DirectoryError` for a database file that this edge may not read."""
