@@ -34,7 +34,7 @@ from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.processing.checkpoint import Checkpoint, Mark
 from hulian.platform.edge.processing.engine import Engine, Outcome
 from hulian.platform.edge.processing.hub import HUB, Hub
-from hulian.platform.edge.processing.plan import PROTOCOL, CommandEntry, ProcessingSettings, RuleEntry
+from hulian.platform.edge.processing.plan import PROTOCOL, CommandEntry, ComputedEntry, ProcessingSettings, RuleEntry
 from hulian.platform.edge.processing.rules import Change, What
 
 __all__ = ["ProcessingConnector", "ProcessingProtocol", "protocol"]
@@ -292,17 +292,13 @@ class ProcessingConnector:
         return ConnectorStatus(state=state, error_code=first.code, error=str(first), hint=first.hint, bad_points=wrong)
 
 
-class ComputedOptions(msgspec.Struct, frozen=True):
-    """A computed point has none of its own: its expression or window stands in the settings."""
-
-
 class ProcessingProtocol:
     """The edge's own: no device stands behind it."""
 
     name = PROTOCOL
     schemes: tuple[str, ...] = (PROTOCOL,)
     configuration: type[msgspec.Struct] = ProcessingSettings
-    options: type[msgspec.Struct] = ComputedOptions
+    options: type[msgspec.Struct] = ComputedEntry
 
     def connector(
         self, url: str, configuration: Any, bindings: Sequence[Binding], environment: Environment
