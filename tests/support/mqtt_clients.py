@@ -75,7 +75,7 @@ async def connected(url: str, name: str = "test", **settings):
         await client.close()
 
 
-async def until(condition, seconds: float = 20.0):
+async def until(condition, seconds: float = 60.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"

@@ -228,7 +228,7 @@ def by_series(outcomes):
         for series, *rest in rows(outcome.columns):
             found.setdefault(series, []).append(repr(rest))
         for change in outcome.changes:
-            found.setdefault(change.rule, []).append(change)
+            found.setdefault(("rule", change.rule), []).append(change)
     return found
 
 

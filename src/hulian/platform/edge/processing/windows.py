@@ -36,10 +36,11 @@ class Window(NamedTuple):
 
 
 class Pane(NamedTuple):
-    """What is left of the samples of a pane: the mean and the sum of squared deviations merge without cancellation (Chan)."""
+    """What is left of the samples of a pane. The sum is kept as it is, so that whole numbers add up exactly however they came;
+    the sum of squared deviations merges without cancellation (Chan)."""
 
     samples: int
-    mean: float
+    total: float
     squares: float
     least: float
     most: float
@@ -47,12 +48,16 @@ class Pane(NamedTuple):
     last: tuple[int, float]
     worst: int
 
+    @property
+    def mean(self) -> float:
+        return self.total / self.samples
+
     def merged(self, other: Pane) -> Pane:
         count = self.samples + other.samples
         apart = other.mean - self.mean
         return Pane(
             count,
-            self.mean + apart * other.samples / count,
+            self.total + other.total,
             self.squares + other.squares + apart * apart * self.samples * other.samples / count,
             min(self.least, other.least),
             max(self.most, other.most),
@@ -66,7 +71,7 @@ FUNCTIONS: Final[dict[str, Callable[[Pane], float]]] = {
     "mean": lambda pane: pane.mean,
     "min": lambda pane: pane.least,
     "max": lambda pane: pane.most,
-    "sum": lambda pane: pane.mean * pane.samples,
+    "sum": lambda pane: pane.total,
     "count": lambda pane: float(pane.samples),
     "stddev": lambda pane: math.sqrt(max(pane.squares, 0.0) / (pane.samples - 1)) if pane.samples > 1 else 0.0,
     "first": lambda pane: pane.first[1],
@@ -162,11 +167,12 @@ class Windows:
         starts = np.flatnonzero(np.concatenate(([True], pane[1:] != pane[:-1])))
         for start, end in zip(starts.tolist(), [*starts.tolist()[1:], len(pane)], strict=True):
             value, time = rows.value[start:end], rows.time[start:end]
-            mean = float(value.mean())
+            total = float(value.sum())
+            mean = total / (end - start)
             first, last = int(time.argmin()), len(time) - 1 - int(time[::-1].argmax())
             made = Pane(
                 end - start,
-                mean,
+                total,
                 float(((value - mean) ** 2).sum()),
                 float(value.min()),
                 float(value.max()),
