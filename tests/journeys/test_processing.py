@@ -22,7 +22,7 @@ LEVEL = "99.118.8/tank#level"
 def processing(platform):
     named = {"inputs": {"n": POINT}}
     # What waits while the edge is down comes with the times it had: the bound is longer than that.
-    window = {"of": POINT, "function": "count", "length_s": 1, "lateness_s": 60}
+    window = {"of": POINT, "function": "count", "length_s": 1, "lateness_s": 30}
     points = [
         {"name": DOUBLED, "address": "doubled", "options": {"expression": "n * 2", **named}},
         {"name": SUMMED, "address": "per-second", "options": {"window": window}},

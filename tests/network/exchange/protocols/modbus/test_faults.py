@@ -226,6 +226,8 @@ class _Hostile:
         self.server.close()
 
     async def _serve(self, reader, writer) -> None:
+        if not self.stream:
+            await asyncio.Event().wait()  # an endless loop of empty writes would never give the others a turn
         with contextlib.suppress(OSError):
             while True:
                 writer.write(self.stream)

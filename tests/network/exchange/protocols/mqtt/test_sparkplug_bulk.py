@@ -118,14 +118,14 @@ def same(messages: list[tuple[str, bytes]], **options) -> None:
 
 
 @given(st.lists(st.lists(metrics(), max_size=6), min_size=1, max_size=8))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_columns_and_single_metrics_agree(batch):
     aliases = {name: number + 1 for number, name in enumerate(NAMES)}
     same([("spBv1.0/G/DDATA/N/dev", payload_of(number, several, aliases)) for number, several in enumerate(batch, 2)])
 
 
 @given(st.data(), st.lists(st.lists(metrics(), max_size=4), min_size=2, max_size=6))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_they_agree_on_lost_repeated_and_mixed_messages(data, batch):
     aliases = {name: number + 1 for number, name in enumerate(NAMES)}
     messages = [("spBv1.0/G/DDATA/N/dev", payload_of(number, several, aliases)) for number, several in enumerate(batch, 2)]
@@ -137,7 +137,7 @@ def test_they_agree_on_lost_repeated_and_mixed_messages(data, batch):
 
 @pytest.mark.fuzz
 @given(st.data(), st.lists(st.lists(metrics(), min_size=1, max_size=4), min_size=1, max_size=5))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_damaged_payloads_are_read_as_the_whole_decoder_reads_them(data, batch):
     aliases = {name: number + 1 for number, name in enumerate(NAMES)}
     messages = []
@@ -152,7 +152,7 @@ def test_damaged_payloads_are_read_as_the_whole_decoder_reads_them(data, batch):
 
 @pytest.mark.fuzz
 @given(st.lists(st.binary(max_size=60), max_size=6))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_any_bytes_are_read_without_an_error(payloads):
     found = read_plain(payloads)
     assert len(found.plain) == len(payloads)
