@@ -73,8 +73,11 @@ class Sender:
         """One message at a time, until one is taken."""
         self._told = False
         self._failing_since = 0.0
+        self._in_a_row = 0
+        """Messages taken since the last failure."""
         self._taken = False
-        """Whether, after a failure, the spine has taken nearly everything: what was only sent is no recovery."""
+        """Whether, after a failure, the spine has taken nearly everything, or much in a row: what was only sent, or fitted into
+        a full stream now and then, is no recovery."""
         self._empty = anyio.Event()
 
     def wake(self) -> None:
@@ -169,11 +172,10 @@ class Sender:
             if error is None:
                 self._trying = False
                 self._acknowledge(first, last)
-                if self._failing_since:
-                    self.refusal = "the spine takes samples again; what waited is on its way"
-                    if self._journal.pending < self._window:
-                        self._taken = True
-                        self._written.set()  # the source may be silent for long: that it is over is said now
+                self._in_a_row += 1
+                if self._failing_since and (self._journal.pending < self._window or self._in_a_row >= 2 * self._window):
+                    self._taken = True
+                    self._written.set()  # the source may be silent for long: that it is over is said now
             else:
                 self._failure = error
                 self._written.set()
@@ -202,7 +204,7 @@ class Sender:
                 await self._settled.wait()
 
     def _note_failure(self) -> None:
-        now, self._taken = time.monotonic(), False
+        now, self._taken, self._in_a_row = time.monotonic(), False, 0
         self._failing_since = self._failing_since or now
         self.refusal = str(self._failure) if self._failure else "no link to the spine"
         if not self._told and now - self._failing_since > 2.0:
