@@ -69,8 +69,11 @@ class Sender:
         self._last = False
         """Whether that is its end."""
         self._failure: Exception | None = None
-        self._trying = False
-        """One message at a time, until one is taken."""
+        self._allowed = float(window)
+        """Messages that may be under way now: one after a refusal, more with each that is taken, so that a stream that is
+        full again and again takes what the historian makes room for instead of refusing windows."""
+        self._careful = float(window)
+        """From here on ``_allowed`` grows slowly: half of what was under way at the last refusal."""
         self._told = False
         self._failing_since = 0.0
         self._in_a_row = 0
@@ -97,12 +100,11 @@ class Sender:
         while True:
             if self._failure is not None or not self._uplink.connected:
                 await self._settle()
+                delay = _FIRST if self._in_a_row else min(delay * 2, _LONGEST)
                 self._note_failure()
                 await anyio.sleep(delay * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
-                delay = min(delay * 2, _LONGEST)
                 self._failure = None
                 self._begin()
-                self._trying = True
                 continue
             self._written = anyio.Event()
             sent = await self._send_some()
@@ -157,7 +159,7 @@ class Sender:
 
     async def _room(self, window: int) -> bool:
         """Waits for a place in the window; False where a refusal has ended it."""
-        while self._failure is None and self._under_way >= (1 if self._trying else window):
+        while self._failure is None and self._under_way >= min(window, int(self._allowed)):
             self._settled = anyio.Event()
             await self._settled.wait()
         return self._failure is None
@@ -170,7 +172,7 @@ class Sender:
         def done(error: Exception | None) -> None:
             self._under_way -= 1
             if error is None:
-                self._trying = False
+                self._allowed = min(self._window, self._allowed + (1 if self._allowed < self._careful else 1 / self._allowed))
                 self._acknowledge(first, last)
                 self._in_a_row += 1
                 if self._failing_since and (self._journal.pending < self._window or self._in_a_row >= 2 * self._window):
@@ -205,6 +207,7 @@ class Sender:
 
     def _note_failure(self) -> None:
         now, self._taken, self._in_a_row = time.monotonic(), False, 0
+        self._careful, self._allowed = max(1.0, self._allowed / 2), 1.0
         self._failing_since = self._failing_since or now
         self.refusal = str(self._failure) if self._failure else "no link to the spine"
         if not self._told and now - self._failing_since > 2.0:
