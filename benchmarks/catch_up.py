@@ -89,6 +89,7 @@ async def measure(place: Path) -> dict[str, Any]:
     from hulian.data.ingest.client import QueryClient
     from hulian.kernel.identifier import escape
     from hulian.network.exchange.spine.bundle import columns_of
+    from hulian.network.exchange.spine.errors import SpineError
 
     node_module, process_module = importlib.import_module("nats_node"), importlib.import_module("historian_process")
     node = node_module.NatsNode(place, mqtt_port=0)
@@ -112,7 +113,7 @@ async def measure(place: Path) -> dict[str, Any]:
             async def account() -> Any:
                 try:
                     return next((row for row in await client.ledger() if row.source == "plant"), None)
-                except Exception:
+                except SpineError:
                     return None  # the historian is not there, or not again
 
             while (row := await account()) is None or row.stored < 3 * RATE:

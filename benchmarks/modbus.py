@@ -196,6 +196,7 @@ async def _ours_fleet(port: int, depth: int) -> list[float]:
 
 async def _their_fleet(port: int) -> list[float]:
     from pymodbus.client import AsyncModbusTcpClient
+    from pymodbus.exceptions import ModbusException
 
     late: list[float] = []
     nobody = free_port()
@@ -212,7 +213,7 @@ async def _their_fleet(port: int) -> list[float]:
                 for start in range(0, FLEET_REGISTERS, 100):
                     answer = await client.read_holding_registers(start, count=100, device_id=201 if dead else 1)
                     client.convert_from_registers(answer.registers, client.DATATYPE.UINT16)
-            except Exception:
+            except (ModbusException, OSError):
                 await asyncio.sleep(0.1)
             else:
                 now = asyncio.get_running_loop().time()
