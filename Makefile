@@ -20,7 +20,7 @@ run: $(VENV)/.ready-run ## make the environment, build the console, start the pl
 	@$(BIN)/hulian up --demo
 
 test: $(VENV)/.ready-test peers ## install what the tests need and run all of them
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGUMENTS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGUMENTS)
 
 check: $(VENV)/.ready-test ## ruff, mypy --strict, import-linter, console lint
 	$(BIN)/ruff check .

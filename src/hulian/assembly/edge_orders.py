@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import anyio
 import anyio.to_thread
 import msgspec
 import structlog
@@ -26,6 +27,10 @@ __all__ = ["EdgeOrders", "OrderRequest", "PendingCertificate", "packed", "unpack
 _log = structlog.get_logger(__name__)
 _LARGEST: Final = 256 * 2**20
 _MOST_PENDING: Final = 20
+_REMIND_FOR: Final = 30.0
+"""Seconds in which a node that had to connect again is told that there is something new,"""
+_REMIND_EVERY: Final = 0.5
+"""so often, until it answers; later it asks by itself."""
 
 
 class PendingCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +64,15 @@ class EdgeOrders:
         self._catalogue = catalogue
         self._subjects = Subjects(organisation)
         self._readmit = readmit
+        self._reminded: dict[str, float] = {}
+        """Until when each node is told."""
 
     async def changed(self, edge: str, *, state: bool = False) -> None:
         """See `EdgeNodes`."""
         if await anyio.to_thread.run_sync(self._grant, edge) or state:
             await self._readmit(True)
+            # Its link is being made again: what the platform tells it just now may be lost.
+            self._reminded[edge] = anyio.current_time() + _REMIND_FOR
 
     def _grant(self, edge: str) -> bool:
         if not any(known.name == edge for known in self._trust.edges.list()):
@@ -73,7 +82,21 @@ class EdgeOrders:
 
     async def serve(self) -> None:
         """Answers edge nodes until cancelled."""
-        await self._spine.serve(f"{self._subjects.root}.plans.*", self._answer, at_once=4)
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._remind)
+            await self._spine.serve(f"{self._subjects.root}.plans.*", self._answer, at_once=4)
+
+    async def _remind(self) -> None:
+        while True:
+            await anyio.sleep(_REMIND_EVERY)
+            for edge, until in list(self._reminded.items()):
+                try:
+                    await self._spine.request(self._subjects.edge_control(edge), b'{"do":"reload"}', timeout=1)
+                except HulianError:
+                    if anyio.current_time() < until:
+                        continue
+                if self._reminded.get(edge) == until:
+                    del self._reminded[edge]
 
     async def _answer(self, message: Message) -> None:
         edge = unescape(message.subject.rsplit(".", 1)[-1])

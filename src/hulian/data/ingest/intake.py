@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import anyio
-import msgspec
 import structlog
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -21,20 +20,16 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from hulian.data.historian.contract import Historian
 from hulian.data.ingest.configuration import IngestConfiguration
 from hulian.data.ingest.events import IngestEvent
-from hulian.data.ingest.ledger import Decision, Ledger, Life
+from hulian.data.ingest.ledger import Life
 from hulian.data.ingest.store import DeadLetter, IngestStore, Intent, Position
-from hulian.kernel.errors import HulianError, IdentifierError
+from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event, Severity
-from hulian.kernel.identifier import unescape
-from hulian.kernel.sample import Columns
-from hulian.network.exchange.spine.bundle import unpack
-from hulian.network.exchange.spine.codec import Bulk, Dropped, Group, decode_many, join
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.consumer import BatchConsumer, Delivery
-from hulian.network.exchange.spine.errors import CodecError, SpineUnavailableError, StreamError
-from hulian.network.exchange.spine.streams import EVENTS, HISTORIAN, SAMPLES, declare_consumer, state
+from hulian.network.exchange.spine.errors import SpineUnavailableError, StreamError
+from hulian.network.exchange.spine.streams import HISTORIAN, declare_consumer, state
 
-__all__ = ["EventIntake", "Intake", "SampleIntake"]
+__all__ = ["Block", "Entry", "Intake", "event"]
 
 _log = structlog.get_logger("hulian.ingest")
 _COMPONENT: Final = "ingest"
@@ -44,6 +39,8 @@ _REST: Final = 40
 """Blocks that are not full are so far apart that storing them takes one part in so many of the time,"""
 _LONGEST: Final = 3
 """but never further than so many times the configured pause."""
+_PARTS: Final = 4
+"""A block is full at the latest with so many parts of what the stream may hold: a full stream empties at once."""
 _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -85,6 +82,8 @@ class Intake(ABC):
         self.waiting = 0
         """Messages taken from the stream and not yet stored."""
         self.trouble = ""
+        self._full = configuration.block_mb * 2**20
+        """Bytes that make a full block."""
         self._spent = 0.0
         """Seconds that storing the last block took."""
         self._spine = spine
@@ -165,6 +164,8 @@ class Intake(ABC):
             )
             await to_thread.run_sync(self._store.keep, (), [note])
         self._position = known
+        if found.max_bytes > 0:
+            self._full = min(self._full, max(1, found.max_bytes // _PARTS))
 
     async def _exactly(self, consumer: BatchConsumer, intent: Intent) -> list[Delivery]:
         """The messages of ``intent`` that the stream still holds."""
@@ -182,14 +183,14 @@ class Intake(ABC):
 
     async def _pull(self, consumer: BatchConsumer, send: MemoryObjectSendStream[Block], broken: list[HulianError]) -> None:
         settings = self._configuration
-        most, size, pause = settings.block_messages, settings.block_mb * 2**20, settings.block_ms / 1000
+        most, pause = settings.block_messages, settings.block_ms / 1000
         taken = -pause
         async with send:
             try:
                 while True:
                     # What comes after a pause is stored at once, what comes in a stream block by block: small blocks cost most.
                     rest = min(max(pause, _REST * self._spent), _LONGEST * pause)
-                    messages = await consumer.next(most, size, min(_FILLING, pause), not_before=taken + rest)
+                    messages = await consumer.next(most, self._full, min(_FILLING, pause), not_before=taken + rest)
                     taken = anyio.current_time()
                     self.waiting = consumer.ahead + len(messages)
                     await send.send(await self._decode(messages))
@@ -285,222 +286,3 @@ class Intake(ABC):
 
     def settle(self, plan: Any) -> None:  # noqa: B027 - nothing to do unless a subclass has accounts to show
         """The block is stored."""
-
-
-class _Read(NamedTuple):
-    """The batches of the messages of a block, and what they hold."""
-
-    deliveries: list[Delivery]
-    bulk: Bulk
-
-
-class _SamplePlan(NamedTuple):
-    columns: list[Columns]
-    decision: Decision
-    dead: list[DeadLetter]
-
-
-class SampleIntake(Intake):
-    """Sample batches: decoded in bulk, counted by the ledger, inserted a column at a time."""
-
-    stream = SAMPLES
-
-    def __init__(
-        self,
-        spine: Spine,
-        historian: Historian,
-        store: IngestStore,
-        configuration: IngestConfiguration,
-        writing: anyio.Lock,
-        *,
-        organisation: str,
-        ledger: Ledger,
-    ) -> None:
-        super().__init__(spine, historian, store, configuration, writing)
-        self.samples = 0
-        """Samples stored since the start."""
-        self.duplicates = 0
-        self._organisation = organisation
-        self._ledger = ledger
-
-    def read(self, messages: Sequence[Delivery]) -> _Read:
-        deliveries: list[Delivery] = []
-        for message in messages:
-            if message[2][:2] == b"HM":
-                try:
-                    deliveries += [(message[0], message[1], batch) for batch in unpack(message[2])]
-                    continue
-                except CodecError:
-                    pass  # read as a batch it is refused, with its place
-            deliveries.append(message)
-        return _Read(deliveries, decode_many([payload for _, _, payload in deliveries]))
-
-    def plan(self, block: Block) -> _SamplePlan:
-        deliveries, bulk = block.content
-        now = time.time_ns()
-        reasons = {index: str(error) for index, error in bulk.errors}
-        groups = self._own(bulk.groups, deliveries, reasons)
-        decision = self._ledger.decide(groups, now, self._declared(bulk.dropped, deliveries, reasons))
-        columns = join(groups, decision.keep)
-        dead = []
-        for index, reason in sorted(reasons.items()):
-            sequence, subject, payload = deliveries[index]
-            dead.append(
-                DeadLetter(self.stream, sequence, subject.decode("utf-8", "replace"), reason, len(payload), payload, now)
-            )
-        return _SamplePlan(columns, decision, dead)
-
-    def _own(self, groups: Sequence[Group], messages: Sequence[Delivery], reasons: dict[int, str]) -> list[Group]:
-        """The groups whose header names this organisation and the source that the subject allowed to speak."""
-        own: list[Group] = []
-        for group in groups:
-            subjects = {messages[index][1] for index in group.places.tolist()}
-            if group.organisation == self._organisation and all(_source_of(subject) == group.source for subject in subjects):
-                own.append(group)
-            else:
-                text = f"the batch names {group.organisation}/{group.source}, its subject another source"
-                reasons.update((index, text) for index in group.places.tolist())
-        return own
-
-    def _declared(self, dropped: Sequence[Dropped], messages: Sequence[Delivery], reasons: dict[int, str]) -> list[Dropped]:
-        """As `_own`, of declarations."""
-        own: list[Dropped] = []
-        for one in dropped:
-            if one.organisation == self._organisation and _source_of(messages[one.place][1]) == one.source:
-                own.append(one)
-            else:
-                reasons[one.place] = f"the declaration names {one.organisation}/{one.source}, its subject another source"
-        return own
-
-    def insert(self, plan: _SamplePlan, token: str) -> None:
-        if plan.columns:
-            self._historian.insert(plan.columns, token)
-
-    def entry(self, plan: _SamplePlan, gone: int) -> Entry:
-        decision = plan.decision
-        events: list[Event] = []
-        if gone:
-            events.append(
-                event(
-                    IngestEvent.EXPIRED,
-                    Severity.ERROR,
-                    self.stream,
-                    f"{gone} messages left the stream before they were stored",
-                    hint="too old or too many: raise spine.samples_hours or spine.samples_bytes; the ledger counts the samples",
-                )
-            )
-        events += [
-            event(
-                IngestEvent.NEW_EPOCH,
-                Severity.WARNING,
-                life.source,
-                f"{life.source} began epoch {life.epoch}: its journal was lost or replaced",
-                hint="samples that were only in the old journal are gone; what had reached the spine is stored",
-                details={"epoch": life.epoch},
-            )
-            for life in decision.began
-        ]
-        touched = {id(life): life for life in decision.touched}
-        for source in sorted({source for source, _ in decision.closed}):
-            if not self._ledger.announced_holes(source):
-                dropped, lives = self._ledger.explained(source)
-                touched |= {id(life): life for life in lives}
-                events.append(_closed(source, dropped))
-        events += [
-            event(
-                IngestEvent.MISCOUNTED,
-                Severity.WARNING,
-                source,
-                f"{source} counts its samples wrongly: a batch does not begin where the one before ended",
-                hint="its samples are stored, its counts are not exact; report it with the version of the source's software",
-            )
-            for source in sorted(set(decision.miscounted))
-        ]
-        if plan.dead:
-            self._mourn(plan.dead, events)
-        counters = [(name, value) for name, value in (("dead", len(plan.dead)), ("expired", gone)) if value]
-        return list(touched.values()), plan.dead, events, counters
-
-    def settle(self, plan: _SamplePlan) -> None:
-        for letter in plan.dead:
-            source = _source_of(letter.subject.encode()) or letter.subject
-            self._ledger.undecodable[source] = self._ledger.undecodable.get(source, 0) + 1
-        self._ledger.settle(plan.decision.touched)
-        self.dead += len(plan.dead)
-        self.samples += plan.decision.samples
-        self.duplicates += plan.decision.duplicates
-
-    def _mourn(self, dead: Sequence[DeadLetter], events: list[Event]) -> None:
-        """Says once a source and block how many messages could not be read."""
-        by_subject: dict[str, list[DeadLetter]] = {}
-        for letter in dead:
-            by_subject.setdefault(letter.subject, []).append(letter)
-        for subject, letters in by_subject.items():
-            source = _source_of(subject.encode()) or subject
-            events.append(
-                event(
-                    IngestEvent.UNDECODABLE,
-                    Severity.ERROR,
-                    source,
-                    f"{len(letters)} messages of {source} are no sample batches: {letters[0].reason}",
-                    hint="they are kept as dead letters; nothing else is held up",
-                    details={"stream": self.stream, "sequence": letters[0].sequence, "bytes": letters[0].size},
-                )
-            )
-
-
-def _closed(source: str, dropped: int) -> Event:
-    """No sample of ``source`` is missing any more; ``dropped`` of those that were reported never come."""
-    if not dropped:
-        return event(IngestEvent.GAP, Severity.INFO, source, f"the missing samples of {source} have come", active=False)
-    return event(
-        IngestEvent.GAP,
-        Severity.INFO,
-        source,
-        f"no samples of {source} are missing: {dropped} were dropped at the edge by the policy of its full journal",
-        hint="bring the spine back sooner, or raise edge.buffer_mb; the ledger counts them as dropped",
-        active=False,
-        details={"dropped": dropped},
-    )
-
-
-def _source_of(subject: bytes) -> str:
-    try:
-        return unescape(subject.rsplit(b".", 1)[-1].decode())
-    except (IdentifierError, UnicodeDecodeError):
-        return ""
-
-
-class _EventPlan(NamedTuple):
-    events: list[Event]
-    dead: list[DeadLetter]
-
-
-class EventIntake(Intake):
-    """Events of every component, into the historian."""
-
-    stream = EVENTS
-
-    def read(self, messages: Sequence[Delivery]) -> _EventPlan:
-        events: list[Event] = []
-        dead: list[DeadLetter] = []
-        for sequence, subject, payload in messages:
-            try:
-                events.append(msgspec.json.decode(payload, type=Event))
-            except (msgspec.MsgspecError, ValueError) as error:
-                name = subject.decode("utf-8", "replace")
-                dead.append(DeadLetter(self.stream, sequence, name, str(error), len(payload), payload, time.time_ns()))
-        return _EventPlan(events, dead)
-
-    def plan(self, block: Block) -> _EventPlan:
-        plan: _EventPlan = block.content
-        return plan
-
-    def insert(self, plan: _EventPlan, token: str) -> None:
-        if plan.events:
-            self._historian.insert_events(plan.events, token)
-
-    def entry(self, plan: _EventPlan, gone: int) -> Entry:
-        self.dead += len(plan.dead)
-        counters = [(name, value) for name, value in (("dead", len(plan.dead)), ("expired", gone)) if value]
-        return (), plan.dead, (), counters

@@ -17,10 +17,12 @@ from anyio.abc import TaskStatus
 from hulian.data.historian.contract import Historian
 from hulian.data.ingest.configuration import IngestConfiguration
 from hulian.data.ingest.errors import AskError, LedgerError
+from hulian.data.ingest.event_intake import EventIntake
 from hulian.data.ingest.events import IngestEvent
-from hulian.data.ingest.intake import EventIntake, SampleIntake, event
+from hulian.data.ingest.intake import event
 from hulian.data.ingest.ledger import Hole, Ledger, Life
 from hulian.data.ingest.queries import QueryServer
+from hulian.data.ingest.sample_intake import SampleIntake
 from hulian.data.ingest.store import IngestStore
 from hulian.data.ingest.wire import pack_error
 from hulian.kernel.errors import HulianError, IdentifierError

@@ -52,6 +52,7 @@ class Follower:
         self._probation = probation
         self._pending = pending
         self._poked = anyio.Event()
+        self._changed = anyio.Event()
 
     def poke(self) -> None:
         """The centre says that there is something new."""
@@ -68,19 +69,32 @@ class Follower:
                 if (sealed := await self._fetch()) and await self._stage(sealed):
                     before = frozenset(name for name, state in states().items() if state in _UP)
                     await reload()
+                    self._changed.set()
                     await self._try(reload, states, before)
+                    self._changed.set()
                     continue
                 with anyio.move_on_after(_ASK_EVERY):
                     await self._poked.wait()
 
     async def _fetch(self) -> bytes:
+        """The centre's answer. A question that was asked when the link broke is given up with the next `poke`."""
         refused, reason = self._store.refused
         request = {"version": self._store.version, "refused": refused, "reason": reason, "pending": self._pending()}
-        try:
-            return await self._ask(msgspec.json.encode(request))
-        except HulianError as error:
-            _log.info("the centre was not reached", reason=str(error))
-            return b""
+        answer = b""
+
+        async def ask() -> None:
+            nonlocal answer
+            try:
+                answer = await self._ask(msgspec.json.encode(request))
+            except HulianError as error:
+                _log.info("the centre was not reached", reason=str(error))
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await self._poked.wait()
+            group.cancel_scope.cancel()
+        return answer
 
     async def _stage(self, sealed: bytes) -> bool:
         try:
@@ -128,6 +142,7 @@ class Follower:
 
     async def _report(self, states: Callable[[], Mapping[str, ConnectorState]]) -> None:
         while True:
+            self._changed = anyio.Event()
             refused, reason = self._store.refused
             status = {
                 "version": self._store.version,
@@ -140,4 +155,5 @@ class Follower:
                 await self._tell(msgspec.json.encode(status))
             except HulianError as error:
                 _log.debug("the node's status waits", reason=str(error))
-            await anyio.sleep(_TELL_EVERY)
+            with anyio.move_on_after(_TELL_EVERY):
+                await self._changed.wait()

@@ -113,6 +113,8 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     last: int
     messages: int
     bytes: int
+    max_bytes: int
+    """What the stream may hold; below 1 where nothing bounds it."""
 
 
 class StreamFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,6 +273,7 @@ async def state(spine: Spine, stream: str) -> StreamState:
         last=found["last_seq"],
         messages=found["messages"],
         bytes=found["bytes"],
+        max_bytes=document["config"]["max_bytes"],
     )
 
 

@@ -282,9 +282,9 @@ async def _carry_out_for_all(server: Any, calls: list[Any], order: dict[str, Any
         case "forget":
             # The history is itself a subscriber, within the server: it keeps what it had not yet stored.
             service = server.iserver.subscription_service
-            history = server.iserver.history_manager._sub
-            kept = history.subscription_id if history is not None else None
-            await service.delete_subscriptions([number for number in service.subscriptions if number != kept])
+            within = server.iserver.isession.session_id
+            foreign = [number for number, one in service.subscriptions.items() if one.session_id != within]
+            await service.delete_subscriptions(foreign)
             for protocol in list(server.bserver.clients):
                 await protocol.processor.close()
                 protocol.transport.close()
