@@ -108,7 +108,7 @@ def open_historian(configuration: Configuration) -> Any:
 
 async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: EdgeNode) -> Component:
     """The edge of a node whose orders come from a centre."""
-    from hulian.assembly.edge_node import OrderedTrust, node_spine, store_of
+    from hulian.assembly.edge_node import OrderedTrust, adopt, node_spine, store_of
     from hulian.assembly.preparation import open_registry, open_trust
     from hulian.assembly.uplink import SpineUplink
     from hulian.network.exchange.spine.connection import Spine
@@ -130,7 +130,13 @@ async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: 
     uplink = SpineUplink(spine, publisher, node.organisation, node.name)
     peers = OrderedTrust(lambda: store.order.trusted, trust.peers.own)
     follower = Follower(
-        node.name, store, uplink.order, uplink.node_status, probation=configuration.edge.trial_s, pending=peers.pending
+        node.name,
+        store,
+        uplink.order,
+        uplink.node_status,
+        probation=configuration.edge.trial_s,
+        pending=peers.pending,
+        adopt=partial(adopt, configuration),
     )
     power = configuration.node.durability.value == "power"
     return EdgeService(
