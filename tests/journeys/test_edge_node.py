@@ -3,60 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import subprocess
-import sys
 import time
+from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from free_ports import free_port
 from modbus_device import modbus_device
 from plant import until
+from pymodbus.client import ModbusTcpClient
 from running import RunningPlatform
+from running_edge import RunningEdge, invited, joined
 
 pytestmark = pytest.mark.timeout(400)
 NODE = {"address": "holding@0:uint16", "name": "level", "path": ["level"], "leaf": True, "storage": "integer"}
-
-
-class RunningEdge:
-    """``hulian edge join`` and ``hulian up`` in a directory of its own, as a person types them."""
-
-    def __init__(self, directory: Path, name: str = "press") -> None:
-        directory.mkdir()
-        self.name, self.directory = name, directory
-        self.config = directory / "hulian.toml"
-        self.config.write_text(f"[node]\ndata = '{directory / 'data'}'\n[spine]\nport = {free_port()}\n[edge]\ntrial_s = 8\n")
-        self.log = directory / "terminal.log"
-        self.process: subprocess.Popen | None = None
-
-    def _hulian(self, *arguments: str, **more) -> subprocess.Popen:
-        line = [sys.executable, "-m", "hulian", *arguments, "--config", str(self.config)]
-        with self.log.open("ab") as log:
-            return subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True, **more)
-
-    def join(self, centre: str, invitation: str) -> subprocess.Popen:
-        return self._hulian("edge", "join", centre, "--name", self.name, "--invitation", invitation)
-
-    def fingerprint(self) -> str:
-        return until(lambda: re.search(r"fingerprint\s+(\S+)", self.log.read_text()), 30, "no fingerprint is shown")[1]
-
-    def start(self) -> None:
-        self.process = self._hulian("up")
-        until(lambda: f"edge node {self.name} runs" in self.log.read_text(), 60, "the node does not start")
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(30)
-
-    def __enter__(self) -> RunningEdge:
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.stop()
+ORDER = NODE | {"address": "holding@1:uint16", "name": "order", "path": ["order"]}
 
 
 @pytest.fixture(scope="module")
@@ -90,26 +53,13 @@ def edge(centre, node):
         until(lambda: settled(centre, connectors=0), 60, "the node does not give up its connectors")
 
 
-def invited(centre: RunningPlatform) -> str:
-    with centre.sdk() as sdk:
-        return sdk.invite_edge("press hall").secret
-
-
-def joined(centre: RunningPlatform, edge: RunningEdge) -> None:
-    joining = edge.join(centre.url, invited(centre))
-    shown = edge.fingerprint()
-    with centre.sdk() as sdk:
-        (waiting,) = sdk.edges()
-        assert (waiting.name, waiting.state, waiting.fingerprint) == (edge.name, "waiting", shown)
-        sdk.decide_edge(edge.name, "approve", fingerprint=shown)
-    assert joining.wait(30) == 0, edge.log.read_text()
-
-
-def ordered(centre: RunningPlatform, url: str, name: str) -> str:
-    """A Modbus connector of the node with one point, whose name is returned."""
+def ordered(centre: RunningPlatform, url: str, name: str, *more: dict) -> str:
+    """A Modbus connector of the node; the name of its first point, which counts."""
     thing = f"99.118.8/{name}"
     with centre.sdk() as sdk:
-        proposed = sdk.propose(name, [NODE], thing=thing)
+        proposed = sdk.propose(name, [NODE, *more], thing=thing)
+        for point in proposed[1:]:
+            point["writable"] = True
         sdk.create_connector(name, url, protocol="modbus", settings={"interval": 0.2}, points=proposed, edge="press")
     return f"{thing}#level"
 
@@ -126,6 +76,19 @@ def times(centre: RunningPlatform, point: str) -> list[int]:
         return sdk.history(point, last="1d").to_arrow()["time"].cast("int64").to_pylist()
 
 
+def values(centre: RunningPlatform, point: str) -> list[float]:
+    """The good ones."""
+    with centre.sdk() as sdk:
+        found = sdk.history(point, last="1d").to_arrow().to_pylist()
+    return [row["value"] for row in found if row["status"] == 0]
+
+
+def register(url: str, number: int) -> int:
+    """A register of the device, read past the platform."""
+    with ModbusTcpClient("127.0.0.1", port=urlsplit(url).port) as client:
+        return client.read_holding_registers(number, count=1).registers[0]
+
+
 def order(centre: RunningPlatform) -> dict:
     with centre.sdk() as sdk:
         (edge,) = sdk.edges()
@@ -138,16 +101,41 @@ def settled(centre: RunningPlatform, connectors: int = 1) -> bool:
     return status.get("connectors") == connectors and not status["on_trial"]
 
 
-def test_from_an_invitation_to_samples_and_back_after_a_time_alone(centre, edge, ports):
-    with modbus_device(ports()) as url:
-        point = ordered(centre, url, "tank")
-        until(lambda: state(centre, "tank") == "connected", 60, "the ordered connector does not run on the node")
-        until(lambda: len(times(centre, point)) > 5, 60, "no sample reaches the centre")
+def thinking(centre: RunningPlatform, level: str, order: str, limit: int) -> str:
+    """A computed point and a rule of the node, which writes 7 as an order when the level is over its limit."""
+    name = "99.118.8/tank#doubled"
+    rule = {
+        "name": "high",
+        "when": f"level > {limit}",
+        "inputs": {"level": level},
+        "event": {"message": "the tank is too full", "severity": "error"},
+        "command": {"point": order, "value": 7, "owner": "admin"},
+    }
+    computed = {"name": name, "address": "doubled", "options": {"expression": "level * 2", "inputs": {"level": level}}}
+    settings = {"rules": [rule], "commands": [order]}
+    with centre.sdk() as sdk:
+        sdk.create_connector(
+            "thinking", "processing:", protocol="processing", edge="press", settings=settings, points=[computed]
+        )
+    return name
 
-        alone = time.time_ns()
+
+def test_from_an_invitation_to_samples_and_back_after_a_time_alone(centre, edge, ports):
+    """Alone, the node goes on measuring, computing, and acting by its rules; all of it comes when the centre is back."""
+    with modbus_device(ports()) as url:
+        point = ordered(centre, url, "tank", ORDER)
+        until(lambda: state(centre, "tank") == "connected", 60, "the ordered connector does not run on the node")
+        level = until(lambda: found if len(found := values(centre, point)) > 5 else None, 60, "no sample reaches the centre")
+        doubled = thinking(centre, point, "99.118.8/tank#order", limit := level[-1] + 250)
+        until(lambda: settled(centre, connectors=2), 60, "the processing does not come up on the node")
+        until(lambda: values(centre, doubled), 30, "nothing is computed")
+
         centre.stop()
-        time.sleep(5)
+        alone = time.time_ns()
+        assert register(url, 1) == 0, "the rule acted before the node was alone: raise the limit"
+        until(lambda: register(url, 1) == 7, 60, "the rule does not write to the device")
         assert edge.process.poll() is None
+        later = time.time_ns()
         centre.start()
         back = time.time_ns()
         until(lambda: times(centre, point)[-1] > back, 60, "the node does not come back")
@@ -159,9 +147,19 @@ def test_from_an_invitation_to_samples_and_back_after_a_time_alone(centre, edge,
         until(whole, 60, "what was measured while the centre was away does not come")
         found = times(centre, point)
         assert len(found) == len(set(found))
+        measured = lambda: [value for value in values(centre, point) if value <= limit]  # noqa: E731
+        wanted = {2.0 * value for value in measured() if value > level[-1] + 50}
+        until(lambda: wanted <= set(values(centre, doubled)), 60, "what was computed alone does not come")
         with centre.sdk() as sdk:
-            (row,) = [row for row in sdk.ledger().rows if row.source == "tank"]
-            assert row.missing == 0
+            assert [row.missing for row in sdk.ledger().rows if row.source in ("tank", "thinking")] == [0, 0]
+
+        def told() -> list:
+            with centre.sdk() as sdk:
+                return [event for event in sdk.events(limit=200) if event.message == "the tank is too full"]
+
+        (event, *_) = until(told, 30, "the event of the rule was lost")
+        moment = datetime.fromisoformat(event.time).timestamp() * 1e9
+        assert alone < moment < later
 
 
 def test_a_killed_node_goes_on_by_itself_with_what_it_was_ordered(centre, edge, ports):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -20,6 +21,7 @@ from hulian.trust import (
     UnknownAccountError,
     open_envelope,
 )
+from hulian.trust.certificates import NODE_LIFETIME
 
 HASH = "$2b$04$FSE/7NeId862Z9QXZmtZ2OmHNsGeK6x4FSVhSOURvXvwKeV.sWS2m"
 """Of a password that a node made itself; always the same, because it stands in the names of tests."""
@@ -191,3 +193,38 @@ def test_a_damaged_order_is_refused(trust, key, waiting, place):
         open_envelope(bytes(sealed), edge="press", signer=trust.orders.public(), key=key)
     with pytest.raises(EnvelopeError):
         open_envelope(bytes(sealed[:place]), edge="press", signer=trust.orders.public(), key=key)
+
+
+def test_a_certificate_is_renewed_when_half_of_its_time_is_over(trust, waiting):
+    first = trust.edges.approve("press", by="mei")
+    assert trust.edges.renewed("press") == first
+    now = datetime.now(UTC) + NODE_LIFETIME / 2 + timedelta(days=1)
+    trust.edges._clock, trust.ca._clock = (lambda: int(now.timestamp() * 1e9)), (lambda: now)
+    second = trust.edges.renewed("press")
+    assert second.expires > first.expires
+    assert second.public_key == first.public_key
+    assert x509.load_pem_x509_certificate(second.certificate.encode()).not_valid_after_utc > now + NODE_LIFETIME / 2
+    assert trust.edges.renewed("press") == second
+    assert trust.audit.list()[0].details["did"] == "renewed"
+
+
+def test_where_the_root_ends_sooner_nothing_is_made_again_and_again(trust, waiting):
+    first = trust.edges.approve("press", by="mei")
+    root = x509.load_pem_x509_certificate(trust.ca.root_pem()).not_valid_after_utc
+    now = root - timedelta(days=200)
+    trust.edges._clock, trust.ca._clock = (lambda: int(now.timestamp() * 1e9)), (lambda: now)
+    second = trust.edges.renewed("press")
+    assert second.expires > first.expires
+    assert trust.edges.renewed("press") == second
+
+
+def test_a_new_root_gives_a_new_certificate_and_a_revoked_node_none(trust, waiting):
+    first = trust.edges.approve("press", by="mei")
+    root = x509.load_pem_x509_certificate(trust.ca.root_pem()).not_valid_after_utc
+    now = root - timedelta(days=10)
+    trust.edges._clock, trust.ca._clock = (lambda: int(now.timestamp() * 1e9)), (lambda: now)
+    second = trust.edges.renewed("press")
+    assert second.certificate.endswith(trust.ca.root_pem().decode())
+    assert not first.certificate.endswith(trust.ca.root_pem().decode())
+    revoked = trust.edges.revoke("press", by="mei")
+    assert trust.edges.renewed("press") == revoked

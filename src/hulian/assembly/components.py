@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -33,6 +34,7 @@ def run_component(name: str, configuration: Configuration, configuration_file: P
     """Runs one component in the foreground until SIGTERM or Ctrl-C; 0 for a clean end."""
     configure_logging(name)
     allow_many_files()
+    _without_pandas()
     if name == "spine":
         return _run_spine(configuration, configuration_file)
     makers: dict[str, Callable[[Configuration, AsyncExitStack], Awaitable[Component]]] = {
@@ -42,6 +44,12 @@ def run_component(name: str, configuration: Configuration, configuration_file: P
     }
     anyio.run(_serve, makers[name], configuration, backend_options={"use_uvloop": False})
     return 0
+
+
+def _without_pandas() -> None:
+    """pyarrow loads pandas unasked where it is installed, to see whether it was given a frame: 40 MB and half a second in each
+    process, and no component has frames."""
+    sys.modules.setdefault("pandas", cast(Any, None))
 
 
 async def _serve(make: Callable[[Configuration, AsyncExitStack], Awaitable[Component]], configuration: Configuration) -> None:
@@ -108,7 +116,8 @@ def open_historian(configuration: Configuration) -> Any:
 
 async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: EdgeNode) -> Component:
     """The edge of a node whose orders come from a centre."""
-    from hulian.assembly.edge_node import OrderedTrust, node_spine, store_of
+    from hulian.assembly.edge_node import OrderedTrust, adopt, node_spine, store_of
+    from hulian.assembly.inputs import LocalInputs
     from hulian.assembly.preparation import open_registry, open_trust
     from hulian.assembly.uplink import SpineUplink
     from hulian.network.exchange.spine.connection import Spine
@@ -130,11 +139,26 @@ async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: 
     uplink = SpineUplink(spine, publisher, node.organisation, node.name)
     peers = OrderedTrust(lambda: store.order.trusted, trust.peers.own)
     follower = Follower(
-        node.name, store, uplink.order, uplink.node_status, probation=configuration.edge.trial_s, pending=peers.pending
+        node.name,
+        store,
+        uplink.order,
+        uplink.node_status,
+        probation=configuration.edge.trial_s,
+        pending=peers.pending,
+        adopt=partial(adopt, configuration),
     )
     power = configuration.node.durability.value == "power"
+    inputs = LocalInputs(data / "edge-mqtt", configuration.edge.directories)
     return EdgeService(
-        node.organisation, data / "edge", configuration.edge, store, uplink, peers, power=power, follower=follower
+        node.organisation,
+        data / "edge",
+        configuration.edge,
+        store,
+        uplink,
+        peers,
+        power=power,
+        inputs=inputs,
+        follower=follower,
     )
 
 

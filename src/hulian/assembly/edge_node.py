@@ -24,12 +24,22 @@ from hulian.assembly.accounts import convert
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.edge_orders import unpacked
 from hulian.network.exchange.spine import server
-from hulian.platform.edge.plans import PlanStore
+from hulian.platform.edge.plans import Order, PlanStore
 from hulian.trust import EnrolmentError, EnvelopeError, edge_account, open_envelope, private_files
 from hulian.trust.passwords import random_password
 from hulian.trust.spine_accounts import SpineAccounts
 
-__all__ = ["Applicant", "EdgeNode", "OrderedTrust", "node_of", "node_spine", "prepare_node", "store_of", "trusted_authority"]
+__all__ = [
+    "Applicant",
+    "EdgeNode",
+    "OrderedTrust",
+    "adopt",
+    "node_of",
+    "node_spine",
+    "prepare_node",
+    "store_of",
+    "trusted_authority",
+]
 
 _FILE: Final = "edge-node.json"
 _MOST_PENDING: Final = 20
@@ -143,6 +153,28 @@ def store_of(configuration: Configuration, node: EdgeNode) -> PlanStore:
             raise EnvelopeError(f"the order cannot be unpacked: {error}") from error
 
     return PlanStore(Path(configuration.node.data) / "orders", open_)
+
+
+def adopt(configuration: Configuration, order: Order) -> None:
+    """Takes the certificate of ``order`` into use where it lasts longer than the one before: with the next connection to the
+    centre the node shows it. Raises `EnrolmentError` for one that is not this node's."""
+    data = Path(configuration.node.data)
+    pki = data / "pki" / "node"
+    before = private_files.read(pki / "certificate.pem")
+    if not order.certificate or before == order.certificate.encode():
+        return
+    try:
+        *_, root = chain = x509.load_pem_x509_certificates(order.certificate.encode())
+        old = x509.load_pem_x509_certificates(before or b"")[0].not_valid_after_utc if before else None
+    except ValueError as error:
+        raise EnrolmentError(f"the centre's new certificate cannot be read: {error}", place=str(pki)) from error
+    if chain[0].public_key() != _key(pki).public_key():
+        raise EnrolmentError("the centre's new certificate is for another key", hint="enrol again in another directory")
+    if old is not None and chain[0].not_valid_after_utc <= old:
+        return  # an order that was taken back brings an older one
+    private_files.replace(pki / "authority.pem", root.public_bytes(serialization.Encoding.PEM))
+    private_files.replace(pki / "certificate.pem", order.certificate.encode())
+    server.reload(data / "spine")
 
 
 class OrderedTrust:

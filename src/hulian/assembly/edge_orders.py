@@ -111,7 +111,7 @@ class EdgeOrders:
 
     def _order(self, edge: str, request: OrderRequest) -> bytes:
         """The sealed order; empty where the node has it, or tried it in vain."""
-        known = self._trust.edges.get(edge)
+        known = self._trust.edges.renewed(edge)
         if known.state is not EdgeState.APPROVED:
             return b""
         for pending in request.pending[:_MOST_PENDING]:
@@ -119,7 +119,8 @@ class EdgeOrders:
             self._trust.peers.check(der, peer=f"{edge}: {pending.peer}"[:300])
         trusted = sorted(peer.thumbprint for peer in self._trust.peers.list() if peer.state is PeerState.APPROVED)
         connectors = tuple(CataloguePlant(self._catalogue, self._trust, edge).plans())
-        document = msgspec.json.encode(Order(connectors=connectors, trusted=tuple(trusted)), order="sorted")
+        wanted = Order(connectors=connectors, trusted=tuple(trusted), certificate=known.certificate)
+        document = msgspec.json.encode(wanted, order="sorted")
         version = self._catalogue.plan_version(edge, hashlib.blake2b(document, digest_size=16).digest())
         if version <= max(request.version, request.refused):
             return b""

@@ -21,11 +21,13 @@ from hulian.trust import issuing, private_files
 from hulian.trust.errors import CertificateError
 from hulian.trust.issuing import BACKDATED, DAY, nanoseconds
 
-__all__ = ["CertificateAuthority", "IssuedCertificate", "machine_names"]
+__all__ = ["NODE_LIFETIME", "CertificateAuthority", "IssuedCertificate", "machine_names"]
 
 _ROOT: Final = 3650 * DAY
 _LIFETIME: Final = 397 * DAY  # the longest that phones and browsers accept
-_CLIENT: Final = 3650 * DAY  # an edge node may be alone for long; revocation ends it at once
+NODE_LIFETIME: Final = 730 * DAY
+"""How long the certificate of an edge node is valid. It may be alone for long: it gets the next one when half of that is over,
+so that it finds its way back after a year. Revocation ends it at once."""
 _RENEW: Final = 30 * DAY
 _PURPOSE: Final = re.compile(r"[a-z]{1,20}\Z")
 _EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
@@ -120,7 +122,7 @@ class CertificateAuthority:
             subject=issuing.distinguished(name),
             key=key,
             begins=now - BACKDATED,
-            ends=min(now + _CLIENT, root.not_valid_after_utc),
+            ends=min(now + NODE_LIFETIME, root.not_valid_after_utc),
             extensions=[
                 (x509.BasicConstraints(ca=False, path_length=None), True),
                 (issuing.usage(signature=True), True),

@@ -28,7 +28,7 @@ from hulian.kernel.identifier import escape
 from hulian.registry import Registry
 from hulian.trust import tables
 from hulian.trust.audit import Audit
-from hulian.trust.certificates import CertificateAuthority
+from hulian.trust.certificates import NODE_LIFETIME, CertificateAuthority
 from hulian.trust.errors import AccountError, EnrolmentError, TakenNameError, UnknownAccountError
 from hulian.trust.principals import Action
 from hulian.trust.spine_accounts import SpineUser, edge_account, inbox_prefix
@@ -38,6 +38,8 @@ __all__ = ["Edge", "EdgeState", "Edges", "Invitation", "IssuedInvitation"]
 
 _PREFIX: Final = "hle_"
 _HOUR: Final = 3600 * 1_000_000_000
+_DAY: Final = 24 * _HOUR
+_HALF: Final = int(NODE_LIFETIME.total_seconds() * 1e9) // 2
 _LONGEST_REQUEST: Final = 8192
 _LONGEST_LABEL: Final = 200
 _MOST_WAITING: Final = 200
@@ -211,6 +213,26 @@ class Edges:
             request = connection.execute(sa.select(tables.edge.c.request).where(tables.edge.c.name == name)).scalar_one()
         certificate, expires = self._authority.client_certificate(request, edge_account(name))
         self._update(name, by, "approved", state=EdgeState.APPROVED, certificate=certificate, expires=expires)
+        return self.get(name)
+
+    def renewed(self, name: str) -> Edge:
+        """The node with a certificate that is good for long: another one where half of its time is over, or the root is
+        another. Raises `UnknownAccountError`."""
+        found = self.get(name)
+        root = self._authority.root_pem().decode()
+        due = found.expires - self._clock() < _HALF
+        if found.state is not EdgeState.APPROVED or not (due or not found.certificate.endswith(root)):
+            return found
+        with self._registry.read() as connection:
+            request = connection.execute(sa.select(tables.edge.c.request).where(tables.edge.c.name == name)).scalar_one()
+        certificate, expires = self._authority.client_certificate(request, edge_account(name))
+        if certificate.endswith(root) and found.certificate.endswith(root) and expires - found.expires < _DAY:
+            return found  # the root ends sooner: another certificate would not last longer
+        with self._registry.write() as connection:
+            values = {"certificate": certificate, "expires": expires}
+            connection.execute(tables.edge.update().where(tables.edge.c.name == name).values(**values))
+            details = {"did": "renewed", "expires": expires}
+            self._audit.within(connection, "platform", Action.EDGES_WRITE, f"edge:{name}", details=details)
         return self.get(name)
 
     def revoke(self, name: str, *, by: str) -> Edge:

@@ -37,3 +37,4 @@ class EdgeEvent(EventCode):
     RULE_ACTIVE = "HL-EDGE-0113", "The condition of a local rule holds; it ends when the rule says so."
     RULE_COMMANDED = "HL-EDGE-0114", "A local rule wrote to a device on behalf of its owner, or could not."
     RULE_SWITCHED_OFF = "HL-EDGE-0115", "A local rule began too often in a short time and is switched off for a while."
+    EVENTS_DROPPED = "HL-EDGE-0116", "Events were dropped: they came faster than they could be kept or sent, or for too long."

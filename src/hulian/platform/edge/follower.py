@@ -15,7 +15,7 @@ from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event, Severity
 from hulian.network.exchange.protocols.contract import ConnectorState
 from hulian.platform.edge.events import EdgeEvent
-from hulian.platform.edge.plans import PlanStore
+from hulian.platform.edge.plans import Order, PlanStore
 
 __all__ = ["Follower"]
 
@@ -30,7 +30,8 @@ class Follower:
 
     ``ask`` sends what the node has and gives a sealed order, empty where there is nothing new; ``reload`` makes the edge run
     what the store says; ``states`` says how its connectors stand; ``tell`` carries the node's own status; ``pending`` are
-    certificates that a person at the centre has to look at.
+    certificates that a person at the centre has to look at; ``adopt`` takes over what an order says of the node itself, in a
+    worker thread, and does nothing where that is so already.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Follower:
         *,
         probation: float,
         pending: Callable[[], list[dict[str, Any]]] = list,
+        adopt: Callable[[Order], None] = lambda order: None,
     ) -> None:
         self._name = name
         self._store = store
@@ -51,6 +53,7 @@ class Follower:
         """Where its events go; the edge sets it."""
         self._probation = probation
         self._pending = pending
+        self._adopt = adopt
         self._poked = anyio.Event()
         self._changed = anyio.Event()
 
@@ -98,10 +101,16 @@ class Follower:
 
     async def _stage(self, sealed: bytes) -> bool:
         try:
-            return await anyio.to_thread.run_sync(self._store.stage, sealed)
+            new = await anyio.to_thread.run_sync(self._store.stage, sealed)
         except HulianError as error:
             self._say(Severity.ERROR, f"an order of the centre cannot be used: {error}", error.hint, active=None)
             return False
+        if new:
+            try:
+                await anyio.to_thread.run_sync(self._adopt, self._store.order)
+            except HulianError as error:
+                self._say(Severity.ERROR, f"a part of the centre's order cannot be used: {error}", error.hint, active=None)
+        return new
 
     async def _try(
         self, reload: Callable[[], Awaitable[None]], states: Callable[[], Mapping[str, ConnectorState]], before: frozenset[str]

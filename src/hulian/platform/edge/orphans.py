@@ -77,6 +77,8 @@ class Orphans:
         """The names of all journals that are there, whoever they belong to. Blocks."""
         names: list[str] = []
         for directory in sorted(self._directory.iterdir()) if self._directory.is_dir() else ():
+            if directory.name.startswith("."):
+                continue
             try:
                 if directory.is_dir() and all(_is_ours(path) for path in directory.iterdir()):
                     names.append(unescape(directory.name))

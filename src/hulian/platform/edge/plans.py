@@ -27,10 +27,12 @@ _STARTS: Final = 3
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What the centre wants an edge node to run. ``trusted`` are SHA-256 thumbprints of approved foreign certificates."""
+    """What the centre wants an edge node to run. ``trusted`` are SHA-256 thumbprints of approved foreign certificates;
+    ``certificate`` (PEM, its root behind it) is what the node shows the centre from now on."""
 
     connectors: tuple[ConnectorPlan, ...]
     trusted: tuple[str, ...] = ()
+    certificate: str = ""
 
 
 class _Trial(msgspec.Struct):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from hulian.platform.edge.errors import ExpiredCommandError, RequestError, SlowD
 from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.follower import Follower
 from hulian.platform.edge.orphans import Orphans
+from hulian.platform.edge.outbox import Outbox
 from hulian.platform.edge.pace import Pace
 from hulian.platform.edge.processing.hub import HUB, Hub
 from hulian.platform.edge.processing.plan import PROTOCOL
@@ -35,8 +35,6 @@ from hulian.platform.edge.runner import ConnectorRunner
 __all__ = ["EdgeService"]
 
 _log = structlog.get_logger(__name__)
-EVENTS_HELD: Final = 10_000
-"""Events kept while the spine is away; beyond it the oldest goes."""
 COMMANDS_KEPT: Final = 10_000
 """Identities of carried-out commands that are remembered; beyond it the oldest goes."""
 REST: Final = 30.0
@@ -83,11 +81,11 @@ class EdgeService:
         self._inputs = inputs
         self._follower = follower
         self._running: dict[str, _Running] = {}
-        self._events: deque[Event] = deque(maxlen=EVENTS_HELD)
-        self._event_waiting = anyio.Event()
         self._status_due: set[str] = set()
         self._reloading = anyio.Lock()
         self._pace = Pace(settings.catch_up_rate)
+        self._outbox = Outbox(directory / ".events", uplink.event, power=power)
+        self._emit = self._outbox.put
         self._orphans = Orphans(directory, settings, uplink, self._emit, pace=self._pace, power=power)
         self._commands: dict[str, dict[str, Any]] = {}
         self._hub = Hub(uplink.decode, self._write_to, lambda: set(self._processings))
@@ -96,7 +94,7 @@ class EdgeService:
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """See `hulian.kernel.lifecycle.Component`."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self._send_events)
+            group.start_soon(self._outbox.run)
             group.start_soon(self._send_status)
             group.start_soon(self._watch_clock)
             await self._reload(group, found=True)
@@ -211,24 +209,7 @@ class EdgeService:
 
         group.start_soon(keep)
 
-    # ------------------------------------------------------------ events and status
-
-    def _emit(self, event: Event) -> None:
-        self._events.append(event)
-        self._event_waiting.set()
-
-    async def _send_events(self) -> None:
-        while True:
-            self._event_waiting = anyio.Event()
-            while self._events:
-                try:
-                    await self._uplink.event(self._events[0])
-                except HulianError as error:
-                    _log.warning("event waits for the spine", reason=str(error))
-                    await anyio.sleep(1.0)
-                    continue
-                self._events.popleft()
-            await self._event_waiting.wait()
+    # ------------------------------------------------------------ status
 
     async def _send_status(self) -> None:
         """Each connector each interval; a changed one at once, at most ten times a second."""

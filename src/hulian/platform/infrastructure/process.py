@@ -93,7 +93,8 @@ class ManagedProcess:
             self.log.replace(self.log.with_suffix(".log.1"))
         read_end, write_end = os.pipe()
         os.set_inheritable(write_end, True)
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        # No component multiplies matrices: threads for that would only take memory.
+        environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
         if self.spec.probe is None:
             environment[NOTIFY_VARIABLE] = str(write_end)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import bcrypt
 import msgspec
@@ -21,6 +22,7 @@ from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.errors import SpineConfigurationError, SpineUnavailableError
 from hulian.network.exchange.spine.publisher import Publisher
 from hulian.trust import CertificateAuthority
+from hulian.trust.certificates import NODE_LIFETIME
 from hulian.trust.spine_accounts import SpineAccounts, SpineUser, edge_account, inbox_prefix
 
 pytestmark = pytest.mark.anyio
@@ -179,3 +181,22 @@ async def test_nobody_else_gets_in(site, wrong, tmp_path):
 async def test_a_listener_without_certificates_is_refused(tmp_path):
     with pytest.raises(SpineConfigurationError, match="TLS"):
         await NatsNode(tmp_path, leaf_port=free_port()).start()
+
+
+async def test_a_renewed_certificate_of_the_node_is_used_with_the_next_connection(site):
+    """What a renewal relies on: the server of the node reads its certificate anew when it is asked to, without a restart."""
+    begun = datetime.now(UTC) - NODE_LIFETIME + timedelta(seconds=6)
+    site.authority = CertificateAuthority(site.directory / "authority", ORGANISATION, clock=lambda: begun)
+    short = site.certificate()
+    await site.start_edge(tls=short)
+    async with await site.at_edge() as spine, Publisher(spine, timeout=1) as publisher:
+        assert await stored(publisher, "tank", 1)
+        ended = x509.load_pem_x509_certificate((site.directory / "node.pem").read_bytes()).not_valid_after_utc
+        site.authority = CertificateAuthority(site.directory / "authority", ORGANISATION)
+        site.certificate()
+        server.reload(site.edge.directory)
+        while datetime.now(UTC) <= ended + timedelta(seconds=1):
+            await asyncio.sleep(0.2)
+        await server.cut_leaves(site.centre.url, "monitor", site.centre.password("monitor"))
+        assert await stored(publisher, "tank", 2)
+        assert site.edge.process.poll() is None
