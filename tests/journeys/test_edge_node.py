@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import time
 from datetime import datetime
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+import paho.mqtt.client as mqtt
 import pytest
 from free_ports import free_port
 from modbus_device import modbus_device
-from plant import until
+from plant import CountingDevice, until
 from pymodbus.client import ModbusTcpClient
 from running import RunningPlatform
 from running_edge import RunningEdge, invited, joined
@@ -216,6 +218,48 @@ def test_a_revoked_node_is_cut_off_and_an_approved_one_comes_back(centre, edge, 
         with centre.sdk() as sdk:
             sdk.decide_edge("press", "approve")
         until(lambda: times(centre, point)[-1] > cut, 30, "the node does not come back")
+
+
+def test_devices_publish_to_the_node_and_a_removed_one_is_shut_out(centre, edge):
+    """The centre says who may: the node's own listener acknowledges, also while the centre is away, and nothing is lost."""
+    point = "99.118.8/line-7#count"
+    with centre.sdk() as sdk:
+        issued = sdk.create_device("line-7", publish=["plant/line-7"])
+        points = [{"name": point, "address": "json:plant/line-7:value", "storage": "integer"}]
+        settings = {"topics": ["plant/line-7"]}
+        sdk.create_connector("line-7", "mqtt://", protocol="mqtt", edge="press", settings=settings, points=points)
+    until(lambda: state(centre, "line-7") == "connected", 60, "the connector does not run on the node")
+    device = CountingDevice(edge.mqtt_port, issued.name, issued.password)
+    try:
+        until(lambda: len(device.acknowledged) > 100, 60, "the node does not let the device in")
+        centre.stop()
+        alone = len(device.acknowledged)
+        until(lambda: len(device.acknowledged) > alone + 300, 30, "the node acknowledges nothing alone")
+        centre.start()
+    finally:
+        device.stop()
+    until(lambda: set(values(centre, point)) >= device.acknowledged, 60, "what was acknowledged is not all there")
+    assert len(values(centre, point)) == len(set(values(centre, point)))
+    assert connection(edge.mqtt_port, issued.name, "guessed") == "Not authorized"
+    assert connection(edge.mqtt_port, issued.name, issued.password) == "Success"
+    with centre.sdk() as sdk:
+        sdk.remove_device("line-7")
+    until(lambda: connection(edge.mqtt_port, issued.name, issued.password) == "Not authorized", 30, "it is still let in")
+
+
+def connection(port: int, user: str, password: str) -> str:
+    """What the listener answers."""
+    answers = queue.SimpleQueue()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.username_pw_set(user, password)
+    client.on_connect = lambda client, data, flags, reason, properties: answers.put(str(reason))
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        return answers.get(timeout=10)
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 def test_mistakes_at_joining_are_explained(centre, tmp_path):

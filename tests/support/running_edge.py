@@ -20,7 +20,9 @@ class RunningEdge:
         directory.mkdir()
         self.name, self.directory = name, directory
         self.config = directory / "hulian.toml"
-        self.config.write_text(f"[node]\ndata = '{directory / 'data'}'\n[spine]\nport = {free_port()}\n[edge]\ntrial_s = 8\n")
+        self.mqtt_port = free_port()
+        spine = f"[spine]\nport = {free_port()}\nmqtt_port = {self.mqtt_port}\n"
+        self.config.write_text(f"[node]\ndata = '{directory / 'data'}'\n{spine}[edge]\ntrial_s = 8\n")
         self.log = directory / "terminal.log"
         self.process: subprocess.Popen | None = None
 

@@ -13,6 +13,7 @@ import anyio.to_thread
 import msgspec
 import structlog
 
+from hulian.assembly.inputs import reads_listener
 from hulian.assembly.plant import CataloguePlant
 from hulian.data.catalogue import Catalogue
 from hulian.kernel.errors import HulianError
@@ -119,7 +120,13 @@ class EdgeOrders:
             self._trust.peers.check(der, peer=f"{edge}: {pending.peer}"[:300])
         trusted = sorted(peer.thumbprint for peer in self._trust.peers.list() if peer.state is PeerState.APPROVED)
         connectors = tuple(CataloguePlant(self._catalogue, self._trust, edge).plans())
-        wanted = Order(connectors=connectors, trusted=tuple(trusted), certificate=known.certificate)
+        listens = any(plan.protocol == "mqtt" and reads_listener(plan.url) for plan in connectors)
+        wanted = Order(
+            connectors=connectors,
+            trusted=tuple(trusted),
+            certificate=known.certificate,
+            devices=tuple(self._trust.devices.spine_users()) if listens else (),
+        )
         document = msgspec.json.encode(wanted, order="sorted")
         version = self._catalogue.plan_version(edge, hashlib.blake2b(document, digest_size=16).digest())
         if version <= max(request.version, request.refused):
