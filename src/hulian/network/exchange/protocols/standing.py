@@ -61,6 +61,7 @@ class Standing:
         self._lost_at: float | None = None
         self._marked_bad = False
         self._unknown: set[int] = set()
+        self._marks: dict[int, int] = {}
 
     def attach(self, sink: Sink) -> None:
         """The input has begun; bindings that can never be read are told."""
@@ -115,7 +116,15 @@ class Standing:
     def _mark(self, status: Quality) -> None:
         if self._marked:
             known = lambda target: target.series not in self._unknown  # noqa: E731 - read at once
-            self.hand_over(self.rows.marks(int(status), time.time_ns(), only=known))
+            marks = list(self.rows.marks(int(status), time.time_ns(), only=known))
+            for part in marks:
+                self._marks.update(zip(part.series.tolist(), part.time.tolist(), strict=True))
+            self.hand_over(marks)
+
+    def confirm(self, rows: Rows) -> None:
+        """All that the source has for ``rows`` is read: the newest counts again, where it is older than our marks."""
+        if self._marks:
+            self.hand_over(rows.confirmed(self._marks))
 
     # -- points that the source does not know --------------------------------------------------------------------------
 

@@ -165,6 +165,7 @@ class SqlConnector:
         else:
             reports.end(TableError, name)
             reports.end(SlowError, name)
+            self.standing.confirm(table.rows)
 
     async def _look(self, table: _Table, sink: Sink) -> None:
         """Everything that is new in a table, page by page; the overlap is looked at once."""
