@@ -1,0 +1,50 @@
+"""An edge node, made and started the way a person does it, in a directory of its own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from free_ports import free_port
+from plant import until
+
+
+class RunningEdge:
+    """``hulian edge join`` and ``hulian up`` in a directory of its own, as a person types them."""
+
+    def __init__(self, directory: Path, name: str = "press") -> None:
+        directory.mkdir()
+        self.name, self.directory = name, directory
+        self.config = directory / "hulian.toml"
+        self.config.write_text(f"[node]\ndata = '{directory / 'data'}'\n[spine]\nport = {free_port()}\n[edge]\ntrial_s = 8\n")
+        self.log = directory / "terminal.log"
+        self.process: subprocess.Popen | None = None
+
+    def _hulian(self, *arguments: str, **more) -> subprocess.Popen:
+        line = [sys.executable, "-m", "hulian", *arguments, "--config", str(self.config)]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True, **more)
+
+    def join(self, centre: str, invitation: str) -> subprocess.Popen:
+        return self._hulian("edge", "join", centre, "--name", self.name, "--invitation", invitation)
+
+    def fingerprint(self) -> str:
+        return until(lambda: re.search(r"fingerprint\s+(\S+)", self.log.read_text()), 30, "no fingerprint is shown")[1]
+
+    def start(self) -> None:
+        self.process = self._hulian("up")
+        until(lambda: f"edge node {self.name} runs" in self.log.read_text(), 60, "the node does not start")
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(30)
+
+    def __enter__(self) -> RunningEdge:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.stop()
