@@ -171,7 +171,8 @@ def test_a_device_is_looked_at_from_the_node(centre, edge, ports):
     """Its certificate comes to the centre under the node's name, is approved there, and the node hears of it at once."""
     with secure_opcua_device(ports(), 365) as url, centre.sdk() as sdk:
         shown = sdk.browse(url, edge="press").certificate
-        assert (shown.state, shown.edge, shown.peer) == ("pending", "press", url)
+        assert (shown.state, shown.edge) == ("pending", "press")
+        assert url in shown.peer
         sdk.decide_certificate(shown.thumbprint, "approve")
         found = sdk.browse(url, edge="press")
         assert found.certificate is None

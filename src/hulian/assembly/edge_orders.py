@@ -128,7 +128,7 @@ class EdgeOrders:
             return b""
         for pending in request.pending[:_MOST_PENDING]:
             der = base64.b64decode(pending.certificate)
-            self._trust.peers.check(der, peer=f"{edge}: {pending.peer}"[:300])
+            self._trust.peers.check(der, peer=pending.peer[:300], edge=edge)
         version, document = self._newest(edge)
         if version <= max(request.version, request.refused):
             return b""

@@ -22,7 +22,7 @@ from hulian.platform.api.context import Context
 from hulian.platform.api.credentials import check_reference
 from hulian.platform.api.errors import ConflictError, NotWritableError, OutOfRangeError
 from hulian.platform.api.refusals import RelayedError
-from hulian.platform.api.routes.certificates import CertificateView, certificate_view, shown_to
+from hulian.platform.api.routes.certificates import CertificateView, certificate_view
 from hulian.platform.api.routes.connectors import CredentialsBody, open_url
 from hulian.platform.api.routes.points import PointView, point_view
 from hulian.trust import Action, EdgeState, Peer, PeerState
@@ -151,7 +151,7 @@ def _waiting(context: Context, url: str, edge: str) -> Peer | None:
     found = (
         peer
         for peer in context.trust.peers.list()
-        if peer.state is PeerState.PENDING and shown_to(peer)[0] == edge and host in peer.peer
+        if peer.state is PeerState.PENDING and peer.edge == edge and host in peer.peer
     )
     return max(found, key=lambda peer: peer.last_seen, default=None)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 from litestar import Request, Response, delete, get, post
@@ -15,15 +14,12 @@ from hulian.platform.api.access import in_thread, needs, public, visitor
 from hulian.platform.api.context import Context
 from hulian.trust import Action, Peer, PeerState
 
-__all__ = ["ROUTES", "CertificateView", "certificate_view", "shown_to"]
-
-_AT_A_NODE: Final = re.compile(r"([a-z0-9][a-z0-9-]{0,62}): (.+)", re.DOTALL)
-"""How a device that an edge node met is called: the node in front (`hulian.assembly.edge_orders`)."""
+__all__ = ["ROUTES", "CertificateView", "certificate_view"]
 
 
 class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate that a device showed: ``thumbprint`` is SHA-256, ``sha1`` the one that OPC UA products show. ``peer`` is
-    the device, ``edge`` the edge node that it showed itself to; empty: the platform itself."""
+    """A certificate that a device showed: ``thumbprint`` is SHA-256, ``sha1`` the one that OPC UA products show. ``edge`` is
+    the edge node that the device showed it to; empty: the platform itself."""
 
     thumbprint: str
     sha1: str
@@ -54,14 +50,7 @@ class DecisionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     decision: Literal["approve", "reject"]
 
 
-def shown_to(peer: Peer) -> tuple[str, str]:
-    """The edge node that met the device (empty: the platform itself), and the device."""
-    found = _AT_A_NODE.fullmatch(peer.peer)
-    return (found[1], found[2]) if found else ("", peer.peer)
-
-
 def certificate_view(peer: Peer) -> CertificateView:
-    edge, device = shown_to(peer)
     return CertificateView(
         thumbprint=peer.thumbprint,
         sha1=peer.sha1,
@@ -70,8 +59,8 @@ def certificate_view(peer: Peer) -> CertificateView:
         issuer=peer.issuer,
         application_uri=peer.application_uri,
         names=list(peer.names),
-        peer=device,
-        edge=edge,
+        peer=peer.peer,
+        edge=peer.edge,
         not_before_ms=peer.not_before // 1000 / 1000,
         not_after_ms=peer.not_after // 1000 / 1000,
         warning=peer.warning,
