@@ -208,8 +208,10 @@ export const texts = {
   "edge.node": "Node",
   "edge.nolabel": "(no label)",
   "edge.none": "No edge nodes yet",
-  "edge.none.text":
-    "An edge node runs connections beside the machines and keeps what it reads on its own disk while the link is away.\nInvite a machine here, and type the command that you are shown on it.\nCompare its fingerprint, approve it, and choose it when you add a connection.",
+  "edge.none.approve": "Compare its fingerprint, approve it, and choose it when you add a connection.",
+  "edge.none.invite": "Invite a machine here, and type on it the command that you are shown.",
+  "edge.none.what":
+    "An edge node runs connections beside the machines, and keeps what it reads on its own disk while the link is away.",
   "edge.notserved": "This platform serves no edge nodes.",
   "edge.once": "Shown this once, for one machine. It can be used until {time}.",
   "edge.order": "Order",
@@ -224,14 +226,14 @@ export const texts = {
   "edge.plain": "A node joins over https only: set tls = true under [api] in hulian.toml first.",
   "edge.refused": "{name} was refused",
   "edge.remove": "Remove",
-  "edge.remove.carries": "{n} connections run on it: move or delete them first.",
+  "edge.remove.carries": "Connections run on it ({n}): move or delete them first.",
   "edge.remove.text":
     "It is shut out and forgotten. To come back it needs a new invitation. What it has sent stays in the historian.",
   "edge.remove.title": "Remove {name}?",
   "edge.removed": "{name} was removed",
   "edge.revoke": "Revoke",
   "edge.revoke.text":
-    "It is cut off within seconds. Its {n} connections go on measuring; what they read stays on the node's disk and is sent if you approve it again.",
+    "It is cut off within seconds. Its connections ({n}) go on measuring; what they read stays on the node's disk and is sent if you approve it again.",
   "edge.revoke.title": "Revoke {name}?",
   "edge.revoked": "{name} is revoked",
   "edge.same": "They are the same: approve",

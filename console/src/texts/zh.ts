@@ -203,8 +203,9 @@ export const texts: Texts = {
   "edge.node": "节点",
   "edge.nolabel": "（无标签）",
   "edge.none": "暂无边缘节点",
-  "edge.none.text":
-    "边缘节点在机器旁运行连接，链路中断时将数据保存在本地磁盘。\n在此邀请一台机器，并在该机器上输入所显示的命令。\n核对指纹并批准，添加连接时即可选择该节点。",
+  "edge.none.approve": "核对指纹并批准，添加连接时即可选择该节点。",
+  "edge.none.invite": "在此邀请一台机器，并在该机器上输入所显示的命令。",
+  "edge.none.what": "边缘节点在机器旁运行连接，链路中断时将数据保存在本地磁盘。",
   "edge.notserved": "本平台未开放边缘节点接入。",
   "edge.once": "仅显示这一次，限一台机器使用，有效期至 {time}。",
   "edge.order": "指令",
