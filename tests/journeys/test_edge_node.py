@@ -14,10 +14,13 @@ import paho.mqtt.client as mqtt
 import pytest
 from free_ports import free_port
 from modbus_device import modbus_device
+from opcua_device import secure_opcua_device
 from plant import CountingDevice, until
 from pymodbus.client import ModbusTcpClient
 from running import RunningPlatform
 from running_edge import RunningEdge, invited, joined
+
+from hulian.sdk.errors import NotAvailableError
 
 pytestmark = pytest.mark.timeout(400)
 NODE = {"address": "holding@0:uint16", "name": "level", "path": ["level"], "leaf": True, "storage": "integer"}
@@ -203,6 +206,40 @@ def test_an_order_that_does_not_come_up_is_taken_back(centre, edge, ports):
         with centre.sdk() as sdk:
             sdk.change_connector("mixer", url=url, settings={"interval": 0.5})
         until(lambda: order(centre).get("version", 0) > good + 1, 30, "a better order is not taken")
+
+
+def test_a_device_is_looked_at_from_the_node(centre, edge, ports):
+    """Its certificate comes to the centre under the node's name, is approved there, and the node hears of it at once."""
+    with secure_opcua_device(ports(), 365) as url, centre.sdk() as sdk:
+        shown = sdk.browse(url, edge="press").certificate
+        assert (shown.state, shown.edge) == ("pending", "press")
+        assert url in shown.peer
+        sdk.decide_certificate(shown.thumbprint, "approve")
+        found = sdk.browse(url, edge="press")
+        assert found.certificate is None
+        assert found.nodes
+        printed = centre.cli("browse", url, "--edge", "press").stdout
+        assert found.nodes[0].name in printed
+        centre.cli("connect", url, "--name", "lathe", "--select", "*Double*", "--edge", "press", "--yes")
+        until(lambda: state(centre, "lathe") == "connected", 60, "the connected device does not run on the node")
+        assert sdk.edges()[0].connectors == ["lathe"]
+
+
+def test_a_node_that_is_away_looks_at_nothing_and_its_new_order_is_seen(centre, edge, ports):
+    with modbus_device(ports()) as url, centre.sdk() as sdk:
+        assert sdk.browse(url, edge="press").protocol == "modbus"
+        until(lambda: settled(centre, connectors=0), 30, "the node is not at rest")
+        ran = order(centre)["version"]
+        edge.stop()
+        with pytest.raises(NotAvailableError):
+            sdk.browse(url, edge="press")
+        assert sdk.browse(url).protocol == "modbus", "the platform itself sees it all the same"
+        ordered(centre, url, "press")
+        (known,) = sdk.edges()
+        assert known.ordered > ran
+        assert known.heard_ms < time.time() * 1000
+        edge.start()
+        until(lambda: order(centre).get("version") == known.ordered, 60, "the node does not take the new order")
 
 
 def test_a_revoked_node_is_cut_off_and_an_approved_one_comes_back(centre, edge, ports):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -33,6 +34,12 @@ class RunningEdge:
 
     def join(self, centre: str, invitation: str) -> subprocess.Popen:
         return self._hulian("edge", "join", centre, "--name", self.name, "--invitation", invitation)
+
+    def types(self, command: str) -> subprocess.Popen:
+        """The command as the console shows it, in this node's directory."""
+        program, *arguments = shlex.split(command)
+        assert program == "hulian"
+        return self._hulian(*arguments)
 
     def fingerprint(self) -> str:
         return until(lambda: re.search(r"fingerprint\s+(\S+)", self.log.read_text()), 30, "no fingerprint is shown")[1]

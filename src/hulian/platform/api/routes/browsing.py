@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import anyio
 import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
@@ -20,12 +22,12 @@ from hulian.network.exchange.protocols.contract import Browsed
 from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
 from hulian.platform.api.credentials import check_reference
-from hulian.platform.api.errors import NotWritableError, OutOfRangeError
+from hulian.platform.api.errors import ConflictError, NotWritableError, OutOfRangeError
 from hulian.platform.api.refusals import RelayedError
 from hulian.platform.api.routes.certificates import CertificateView, certificate_view
 from hulian.platform.api.routes.connectors import CredentialsBody, open_url
 from hulian.platform.api.routes.points import PointView, point_view
-from hulian.trust import Action, PeerState
+from hulian.trust import Action, EdgeState, Peer, PeerState
 
 __all__ = ["ROUTES"]
 
@@ -33,6 +35,8 @@ Says = msgspec.Meta
 _BROWSE_SECONDS = 30.0
 _COMMAND_SECONDS = 10.0
 _NUMBERS = (StorageClass.DOUBLE, StorageClass.INTEGER)
+_NODE_ASKS_WITHIN = 10.0
+"""Seconds in which an edge node is asked again about a certificate; a new order is tried out in that time, too."""
 _WAITS_FOR_APPROVAL = "HL-OPCUA-0032"
 
 
@@ -105,28 +109,61 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
         "connector": data.connector,
         "timeout": _BROWSE_SECONDS,
     }
+    if data.edge:
+        await in_thread(lambda: _approved(context, data.edge))
     if data.credentials is not None:
         asked["credentials"] = await in_thread(lambda: _resolved(context, data.credentials, data.url))
-    await context.audit(visitor(request), Action.DEVICES_BROWSE, data.url, details={"did": "browsed"})
-    try:
-        answer = await context.ask("edge", asked, edge=data.edge, seconds=_BROWSE_SECONDS + 5)
-    except RelayedError as error:
-        if error.code != _WAITS_FOR_APPROVAL:
-            raise
-        host = urlsplit(data.url).netloc.rpartition("@")[2]
-        waiting = [
-            peer for peer in await in_thread(context.trust.peers.list) if peer.state is PeerState.PENDING and host in peer.peer
-        ]
-        if not waiting:
-            raise
-        newest = max(waiting, key=lambda peer: peer.last_seen)
-        return BrowseView(protocol=data.protocol or "", nodes=[], truncated=False, certificate=certificate_view(newest))
+    details = {"did": "browsed"} | ({"edge": data.edge} if data.edge else {})
+    await context.audit(visitor(request), Action.DEVICES_BROWSE, data.url, details=details)
+    answer = await _look(context, asked, data.edge)
+    if isinstance(answer, Peer):
+        view = certificate_view(answer)
+        return BrowseView(protocol=data.protocol or "", nodes=[], truncated=False, certificate=view)
     return BrowseView(
         protocol=answer.get("protocol", ""),
         nodes=answer.get("nodes", []),
         truncated=bool(answer.get("truncated")),
         certificate=None,
     )
+
+
+async def _look(context: Context, asked: Mapping[str, Any], edge: str) -> Any | Peer:
+    """What the edge answers, or the device's certificate where a person has to approve it first.
+
+    An edge node shows certificates to the centre, and hears what was decided, when it asks for its orders; it is told to ask
+    now, and asked again for a few seconds.
+    """
+    deadline = time.monotonic() + _NODE_ASKS_WITHIN
+    while True:
+        try:
+            return await context.ask("edge", asked, edge=edge, seconds=_BROWSE_SECONDS + 5)
+        except RelayedError as error:
+            if error.code != _WAITS_FOR_APPROVAL:
+                raise
+            if found := await in_thread(lambda: _waiting(context, str(asked["url"]), edge)):
+                return found
+            if not edge or time.monotonic() > deadline:
+                raise
+        await context.ask("edge", {"do": "reload"}, edge=edge)
+        await anyio.sleep(0.5)
+
+
+def _waiting(context: Context, url: str, edge: str) -> Peer | None:
+    """The certificate that the device at ``url`` showed last, to the platform itself or to ``edge``, while it waits."""
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    found = (
+        peer
+        for peer in context.trust.peers.list()
+        if peer.state is PeerState.PENDING and peer.edge == edge and host in peer.peer
+    )
+    return max(found, key=lambda peer: peer.last_seen, default=None)
+
+
+def _approved(context: Context, name: str) -> None:
+    """Raises `UnknownAccountError`, `ConflictError`."""
+    state = context.trust.edges.get(name).state
+    if state is not EdgeState.APPROVED:
+        raise ConflictError(f"the edge node {name!r} is {state.value}", place="$.edge", hint="approve it first")
 
 
 def _resolved(context: Context, given: CredentialsBody | None, url: str) -> dict[str, str]:
