@@ -153,19 +153,21 @@ FAULTS = {
     "killed": Fault(_kill, _start, reachable=False),
     "garbage": Fault(_babble, _mend, long=False),
     "truncated": Fault(_truncate, _mend, fetched=(), long=False),
-    "nameless": Fault(_forget, _remember),
+    "nameless": Fault(_forget, _remember, long=False),
     "revoked": Fault(_revoke, _restore, bad=DENIED, state=ConnectorState.REFUSED, fetched=("disk",)),
 }
 
 
 @asynccontextmanager
-async def connected(pair: Pair, peer: Any, url: str, sink: Any, environment: Any, name: str) -> AsyncIterator[None]:
+async def connected(
+    pair: Pair, peer: Any, url: str, sink: Any, environment: Any, name: str, settings: Any
+) -> AsyncIterator[None]:
     """A connector of one point that has had its first good value."""
     given = environment(peer)
     place = Environment(
         organisation="law", connector=name, credentials=given.credentials, trust=given.trust, extras=given.extras
     )
-    connector = pair.protocol.connector(url, quick(peer.configuration), peer.bindings[:1], place)
+    connector = pair.protocol.connector(url, settings, peer.bindings[:1], place)
     async with anyio.create_task_group() as group:
         group.start_soon(connector.run, sink)
         await sink.until(lambda: sink.statuses and sink.statuses[-1].state is ConnectorState.CONNECTED, "connected")
@@ -218,8 +220,10 @@ async def test_the_recovery_law(fault: str, pair: Pair, names: Names, sink: Any,
     point, other = Watched(peer, sink), Watched(pair.neighbour, beside)
     async with (
         Line(port_of(peer)) as line,
-        connected(pair, pair.neighbour, pair.neighbour.url, beside, environment, f"beside-{fault}"),
-        connected(pair, peer, through(peer, HOST, line.port), sink, environment, fault),
+        connected(
+            pair, pair.neighbour, pair.neighbour.url, beside, environment, f"beside-{fault}", pair.neighbour.configuration
+        ),
+        connected(pair, peer, through(peer, HOST, line.port), sink, environment, fault, quick(peer.configuration)),
         anyio.create_task_group() as group,
     ):
         scene = Scene(peer, line, names)
@@ -313,7 +317,10 @@ def _open(sink: Any) -> set[tuple[str, str]]:
 
 async def test_a_slow_line_is_not_a_lost_one(pair: Pair, names: Names, sink: Any, environment: Any) -> None:
     peer, point = pair.peer, Watched(pair.peer, sink)
-    async with Line(port_of(peer)) as line, connected(pair, peer, through(peer, HOST, line.port), sink, environment, "slow"):
+    async with (
+        Line(port_of(peer)) as line,
+        connected(pair, peer, through(peer, HOST, line.port), sink, environment, "slow", peer.configuration),
+    ):
         await point.give()
         await point.arrives()
         made = line.connections

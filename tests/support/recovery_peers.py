@@ -30,13 +30,15 @@ from mqtt_peers import Mosquitto, free_port, publish
 
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, Credentials
-from hulian.network.exchange.protocols.mqtt.config import BrokerSettings, MqttConfiguration
+from hulian.network.exchange.protocols.mqtt.config import MqttConfiguration
 from hulian.network.exchange.protocols.sql.config import SqlConfiguration, TableSource
 
 QUICK = {"bad_after": 0.4, "reconnect_first": 0.05, "reconnect_most": 0.3, "retry_first": 0.05, "retry_longest": 0.3}
 """Every protocol's waits under whatever name it has them: what takes ten seconds takes a third of one."""
-PATIENCE = {"keep_alive": 0.6, "timeout": 0.8}
+PATIENCE = {"keep_alive": 0.6, "timeout": 0.8, "connect_seconds": 0.5, "statement_seconds": 0.5}
 """How soon a silent peer is noticed, where the protocol says so at its top level; never longer than its simulator has it."""
+BROKER = {"keep_alive": 1, "timeout": 0.8}
+"""The same of MQTT, which says so of its broker."""
 
 
 def quick(configuration: Any) -> Any:
@@ -44,6 +46,8 @@ def quick(configuration: Any) -> Any:
     fields = configuration.__struct_fields__
     wanted = {name: value for name, value in QUICK.items() if name in fields}
     wanted |= {name: min(value, getattr(configuration, name)) for name, value in PATIENCE.items() if name in fields}
+    if "broker" in fields:
+        wanted["broker"] = msgspec.structs.replace(configuration.broker, **BROKER)
     return msgspec.structs.replace(configuration, **wanted)
 
 
@@ -64,9 +68,7 @@ class Broker:
     tcp = True
     keeps = "disk"
     bindings = (Binding(series=1, address="json:plant/pump:pressure", storage=StorageClass.DOUBLE),)
-    configuration = MqttConfiguration(
-        topics=("plant/#",), broker=BrokerSettings(keep_alive=1, timeout=0.8), bad_after=0.4,
-    )  # fmt: skip
+    configuration = MqttConfiguration(topics=("plant/#",))
 
     def __init__(self, **_: object) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="hulian-broker-")
@@ -124,9 +126,8 @@ class Database:
     bindings = (Binding(series=1, address="table=readings;column=pressure", storage=StorageClass.DOUBLE),)
     configuration = SqlConfiguration(
         tables=(TableSource(table="readings", by="id", time_format="ns"),),
-        poll=0.05, connect_seconds=0.5, statement_seconds=0.5,
+        poll=0.05,
     )  # fmt: skip
-    _made: Path | None = None
 
     def __init__(self, **_: object) -> None:
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
