@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from hulian.assembly.configuration import Configuration
-from hulian.assembly.edge_node import Applicant, adopt
+from hulian.assembly.edge_node import Applicant, adopt, spine_of
 from hulian.platform.edge.plans import Order
 from hulian.trust import CertificateAuthority, EnrolmentError, edge_account
 
@@ -45,8 +45,9 @@ def node(tmp_path):
     first = issued()
     root = first[first.rindex("-----BEGIN") :]
     admission = SimpleNamespace(certificate=first, authority=root, organisation="plant", leaf_port=7422, orders="00")
-    applicant.admitted("https://centre.example", admission)
-    return SimpleNamespace(configuration=configuration, issued=issued, kept=kept, first=first)
+    enrolled = applicant.admitted("https://centre.example", admission)
+    spine_of(configuration, enrolled).prepare()
+    return SimpleNamespace(configuration=configuration, node=enrolled, issued=issued, kept=kept, first=first)
 
 
 def ordered(certificate: str) -> Order:
@@ -55,18 +56,18 @@ def ordered(certificate: str) -> Order:
 
 def test_a_later_certificate_is_shown_from_now_on_and_an_older_one_never_again(node, reloads):
     later = node.issued(timedelta(days=400))
-    adopt(node.configuration, ordered(later))
+    adopt(node.configuration, node.node, ordered(later))
     assert node.kept() == later
     assert len(reloads) == 1
     for order in (ordered(later), ordered(node.first), ordered("")):
-        adopt(node.configuration, order)
+        adopt(node.configuration, node.node, order)
     assert node.kept() == later
     assert len(reloads) == 1
 
 
 def test_a_new_root_comes_with_it(node, reloads):
     other = node.issued(timedelta(days=400), authority="another")
-    adopt(node.configuration, ordered(other))
+    adopt(node.configuration, node.node, ordered(other))
     assert other.endswith(node.kept("authority"))
     assert not node.first.endswith(node.kept("authority"))
 
@@ -77,7 +78,7 @@ def test_a_certificate_of_another_node_or_none_at_all_changes_nothing(node, relo
     foreign, _ = authority.client_certificate(stranger, edge_account("press"))
     for wrong in (foreign, "no certificate", foreign[:500]):
         with pytest.raises(EnrolmentError):
-            adopt(node.configuration, ordered(wrong))
+            adopt(node.configuration, node.node, ordered(wrong))
     assert node.kept() == node.first
     assert x509.load_pem_x509_certificate(node.kept().encode())
     assert not reloads

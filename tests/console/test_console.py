@@ -31,6 +31,7 @@ PAGES = (
     "/tiles",
     "/connectors",
     "/connectors/add",
+    "/edges",
     "/events",
     "/ledger",
     "/access/users",
@@ -443,6 +444,13 @@ def test_every_page_fits_a_telephone(phone):
     phone.get_by_role("button", name="More").click()
     phone.get_by_role("link", name="Settings").click()
     expect(phone.get_by_role("heading", name="Settings")).to_be_visible()
+
+
+def test_edge_nodes_are_explained_where_none_can_come(page):
+    page.goto("/edges")
+    expect(page.get_by_role("heading", name="No edge nodes yet")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="serves no edge nodes")).to_contain_text("leaf_port")
+    expect(page.get_by_role("button", name="Invite a node")).to_have_count(0)
 
 
 def test_set_point_is_checked_confirmed_written_and_comes_back_live(dosing, page):

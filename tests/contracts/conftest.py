@@ -9,12 +9,15 @@ A protocol offers its peer as ``Simulator`` in its module ``simulator``:
 * ``await simulator.set(address, value)`` changes a value in the peer and returns when that is done;
 * ``Simulator.logins`` is true where ``Simulator(user=…, password=…)`` makes the peer ask for a login;
 * ``Simulator.browses`` is false where the protocol has no directory to browse.
+* ``Simulator.tcp`` is true where the protocol dials it over TCP; then the recovery law holds for it (`test_recovery`, which
+  says what it asks of such a peer besides).
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
@@ -26,6 +29,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from recovery_peers import SERVERS
 
 from hulian.kernel.event import Event
 from hulian.kernel.sample import Columns
@@ -58,6 +62,8 @@ class RecordingSink:
         self.columns: list[Columns] = []
         self.events: list[Event] = []
         self.statuses: list[ConnectorStatus] = []
+        self.shown_at: list[int] = []
+        """When each of them came, UTC ns."""
         self.commits: list[int | None] = []
         self._changed = anyio.Event()
 
@@ -79,6 +85,7 @@ class RecordingSink:
 
     def status(self, status: ConnectorStatus) -> None:
         self.statuses.append(status)
+        self.shown_at.append(time.time_ns())
         self._touch()
 
     async def commit(self, position: int | None = None) -> None:
@@ -185,6 +192,38 @@ def protocol_module(request: pytest.FixtureRequest) -> Any:
     return importlib.import_module(PROTOCOLS[request.param])
 
 
+def simulator_of(module: Any) -> Any:
+    """The class ``Simulator`` of a protocol's module; None where it offers none."""
+    name = f"{module.__name__}.simulator"
+    try:
+        return importlib.import_module(name).Simulator
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return None
+
+
+def _dialled() -> dict[str, tuple[Any, Any]]:
+    """Every protocol that dials its peer over TCP, and the class of such a peer."""
+    found = {}
+    for name, place in sorted(PROTOCOLS.items()):
+        module = importlib.import_module(place)
+        own = simulator_of(module)
+        peer = own if getattr(own, "tcp", False) else SERVERS.get(name)
+        if peer is not None:
+            found[name] = (module.protocol, peer)
+    return found
+
+
+DIALLED = _dialled()
+
+
+@pytest.fixture(scope="module", params=list(DIALLED))
+def dialled(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    """Each of `DIALLED`: the protocol and the class of its peer."""
+    return DIALLED[request.param]
+
+
 @pytest.fixture
 def protocol(protocol_module: Any) -> Any:
     return protocol_module.protocol
@@ -192,14 +231,10 @@ def protocol(protocol_module: Any) -> Any:
 
 @pytest.fixture
 def simulator_class(protocol_module: Any) -> Any:
-    name = f"{protocol_module.__name__}.simulator"
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
+    found = simulator_of(protocol_module)
+    if found is None:
         pytest.skip(f"{protocol_module.__name__} offers no simulator")
-    return module.Simulator
+    return found
 
 
 @pytest.fixture

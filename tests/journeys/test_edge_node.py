@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import time
 from datetime import datetime
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+import paho.mqtt.client as mqtt
 import pytest
 from free_ports import free_port
 from modbus_device import modbus_device
-from plant import until
+from opcua_device import secure_opcua_device
+from plant import CountingDevice, until
 from pymodbus.client import ModbusTcpClient
 from running import RunningPlatform
 from running_edge import RunningEdge, invited, joined
 
+from hulian.sdk.errors import NotAvailableError
+
 pytestmark = pytest.mark.timeout(400)
 NODE = {"address": "holding@0:uint16", "name": "level", "path": ["level"], "leaf": True, "storage": "integer"}
 ORDER = NODE | {"address": "holding@1:uint16", "name": "order", "path": ["order"]}
+DOOR = NODE | {"address": "holding@2:uint16", "name": "door", "path": ["door"]}
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +89,6 @@ def values(centre: RunningPlatform, point: str) -> list[float]:
     return [row["value"] for row in found if row["status"] == 0]
 
 
-def register(url: str, number: int) -> int:
-    """A register of the device, read past the platform."""
-    with ModbusTcpClient("127.0.0.1", port=urlsplit(url).port) as client:
-        return client.read_holding_registers(number, count=1).registers[0]
-
-
 def order(centre: RunningPlatform) -> dict:
     with centre.sdk() as sdk:
         (edge,) = sdk.edges()
@@ -101,17 +101,18 @@ def settled(centre: RunningPlatform, connectors: int = 1) -> bool:
     return status.get("connectors") == connectors and not status["on_trial"]
 
 
-def thinking(centre: RunningPlatform, level: str, order: str, limit: int) -> str:
-    """A computed point and a rule of the node, which writes 7 as an order when the level is over its limit."""
-    name = "99.118.8/tank#doubled"
+def thinking(centre: RunningPlatform) -> str:
+    """A computed point, and a rule of the node that writes 7 as an order when a door is open."""
+    name, order = "99.118.8/tank#doubled", "99.118.8/tank#order"
     rule = {
-        "name": "high",
-        "when": f"level > {limit}",
-        "inputs": {"level": level},
-        "event": {"message": "the tank is too full", "severity": "error"},
+        "name": "open",
+        "when": "door > 0",
+        "inputs": {"door": "99.118.8/tank#door"},
+        "event": {"message": "the door is open", "severity": "error"},
         "command": {"point": order, "value": 7, "owner": "admin"},
     }
-    computed = {"name": name, "address": "doubled", "options": {"expression": "level * 2", "inputs": {"level": level}}}
+    expression = {"expression": "level * 2", "inputs": {"level": "99.118.8/tank#level"}}
+    computed = {"name": name, "address": "doubled", "options": expression}
     settings = {"rules": [rule], "commands": [order]}
     with centre.sdk() as sdk:
         sdk.create_connector(
@@ -123,17 +124,18 @@ def thinking(centre: RunningPlatform, level: str, order: str, limit: int) -> str
 def test_from_an_invitation_to_samples_and_back_after_a_time_alone(centre, edge, ports):
     """Alone, the node goes on measuring, computing, and acting by its rules; all of it comes when the centre is back."""
     with modbus_device(ports()) as url:
-        point = ordered(centre, url, "tank", ORDER)
+        point = ordered(centre, url, "tank", ORDER, DOOR)
         until(lambda: state(centre, "tank") == "connected", 60, "the ordered connector does not run on the node")
-        level = until(lambda: found if len(found := values(centre, point)) > 5 else None, 60, "no sample reaches the centre")
-        doubled = thinking(centre, point, "99.118.8/tank#order", limit := level[-1] + 250)
+        until(lambda: len(times(centre, point)) > 5, 60, "no sample reaches the centre")
+        doubled = thinking(centre)
         until(lambda: settled(centre, connectors=2), 60, "the processing does not come up on the node")
-        until(lambda: values(centre, doubled), 30, "nothing is computed")
+        begun = until(lambda: values(centre, doubled), 30, "nothing is computed")[-1] / 2
 
         centre.stop()
         alone = time.time_ns()
-        assert register(url, 1) == 0, "the rule acted before the node was alone: raise the limit"
-        until(lambda: register(url, 1) == 7, 60, "the rule does not write to the device")
+        with ModbusTcpClient("127.0.0.1", port=urlsplit(url).port) as device:
+            device.write_register(2, 1)
+            until(lambda: device.read_holding_registers(1).registers[0] == 7, 30, "the rule does not write to the device")
         assert edge.process.poll() is None
         later = time.time_ns()
         centre.start()
@@ -147,15 +149,14 @@ def test_from_an_invitation_to_samples_and_back_after_a_time_alone(centre, edge,
         until(whole, 60, "what was measured while the centre was away does not come")
         found = times(centre, point)
         assert len(found) == len(set(found))
-        measured = lambda: [value for value in values(centre, point) if value <= limit]  # noqa: E731
-        wanted = {2.0 * value for value in measured() if value > level[-1] + 50}
-        until(lambda: wanted <= set(values(centre, doubled)), 60, "what was computed alone does not come")
+        measured = {2.0 * value for value in values(centre, point) if value > begun}
+        until(lambda: measured <= set(values(centre, doubled)), 60, "what was computed alone does not come")
         with centre.sdk() as sdk:
             assert [row.missing for row in sdk.ledger().rows if row.source in ("tank", "thinking")] == [0, 0]
 
         def told() -> list:
             with centre.sdk() as sdk:
-                return [event for event in sdk.events(limit=200) if event.message == "the tank is too full"]
+                return [event for event in sdk.events(limit=200) if event.message == "the door is open"]
 
         (event, *_) = until(told, 30, "the event of the rule was lost")
         moment = datetime.fromisoformat(event.time).timestamp() * 1e9
@@ -203,6 +204,40 @@ def test_an_order_that_does_not_come_up_is_taken_back(centre, edge, ports):
         until(lambda: order(centre).get("version", 0) > good + 1, 30, "a better order is not taken")
 
 
+def test_a_device_is_looked_at_from_the_node(centre, edge, ports):
+    """Its certificate comes to the centre under the node's name, is approved there, and the node hears of it at once."""
+    with secure_opcua_device(ports(), 365) as url, centre.sdk() as sdk:
+        shown = sdk.browse(url, edge="press").certificate
+        assert (shown.state, shown.edge) == ("pending", "press")
+        assert url in shown.peer
+        sdk.decide_certificate(shown.thumbprint, "approve")
+        found = sdk.browse(url, edge="press")
+        assert found.certificate is None
+        assert found.nodes
+        printed = centre.cli("browse", url, "--edge", "press").stdout
+        assert found.nodes[0].name in printed
+        centre.cli("connect", url, "--name", "lathe", "--select", "*Double*", "--edge", "press", "--yes")
+        until(lambda: state(centre, "lathe") == "connected", 60, "the connected device does not run on the node")
+        assert sdk.edges()[0].connectors == ["lathe"]
+
+
+def test_a_node_that_is_away_looks_at_nothing_and_its_new_order_is_seen(centre, edge, ports):
+    with modbus_device(ports()) as url, centre.sdk() as sdk:
+        assert sdk.browse(url, edge="press").protocol == "modbus"
+        until(lambda: settled(centre, connectors=0), 30, "the node is not at rest")
+        ran = order(centre)["version"]
+        edge.stop()
+        with pytest.raises(NotAvailableError):
+            sdk.browse(url, edge="press")
+        assert sdk.browse(url).protocol == "modbus", "the platform itself sees it all the same"
+        ordered(centre, url, "press")
+        (known,) = sdk.edges()
+        assert known.ordered > ran
+        assert known.heard_ms < time.time() * 1000
+        edge.start()
+        until(lambda: order(centre).get("version") == known.ordered, 60, "the node does not take the new order")
+
+
 def test_a_revoked_node_is_cut_off_and_an_approved_one_comes_back(centre, edge, ports):
     with modbus_device(ports()) as url:
         point = ordered(centre, url, "press")
@@ -216,6 +251,48 @@ def test_a_revoked_node_is_cut_off_and_an_approved_one_comes_back(centre, edge, 
         with centre.sdk() as sdk:
             sdk.decide_edge("press", "approve")
         until(lambda: times(centre, point)[-1] > cut, 30, "the node does not come back")
+
+
+def test_devices_publish_to_the_node_and_a_removed_one_is_shut_out(centre, edge):
+    """The centre says who may: the node's own listener acknowledges, also while the centre is away, and nothing is lost."""
+    point = "99.118.8/line-7#count"
+    with centre.sdk() as sdk:
+        issued = sdk.create_device("line-7", publish=["plant/line-7"])
+        points = [{"name": point, "address": "json:plant/line-7:value", "storage": "integer"}]
+        settings = {"topics": ["plant/line-7"]}
+        sdk.create_connector("line-7", "mqtt://", protocol="mqtt", edge="press", settings=settings, points=points)
+    until(lambda: state(centre, "line-7") == "connected", 60, "the connector does not run on the node")
+    device = CountingDevice(edge.mqtt_port, issued.name, issued.password)
+    try:
+        until(lambda: len(device.acknowledged) > 100, 60, "the node does not let the device in")
+        centre.stop()
+        alone = len(device.acknowledged)
+        until(lambda: len(device.acknowledged) > alone + 300, 30, "the node acknowledges nothing alone")
+        centre.start()
+    finally:
+        device.stop()
+    until(lambda: set(values(centre, point)) >= device.acknowledged, 60, "what was acknowledged is not all there")
+    assert len(values(centre, point)) == len(set(values(centre, point)))
+    assert connection(edge.mqtt_port, issued.name, "guessed") == "Not authorized"
+    assert connection(edge.mqtt_port, issued.name, issued.password) == "Success"
+    with centre.sdk() as sdk:
+        sdk.remove_device("line-7")
+    until(lambda: connection(edge.mqtt_port, issued.name, issued.password) == "Not authorized", 30, "it is still let in")
+
+
+def connection(port: int, user: str, password: str) -> str:
+    """What the listener answers."""
+    answers = queue.SimpleQueue()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.username_pw_set(user, password)
+    client.on_connect = lambda client, data, flags, reason, properties: answers.put(str(reason))
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        return answers.get(timeout=10)
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 def test_mistakes_at_joining_are_explained(centre, tmp_path):

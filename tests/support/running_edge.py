@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,7 +21,9 @@ class RunningEdge:
         directory.mkdir()
         self.name, self.directory = name, directory
         self.config = directory / "hulian.toml"
-        self.config.write_text(f"[node]\ndata = '{directory / 'data'}'\n[spine]\nport = {free_port()}\n[edge]\ntrial_s = 8\n")
+        self.mqtt_port = free_port()
+        spine = f"[spine]\nport = {free_port()}\nmqtt_port = {self.mqtt_port}\n"
+        self.config.write_text(f"[node]\ndata = '{directory / 'data'}'\n{spine}[edge]\ntrial_s = 8\n")
         self.log = directory / "terminal.log"
         self.process: subprocess.Popen | None = None
 
@@ -31,6 +34,12 @@ class RunningEdge:
 
     def join(self, centre: str, invitation: str) -> subprocess.Popen:
         return self._hulian("edge", "join", centre, "--name", self.name, "--invitation", invitation)
+
+    def types(self, command: str) -> subprocess.Popen:
+        """The command as the console shows it, in this node's directory."""
+        program, *arguments = shlex.split(command)
+        assert program == "hulian"
+        return self._hulian(*arguments)
 
     def fingerprint(self) -> str:
         return until(lambda: re.search(r"fingerprint\s+(\S+)", self.log.read_text()), 30, "no fingerprint is shown")[1]

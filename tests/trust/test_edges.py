@@ -65,6 +65,19 @@ def test_a_used_an_expired_and_an_invented_invitation_open_nothing(trust, key):
     assert [edge.name for edge in trust.edges.list()] == ["press"]
 
 
+def test_a_withdrawn_invitation_opens_nothing_and_leaves_the_others(trust, key):
+    first, second = (trust.edges.invite(label, by="mei") for label in ("hall 3", "hall 4"))
+    assert [one.id for one in trust.edges.invitations()] == [second.invitation.id, first.invitation.id]
+    trust.edges.withdraw(first.invitation.id, by="mei")
+    assert trust.edges.invitations() == [second.invitation]
+    with pytest.raises(EnrolmentError):
+        trust.edges.enrol(first.secret, "press", request_of(key), HASH, source="a")
+    for gone in (first.invitation.id, "", second.secret):
+        with pytest.raises(UnknownAccountError):
+            trust.edges.withdraw(gone, by="mei")
+    trust.edges.enrol(second.secret, "press", request_of(key), HASH, source="a")
+
+
 def test_guessing_invitations_is_slowed_down(trust, key):
     def guess():
         trust.edges.enrol("hle_guess", "press", request_of(key), HASH, source="203.0.113.9")

@@ -7,4 +7,6 @@ export interface NewConnection {
   prefix: string;
   thing: string;
   path: string;
+  /** The edge node that it runs on; empty: the platform itself. */
+  edge: string;
 }

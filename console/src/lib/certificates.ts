@@ -1,11 +1,11 @@
 import { get, itemsOf } from "./api";
 import type { Certificate } from "./types";
 
-/** The certificate that the device at `url` showed and that waits for a person; null where there is none. */
-export async function waitingAt(url: string): Promise<Certificate | null> {
+/** The certificate that the device at `url` showed (to the edge node `edge`) and that waits for a person; null: none. */
+export async function waitingAt(url: string, edge: string): Promise<Certificate | null> {
   const found = itemsOf(await get<{ items: Certificate[] }>("/certificates"));
   const host = new URL(url.trim().replace(/^[^:]+:/, "http:")).host;
-  return found.find((one) => one.state === "pending" && one.peer.includes(host)) ?? null;
+  return found.find((one) => one.state === "pending" && one.edge === edge && one.peer.includes(host)) ?? null;
 }
 
 /** A thumbprint in groups of four, as devices print it. */

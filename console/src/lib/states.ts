@@ -12,6 +12,9 @@ const connector: Record<string, Tone> = {
 
 export const connectorTone = (state: string | undefined): Tone => connector[state ?? ""] ?? "calm";
 
+export const edgeTone = (state: string, silent: boolean): Tone =>
+  state === "revoked" ? "bad" : state === "waiting" || silent ? "warn" : "good";
+
 export function componentTone(state: string): Tone {
   if (["ready", "running", "ok", "up", "connected"].includes(state)) return "good";
   if (["starting", "restarting", "waiting"].includes(state)) return "info";

@@ -70,11 +70,55 @@ export interface Connector {
   protocol: string;
   url: string;
   enabled: boolean;
+  /** The edge node that it runs on; empty: the platform itself. */
+  edge: string;
   version: number;
   points: number;
   settings?: Record<string, unknown>;
   credentials?: { user?: string; [key: string]: unknown } | null;
   status?: ConnectorStatus | null;
+}
+
+/** What an edge node says of itself: the order that it runs, and the one that it took back. */
+export interface EdgeStatus {
+  version: number;
+  on_trial: boolean;
+  refused: number;
+  reason: string;
+  connectors: number;
+}
+
+export interface EdgeNode {
+  name: string;
+  state: "waiting" | "approved" | "revoked";
+  fingerprint: string;
+  /** The address that it asked from. */
+  source: string;
+  connectors: string[];
+  created_ms: number;
+  decided_by: string;
+  /** Its certificate's end; 0: it has none yet. */
+  expires_ms: number;
+  /** The newest order for it; 0: none yet. */
+  ordered: number;
+  /** When it was heard of last; null: not since the platform started. */
+  heard_ms: number | null;
+  /** Null while it is silent. */
+  status: EdgeStatus | null;
+}
+
+export interface EdgeNodes {
+  items: EdgeNode[];
+  /** Whether nodes can reach this platform; else `hint` says what to do. */
+  served: boolean;
+  hint: string;
+}
+
+export interface Invitation {
+  id: string;
+  label: string;
+  created_ms: number;
+  expires_ms: number;
 }
 
 export interface ProtocolInfo {
@@ -126,6 +170,8 @@ export interface Certificate {
   subject: string;
   issuer: string;
   peer: string;
+  /** The edge node that the device showed itself to; empty: the platform itself. */
+  edge: string;
   application_uri?: string;
   names?: string[];
   not_before_ms: number;

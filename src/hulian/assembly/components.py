@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -18,7 +17,7 @@ from hulian.assembly.configuration import AuditConfiguration, Configuration
 from hulian.assembly.logging import configure_logging
 from hulian.kernel.configuration import secrets_of
 from hulian.kernel.lifecycle import Component
-from hulian.platform.infrastructure.process import allow_many_files, tell_ready
+from hulian.platform.infrastructure.process import allow_many_files, tell_ready, without_pandas
 
 if TYPE_CHECKING:
     from hulian.assembly.edge_node import EdgeNode
@@ -34,7 +33,7 @@ def run_component(name: str, configuration: Configuration, configuration_file: P
     """Runs one component in the foreground until SIGTERM or Ctrl-C; 0 for a clean end."""
     configure_logging(name)
     allow_many_files()
-    _without_pandas()
+    without_pandas()
     if name == "spine":
         return _run_spine(configuration, configuration_file)
     makers: dict[str, Callable[[Configuration, AsyncExitStack], Awaitable[Component]]] = {
@@ -44,12 +43,6 @@ def run_component(name: str, configuration: Configuration, configuration_file: P
     }
     anyio.run(_serve, makers[name], configuration, backend_options={"use_uvloop": False})
     return 0
-
-
-def _without_pandas() -> None:
-    """pyarrow loads pandas unasked where it is installed, to see whether it was given a frame: 40 MB and half a second in each
-    process, and no component has frames."""
-    sys.modules.setdefault("pandas", cast(Any, None))
 
 
 async def _serve(make: Callable[[Configuration, AsyncExitStack], Awaitable[Component]], configuration: Configuration) -> None:
@@ -116,8 +109,8 @@ def open_historian(configuration: Configuration) -> Any:
 
 async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: EdgeNode) -> Component:
     """The edge of a node whose orders come from a centre."""
-    from hulian.assembly.edge_node import OrderedTrust, adopt, node_spine, store_of
-    from hulian.assembly.inputs import LocalInputs
+    from hulian.assembly.edge_node import OrderedTrust, adopt, spine_of, store_of
+    from hulian.assembly.inputs import ListenerInputs, LocalInputs
     from hulian.assembly.preparation import open_registry, open_trust
     from hulian.assembly.uplink import SpineUplink
     from hulian.network.exchange.spine.connection import Spine
@@ -125,15 +118,14 @@ async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: 
     from hulian.platform.edge.follower import Follower
     from hulian.platform.edge.service import EdgeService
     from hulian.trust import edge_account
-    from hulian.trust.spine_accounts import SpineAccounts
 
     data = Path(configuration.node.data)
     registry = await anyio.to_thread.run_sync(open_registry, configuration)
     stack.callback(registry.close)
     trust = await anyio.to_thread.run_sync(open_trust, configuration, registry)
     store = await anyio.to_thread.run_sync(store_of, configuration, node)
-    account, password = edge_account(node.name), SpineAccounts(data / "secrets", node.organisation).password("edge")
-    spine = await Spine.connect(node_spine(configuration).url, account, password, "edge", timeout=30.0)
+    own = spine_of(configuration, node)
+    spine = await Spine.connect(own.plain.url, edge_account(node.name), own.accounts.password("edge"), "edge", timeout=30.0)
     await stack.enter_async_context(spine)
     publisher = await stack.enter_async_context(Publisher(spine))
     uplink = SpineUplink(spine, publisher, node.organisation, node.name)
@@ -145,10 +137,12 @@ async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: 
         uplink.node_status,
         probation=configuration.edge.trial_s,
         pending=peers.pending,
-        adopt=partial(adopt, configuration),
+        adopt=partial(adopt, configuration, node),
     )
     power = configuration.node.durability.value == "power"
-    inputs = LocalInputs(data / "edge-mqtt", configuration.edge.directories)
+    sessions, directories = data / "edge-mqtt", configuration.edge.directories
+    listens = bool(own.plain.mqtt_port)
+    inputs = ListenerInputs(spine, sessions, directories) if listens else LocalInputs(sessions, directories)
     return EdgeService(
         node.organisation,
         data / "edge",

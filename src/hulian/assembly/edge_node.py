@@ -20,14 +20,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hulian.assembly.accounts import convert
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.edge_orders import unpacked
-from hulian.network.exchange.spine import server
+from hulian.assembly.leaf_spine import LeafSpine
 from hulian.platform.edge.plans import Order, PlanStore
 from hulian.trust import EnrolmentError, EnvelopeError, edge_account, open_envelope, private_files
 from hulian.trust.passwords import random_password
-from hulian.trust.spine_accounts import SpineAccounts
 
 __all__ = [
     "Applicant",
@@ -35,8 +33,8 @@ __all__ = [
     "OrderedTrust",
     "adopt",
     "node_of",
-    "node_spine",
     "prepare_node",
+    "spine_of",
     "store_of",
     "trusted_authority",
 ]
@@ -109,35 +107,23 @@ def trusted_authority(invitation: str, pem: bytes) -> bool:
     return invitation.partition(".")[2] == digest
 
 
+def spine_of(configuration: Configuration, node: EdgeNode) -> LeafSpine:
+    """The node's own spine."""
+    return LeafSpine(configuration, name=node.name, organisation=node.organisation, leaf=node.leaf)
+
+
 def prepare_node(configuration: Configuration, node: EdgeNode) -> dict[str, Any]:
     """Makes the node ready to start: its spine is a leaf of the centre's. Safe to call at every start."""
-    data = Path(configuration.node.data)
-    pki = data / "pki" / "node"
-    accounts = SpineAccounts(data / "secrets", node.organisation)
-    password = private_files.read(data / "secrets" / "centre.password")
-    if password is None:
-        raise EnrolmentError("the node's password is gone", place=str(data / "secrets"), hint="enrol again")
-    tls = server.Tls(certificate=str(pki / "certificate.pem"), key=str(pki / "key.pem"), authority=str(pki / "authority.pem"))
-    remote = server.LeafRemote(
-        urls=[node.leaf], user=edge_account(node.name), password=password.decode(), tls=tls, domain=f"edge-{node.name}"
-    )
-    users = [convert(user) for user in accounts.edge_node_users(node.name)]
-    settings = node_spine(configuration)
+    spine = spine_of(configuration, node)
     return {
         "user": "",
         "password": None,
-        "spine_command": server.prepare(settings, users, data / "spine", remote=remote),
-        "spine_password": accounts.password("supervisor"),
+        "spine_command": spine.prepare(),
+        "spine_password": spine.accounts.password("supervisor"),
         "devices_admitted": True,
         "edge": node.name,
         "centre": node.centre,
     }
-
-
-def node_spine(configuration: Configuration) -> server.SpineConfiguration:
-    """The spine of an edge node: no listener for devices and none for further nodes."""
-    durability = configuration.node.durability.value
-    return msgspec.structs.replace(configuration.spine, durability=durability, mqtt_port=0, leaf_port=0, tls=None)
 
 
 def store_of(configuration: Configuration, node: EdgeNode) -> PlanStore:
@@ -155,11 +141,16 @@ def store_of(configuration: Configuration, node: EdgeNode) -> PlanStore:
     return PlanStore(Path(configuration.node.data) / "orders", open_)
 
 
-def adopt(configuration: Configuration, order: Order) -> None:
-    """Takes the certificate of ``order`` into use where it lasts longer than the one before: with the next connection to the
-    centre the node shows it. Raises `EnrolmentError` for one that is not this node's."""
-    data = Path(configuration.node.data)
-    pki = data / "pki" / "node"
+def adopt(configuration: Configuration, node: EdgeNode, order: Order) -> None:
+    """Takes over what ``order`` says of the node itself: whom its listener lets in, and the certificate that it shows the
+    centre from the next connection on, where that lasts longer than the one before. Does nothing where that is so already.
+
+    Raises `EnrolmentError` for a certificate that is not this node's, `SpineError`.
+    """
+    spine = spine_of(configuration, node)
+    if spine.plain.mqtt_port:
+        spine.admit(order.devices)
+    pki = Path(configuration.node.data) / "pki" / "node"
     before = private_files.read(pki / "certificate.pem")
     if not order.certificate or before == order.certificate.encode():
         return
@@ -172,9 +163,7 @@ def adopt(configuration: Configuration, order: Order) -> None:
         raise EnrolmentError("the centre's new certificate is for another key", hint="enrol again in another directory")
     if old is not None and chain[0].not_valid_after_utc <= old:
         return  # an order that was taken back brings an older one
-    private_files.replace(pki / "authority.pem", root.public_bytes(serialization.Encoding.PEM))
-    private_files.replace(pki / "certificate.pem", order.certificate.encode())
-    server.reload(data / "spine")
+    spine.show_certificate(order.certificate, root.public_bytes(serialization.Encoding.PEM))
 
 
 class OrderedTrust:

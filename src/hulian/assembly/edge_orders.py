@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -13,6 +14,7 @@ import anyio.to_thread
 import msgspec
 import structlog
 
+from hulian.assembly.inputs import reads_listener
 from hulian.assembly.plant import CataloguePlant
 from hulian.data.catalogue import Catalogue
 from hulian.kernel.errors import HulianError
@@ -66,6 +68,8 @@ class EdgeOrders:
         self._readmit = readmit
         self._reminded: dict[str, float] = {}
         """Until when each node is told."""
+        self._numbering = threading.Lock()
+        """So that what was read of the catalogue first is numbered first."""
 
     async def changed(self, edge: str, *, state: bool = False) -> None:
         """See `EdgeNodes`."""
@@ -73,6 +77,15 @@ class EdgeOrders:
             await self._readmit(True)
             # Its link is being made again: what the platform tells it just now may be lost.
             self._reminded[edge] = anyio.current_time() + _REMIND_FOR
+        await anyio.to_thread.run_sync(self._number, edge)
+
+    def _number(self, edge: str) -> None:
+        """Numbers the order now, so that people see that there is a new one also while the node is away."""
+        if any(known.name == edge and known.state is EdgeState.APPROVED for known in self._trust.edges.list()):
+            try:
+                self._newest(edge)
+            except HulianError as error:
+                _log.warning("an order cannot be made", edge=edge, reason=str(error))
 
     def _grant(self, edge: str) -> bool:
         if not any(known.name == edge for known in self._trust.edges.list()):
@@ -111,20 +124,31 @@ class EdgeOrders:
 
     def _order(self, edge: str, request: OrderRequest) -> bytes:
         """The sealed order; empty where the node has it, or tried it in vain."""
-        known = self._trust.edges.renewed(edge)
+        known = self._trust.edges.get(edge)
         if known.state is not EdgeState.APPROVED:
             return b""
         for pending in request.pending[:_MOST_PENDING]:
             der = base64.b64decode(pending.certificate)
-            self._trust.peers.check(der, peer=f"{edge}: {pending.peer}"[:300])
-        trusted = sorted(peer.thumbprint for peer in self._trust.peers.list() if peer.state is PeerState.APPROVED)
-        connectors = tuple(CataloguePlant(self._catalogue, self._trust, edge).plans())
-        wanted = Order(connectors=connectors, trusted=tuple(trusted), certificate=known.certificate)
-        document = msgspec.json.encode(wanted, order="sorted")
-        version = self._catalogue.plan_version(edge, hashlib.blake2b(document, digest_size=16).digest())
+            self._trust.peers.check(der, peer=pending.peer[:300], edge=edge)
+        version, document = self._newest(edge)
         if version <= max(request.version, request.refused):
             return b""
         return self._trust.orders.envelope(edge, version, known.public_key, packed(document))
+
+    def _newest(self, edge: str) -> tuple[int, bytes]:
+        """What the node is to run now, and the number of that."""
+        with self._numbering:
+            trusted = sorted(peer.thumbprint for peer in self._trust.peers.list() if peer.state is PeerState.APPROVED)
+            connectors = tuple(CataloguePlant(self._catalogue, self._trust, edge).plans())
+            listens = any(plan.protocol == "mqtt" and reads_listener(plan.url) for plan in connectors)
+            wanted = Order(
+                connectors=connectors,
+                trusted=tuple(trusted),
+                certificate=self._trust.edges.renewed(edge).certificate,
+                devices=tuple(self._trust.devices.spine_users()) if listens else (),
+            )
+            document = msgspec.json.encode(wanted, order="sorted")
+            return self._catalogue.plan_version(edge, hashlib.blake2b(document, digest_size=16).digest()), document
 
 
 def packed(document: bytes) -> bytes:

@@ -19,7 +19,7 @@ from hulian.assembly.teller import Teller
 from hulian.assembly.tls import spine_trust
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.server import wait_ready
-from hulian.network.exchange.spine.streams import declare
+from hulian.network.exchange.spine.streams import MQTT, declare
 from hulian.platform.infrastructure.errors import ComponentFailedError
 from hulian.platform.infrastructure.process import ProcessSpec
 from hulian.platform.infrastructure.supervisor import Stage, check_port, lock_directory
@@ -85,7 +85,7 @@ def first_start(configuration: Configuration, configuration_file: Path | None) -
             check_port(configuration.api.host, configuration.api.port, what="the API", key="api.port")
         if spine.leaf_port and not node.exists():
             check_port(spine.leaf_host, spine.leaf_port, what="the listener for edge nodes", key="spine.leaf_port")
-        if spine.mqtt_port and not node.exists():
+        if spine.mqtt_port:
             check_port(spine.mqtt_host, spine.mqtt_port, what="the MQTT listener", key="spine.mqtt_port")
         answer = _run(command("prepare", configuration_file=configuration_file), configuration)
     finally:
@@ -136,8 +136,10 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
 
 def _edge_stages(configuration: Configuration, preparation: Preparation, edge: ProcessSpec) -> Sequence[Stage]:
     async def spine_ready() -> None:
-        url = msgspec.structs.replace(configuration.spine, tls=None).url
-        await wait_ready(url, SUPERVISOR, preparation.spine_password)
+        url, password = msgspec.structs.replace(configuration.spine, tls=None).url, preparation.spine_password
+        await wait_ready(url, SUPERVISOR, password)
+        async with await Spine.connect(url, SUPERVISOR, password, SUPERVISOR) as spine:
+            await declare(spine, configuration.spine, configuration.node.organisation, only=MQTT)
 
     spine = ProcessSpec(name="spine", command=preparation.spine_command, probe=spine_ready, anew_after_full_disk=True)
     return (Stage(processes=(spine,)), Stage(processes=(edge,)))

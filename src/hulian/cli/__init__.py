@@ -73,7 +73,7 @@ for _name in ("dump", "apply"):
 app.command(_catalogue)
 
 _edge = App(name="edge", help="Edge nodes: invite, join, list, approve, revoke, remove; try what they compute.", group=_NODE)
-for _name in ("invite", "join", "list", "approve", "revoke", "remove", "dry-run"):
+for _name in ("invite", "invitations", "withdraw", "join", "list", "approve", "revoke", "remove", "dry-run"):
     _edge.command(f"hulian.cli.edges:edge_{_name.replace('-', '_')}", name=_name)
 app.command(_edge)
 

@@ -20,11 +20,21 @@ from hulian.cli.output import emit, table
 if TYPE_CHECKING:
     from hulian.sdk import Platform
 
-__all__ = ["edge_approve", "edge_dry_run", "edge_invite", "edge_join", "edge_list", "edge_remove", "edge_revoke"]
+__all__ = [
+    "edge_approve",
+    "edge_dry_run",
+    "edge_invitations",
+    "edge_invite",
+    "edge_join",
+    "edge_list",
+    "edge_remove",
+    "edge_revoke",
+    "edge_withdraw",
+]
 
 
 def edge_list(*, remote: Remote = DEFAULT_REMOTE, json: Json = False) -> None:
-    """List the edge nodes: state, connectors, the order that runs.
+    """List the edge nodes: state, connectors, the order that runs and the newest that there is.
 
     Example:
 
@@ -41,13 +51,14 @@ def edge_list(*, remote: Remote = DEFAULT_REMOTE, json: Json = False) -> None:
             "state": item.state,
             "heard": "yes" if item.status else "no",
             "order": (item.status or {}).get("version", ""),
+            "newest": item.ordered or "",
             "connectors": len(item.connectors),
             "fingerprint": item.fingerprint,
         }
         for item in found
     ]
     empty = "There are no edge nodes. Invite one with 'hulian edge invite'."
-    table(rows, ["name", "state", "heard", "order", "connectors", "fingerprint"], empty=empty)
+    table(rows, ["name", "state", "heard", "order", "newest", "connectors", "fingerprint"], empty=empty)
 
 
 def edge_invite(
@@ -71,6 +82,41 @@ def edge_invite(
     else:
         print(f"{made.secret}\n\nIt is shown only now, for one node. On the node's machine:")
         print("    hulian edge join https://this-platform:8080 --name NAME --invitation …")
+
+
+def edge_invitations(*, remote: Remote = DEFAULT_REMOTE, json: Json = False) -> None:
+    """List the invitations that can still be used.
+
+    Example:
+
+        hulian edge invitations
+    """
+    with open_platform(remote) as platform:
+        found = platform.edge_invitations()
+    if json:
+        emit(found)
+        return
+    rows = [
+        {
+            "id": item.id,
+            "label": item.label,
+            "until": datetime.fromtimestamp(item.expires_ms / 1000, UTC).isoformat(timespec="minutes"),
+        }
+        for item in found
+    ]
+    table(rows, ["id", "label", "until"], empty="There are no open invitations.")
+
+
+def edge_withdraw(
+    invitation: Annotated[str, Parameter(help="its id, as 'hulian edge invitations' lists it")],
+    /,
+    *,
+    remote: Remote = DEFAULT_REMOTE,
+) -> None:
+    """Make an invitation open nothing any more; a node that came in by it stays."""
+    with open_platform(remote) as platform:
+        platform.withdraw_invitation(invitation)
+    print(f"{invitation} is withdrawn")
 
 
 def edge_approve(

@@ -39,6 +39,7 @@ PasswordSource = Annotated[
 KeySource = Annotated[
     str, Parameter(name="--key", help="reference to the private key (PEM) of a certificate in the settings, as for --password")
 ]
+EdgeName = Annotated[str, Parameter(name="--edge", help="edge node that looks, and runs it; the platform itself otherwise")]
 Settings = Annotated[
     list[str], Parameter(name=["--set", "-s"], help="a setting of the protocol, e.g. --set security=none", negative="")
 ]
@@ -54,6 +55,7 @@ def browse(
     password: PasswordSource = "",
     key: KeySource = "",
     settings: Settings | None = None,
+    edge: EdgeName = "",
     remote: Remote = DEFAULT_REMOTE,
     json: Json = False,
 ) -> None:
@@ -64,9 +66,10 @@ def browse(
         hulian browse opc.tcp://127.0.0.1:4840
         hulian browse opc.tcp://plc-1:4840 --depth 0
         hulian browse modbus://plc-2:502 --json
+        hulian browse modbus://10.0.0.2:502 --edge press-hall
     """
     with open_platform(remote) as platform:
-        found = _look(platform, url, under, depth, _credentials(user, password, key), _settings(settings))
+        found = _look(platform, url, under, depth, _credentials(user, password, key), _settings(settings), edge)
     if json:
         emit(found.nodes)
         return
@@ -101,6 +104,7 @@ def connect(
     password: PasswordSource = "",
     key: KeySource = "",
     settings: Settings | None = None,
+    edge: EdgeName = "",
     approve: Annotated[bool, Parameter(help="approve the device's certificate without asking", negative="")] = False,
     dry_run: Annotated[bool, Parameter(help="show what would be connected and stop", negative="")] = False,
     yes: Annotated[bool, Parameter(name=["--yes", "-y"], help="do not ask", negative="")] = False,
@@ -114,10 +118,11 @@ def connect(
         hulian connect opc.tcp://127.0.0.1:4840
         hulian connect opc.tcp://plc-1:4840 --name press --select '*Pressure*' --yes
         hulian connect modbus://plc-2:502 --set interval=0.5 --dry-run
+        hulian connect opc.tcp://10.0.0.3:4840 --edge press-hall
     """
     chosen, credentials = _settings(settings), _credentials(user, password, key)
     with open_platform(remote) as platform:
-        found = _look(platform, url, under, 0, credentials, chosen, approve=approve or yes)
+        found = _look(platform, url, under, 0, credentials, chosen, edge, approve=approve or yes)
         leaves = [node for node in found.nodes if node.leaf and _wanted(node, select)]
         if not leaves:
             raise NothingFoundError(
@@ -140,6 +145,7 @@ def connect(
             settings=chosen,
             credentials=credentials,
             points=proposed,
+            edge=edge or None,
         )
         made = _wait_connected(platform, connector)
     if json:
@@ -169,6 +175,7 @@ def connectors(*, remote: Remote = DEFAULT_REMOTE, json: Json = False) -> None:
                 "name": item.name,
                 "state": status.get("state", "unknown") if item.enabled else "disabled",
                 "points": item.points,
+                "node": item.edge,
                 "address": item.url,
                 "age": _age(int(status.get("last_sample", 0) or 0)),
                 "error": " ".join(filter(None, (status.get("error_code"), status.get("error"), status.get("hint")))),
@@ -276,12 +283,15 @@ def _look(
     depth: int,
     credentials: dict[str, str],
     settings: dict[str, Any],
+    edge: str = "",
     *,
     approve: bool = False,
 ) -> Browsing:
-    """Browses; where the device shows an unknown certificate, a person looks at it first."""
+    """Browses, from ``edge`` where one is named; where the device shows an unknown certificate, a person looks at it first."""
     for _ in range(2):
-        found = platform.browse(url, settings=settings, credentials=credentials, under=under or None, depth=depth)
+        found = platform.browse(
+            url, settings=settings, credentials=credentials, under=under or None, depth=depth, edge=edge or None
+        )
         waiting = found.certificate
         if waiting is None or waiting.state == "approved":
             return found

@@ -46,13 +46,14 @@ def certificate_list(*, remote: Remote = DEFAULT_REMOTE, json: Json = False) -> 
         {
             "state": item.state,
             "peer": item.peer,
+            "node": item.edge,
             "subject": item.subject,
             "thumbprint": item.thumbprint,
             "warning": item.warning,
         }
         for item in found
     ]
-    table(rows, ["state", "peer", "subject", "thumbprint", "warning"], empty="No device has shown a certificate yet.")
+    table(rows, ["state", "peer", "node", "subject", "thumbprint", "warning"], empty="No device has shown a certificate yet.")
 
 
 def certificate_approve(thumbprint: str, /, *, remote: Remote = DEFAULT_REMOTE) -> None:

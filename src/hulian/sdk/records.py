@@ -241,7 +241,7 @@ class DryRun(_Record, frozen=True, kw_only=True):
 
 
 class Edge(_Record, frozen=True, kw_only=True):
-    """A node beside the machines; ``status`` is empty while nothing is heard of it."""
+    """A node beside the machines; ``status`` is empty while nothing is heard of it. ``ordered`` is the newest order for it."""
 
     name: str
     state: str
@@ -249,13 +249,17 @@ class Edge(_Record, frozen=True, kw_only=True):
     source: str = ""
     connectors: list[str] = []
     decided_by: str = ""
+    expires_ms: float = 0.0
+    ordered: int = 0
+    heard_ms: float | None = None
     status: dict[str, Any] | None = None
 
 
 class Invitation(_Record, frozen=True, kw_only=True):
-    """A secret that is shown once."""
+    """An invitation of an edge node. Its ``secret`` is there once, in the answer to the call that made it."""
 
-    secret: str
+    secret: str = ""
+    id: str = ""
     label: str = ""
     expires_ms: float = 0.0
 
@@ -307,6 +311,7 @@ class Certificate(_Record, frozen=True, kw_only=True):
     issuer: str = ""
     application_uri: str = ""
     peer: str = ""
+    edge: str = ""
     not_before_ms: float = 0
     not_after_ms: float = 0
     warning: str = ""

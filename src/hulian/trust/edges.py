@@ -74,8 +74,9 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):
-    """An invitation that nobody has used yet."""
+    """An invitation that nobody has used yet. ``id`` names it to people, and opens nothing."""
 
+    id: str
     label: str
     created: int
     expires: int
@@ -121,10 +122,12 @@ class Edges:
         if not 0 < hours <= 24 * 30:
             raise AccountError("an invitation lasts at least a moment and at most 30 days")
         secret, now = _PREFIX + secrets.token_urlsafe(32), self._clock()
-        invitation = Invitation(label=label, created=now, expires=now + int(hours * _HOUR))
+        digest = _digest(secret)
+        invitation = Invitation(id=_named(digest), label=label, created=now, expires=now + int(hours * _HOUR))
         with self._registry.write() as connection:
             connection.execute(tables.invitation.delete().where(tables.invitation.c.expires <= now))
-            connection.execute(tables.invitation.insert().values(digest=_digest(secret), **msgspec.structs.asdict(invitation)))
+            kept = {"label": label, "created": invitation.created, "expires": invitation.expires}
+            connection.execute(tables.invitation.insert().values(digest=digest, **kept))
             details = {"did": "invited", "label": label, "expires": invitation.expires}
             self._audit.within(connection, by, Action.EDGES_WRITE, "edge:", details=details)
         fingerprint = self._authority.fingerprint().replace(":", "").lower()
@@ -135,7 +138,20 @@ class Edges:
         query = sa.select(tables.invitation).where(tables.invitation.c.expires > self._clock())
         with self._registry.read() as connection:
             rows = connection.execute(query.order_by(tables.invitation.c.created.desc()))
-            return [Invitation(label=row.label, created=row.created, expires=row.expires) for row in rows]
+            return [
+                Invitation(id=_named(row.digest), label=row.label, created=row.created, expires=row.expires) for row in rows
+            ]
+
+    def withdraw(self, invitation: str, *, by: str) -> None:
+        """Makes the invitation of this `Invitation.id` open nothing. Raises `UnknownAccountError`."""
+        with self._registry.write() as connection:
+            rows = connection.execute(sa.select(tables.invitation).where(tables.invitation.c.expires > self._clock()))
+            found = next((row for row in rows if _named(row.digest) == invitation), None)
+            if found is None:
+                raise UnknownAccountError("there is no such invitation", hint="it was used, withdrawn or has expired")
+            connection.execute(tables.invitation.delete().where(tables.invitation.c.digest == found.digest))
+            details = {"did": "withdrawn", "label": found.label}
+            self._audit.within(connection, by, Action.EDGES_WRITE, "edge:", details=details)
 
     # ------------------------------------------------------------ coming in
 
@@ -349,6 +365,11 @@ def _plain(text: str) -> str:
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+
+
+def _named(digest: bytes) -> str:
+    """The digest of an invitation, again hashed: neither the secret nor what is stored of it is told to anybody."""
+    return hashlib.sha256(b"invitation:" + digest).hexdigest()[:24]
 
 
 def _edge(row: Row[Any]) -> Edge:

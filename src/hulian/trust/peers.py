@@ -46,7 +46,8 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """A foreign certificate, as a person judges it. ``thumbprint`` is SHA-256 in hexadecimal; times are UTC ns.
 
     ``sha1`` is what OPC UA calls a thumbprint and what its products show; only people compare it, nothing is decided by it.
-    ``warning`` says what is odd about it: that it has expired, ends soon, is not valid yet, or has a weak key.
+    ``peer`` is what the device calls itself and where it was met; ``edge`` the edge node that met it, empty for the platform
+    itself. ``warning`` says what is odd about it: that it has expired, ends soon, is not valid yet, or has a weak key.
     """
 
     thumbprint: str
@@ -64,6 +65,7 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: int
     decided_by: str = ""
     decided_at: int = 0
+    edge: str = ""
 
 
 class _Remembered(msgspec.Struct, kw_only=True):
@@ -73,6 +75,7 @@ class _Remembered(msgspec.Struct, kw_only=True):
     decided_by: str = ""
     decided_at: int = 0
     expired_when_decided: bool = False
+    edge: str = ""
 
 
 class Peers:
@@ -91,20 +94,21 @@ class Peers:
         self._audit = audit
         self._clock = clock
 
-    def check(self, certificate: bytes, *, peer: str) -> bool:
-        """Whether the DER ``certificate`` that ``peer`` showed is approved; an unknown one is put up for approval."""
+    def check(self, certificate: bytes, *, peer: str, edge: str = "") -> bool:
+        """Whether the DER ``certificate`` that ``peer`` showed is approved, to the edge node ``edge`` or to us; an unknown one
+        is put up for approval."""
         parsed = _parsed(certificate)
         thumbprint = hashlib.sha256(certificate).hexdigest()
         now = self._clock()
         with private_files.locked(self._directory):
             state, found = self._find(thumbprint)
             if found is None:
-                found = _Remembered(peer=peer[:500], first_seen=now, last_seen=now)
+                found = _Remembered(peer=peer[:500], edge=edge, first_seen=now, last_seen=now)
                 self._put(PeerState.PENDING, thumbprint, certificate, found)
                 self._drop_surplus()
                 return False
-            if now - found.last_seen > _SEEN_EVERY or found.peer != peer[:500]:
-                found.peer, found.last_seen = peer[:500], now
+            if now - found.last_seen > _SEEN_EVERY or (found.peer, found.edge) != (peer[:500], edge):
+                found.peer, found.edge, found.last_seen = peer[:500], edge, now
                 self._remember(state, thumbprint, found)
         if state is not PeerState.APPROVED:
             return False
@@ -206,6 +210,7 @@ class Peers:
             application_uri=uris[0] if uris else "",
             names=tuple(names),
             peer=found.peer,
+            edge=found.edge,
             not_before=nanoseconds(parsed.not_valid_before_utc),
             not_after=nanoseconds(parsed.not_valid_after_utc),
             warning=_warning(parsed, self._clock()),

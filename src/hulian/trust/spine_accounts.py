@@ -174,15 +174,15 @@ class SpineAccounts:
     def users(self) -> list[SpineUser]:
         """Everybody the spine admits: components, enabled devices, approved edge nodes."""
         devices = list(self._devices())
-        heard = dict.fromkeys(subject for device in devices for subject in device.subscribe if not subject.startswith("$"))
-        return [*(self._user(component, tuple(heard)) for component in Component), *devices, *self._edges()]
+        heard = _heard(devices)
+        return [*(self._user(component, heard) for component in Component), *devices, *self._edges()]
 
-    def edge_node_users(self, name: str) -> list[SpineUser]:
-        """Everybody whom the spine of the edge node ``name`` admits: its own components, and no device yet.
+    def edge_node_users(self, name: str, devices: Sequence[SpineUser] = ()) -> list[SpineUser]:
+        """Everybody whom the spine of the edge node ``name`` admits: its own components, and ``devices``.
 
         The edge's account has the node's name in it, because its inbox must be one of its own at the centre too.
         """
-        edge = self._user(Component.EDGE, ())
+        edge = self._user(Component.EDGE, _heard(devices))
         plain, own = f"{inbox_prefix(Component.EDGE)}.>", f"{inbox_prefix(edge_account(name))}.>"
         root = f"hl.{self._organisation}"
         edge = msgspec.structs.replace(
@@ -200,7 +200,7 @@ class SpineAccounts:
                 f"{root}.control.edge.{escape(name)}",
             ),
         )
-        return [edge, *(self._user(component, ()) for component in (Component.SUPERVISOR, Component.MONITOR))]
+        return [edge, *(self._user(component, ()) for component in (Component.SUPERVISOR, Component.MONITOR)), *devices]
 
     def _user(self, component: Component, heard: tuple[str, ...]) -> SpineUser:
         table = _TABLE[component]
@@ -229,6 +229,10 @@ class SpineAccounts:
             raise KeyStoreError(
                 "the component's credential is damaged", place=str(path), hint="delete the file and restart the platform"
             ) from error
+
+
+def _heard(devices: Sequence[SpineUser]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(subject for device in devices for subject in device.subscribe if not subject.startswith("$")))
 
 
 def inbox_prefix(component: Component | str) -> str:

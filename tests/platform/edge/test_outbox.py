@@ -175,3 +175,19 @@ async def test_the_edge_goes_on_where_events_cannot_be_kept(tmp_path, monkeypatc
         assert box.pending == 1
         (tmp_path / "events").unlink()
         assert await spine.until(1) == [0]
+
+
+@pytest.mark.parametrize("power", [False, True])
+async def test_with_power_an_event_is_past_the_disks_cache(tmp_path, monkeypatch, power):
+    synced: list[int] = []
+    monkeypatch.setattr("hulian.platform.edge.journal.os.fsync", synced.append)
+    spine = Spine()
+    async with running(box := Outbox(tmp_path / "events", spine.take, power=power)):
+        await anyio.sleep(0.05)
+        synced.clear()
+        box.put(event(0))
+        await spine.until(1)
+        with anyio.move_on_after(10 if power else 0.1):
+            while not synced:
+                await anyio.sleep(0.01)
+    assert bool(synced) is power

@@ -199,6 +199,11 @@ class Catalogue:
                 return int(found.version)
             return int(values["version"])
 
+    def plan_versions(self) -> dict[str, int]:
+        """The newest version of what each edge node is to run, as `plan_version` gave it last."""
+        with self._registry.read() as connection:
+            return {row.edge: int(row.version) for row in connection.execute(sa.select(tables.plan))}
+
     def credentials(self, name: str, stored: Callable[[str], str | None] | None = None) -> Credentials:
         """The connector's user, password and key, read from where their references lead. Raises `SecretError`."""
         given = self.connector(name).credentials

@@ -92,6 +92,11 @@ class StatusBoard:
         said = self._said.get((component, name))
         return said.document if said and time.monotonic() - said.heard < _SILENT else None
 
+    def heard(self, component: str, name: str) -> float | None:
+        """When ``name`` said something last, in ms since 1970; None where it has said nothing since this process started."""
+        said = self._said.get((component, name))
+        return None if said is None else (time.time() - (time.monotonic() - said.heard)) * 1000
+
     def all_of(self, component: str) -> dict[str, Any]:
         """The last status of each name of ``component``, without those that fell silent."""
         return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import msgspec
 import pyarrow as pa
 import structlog
@@ -93,6 +94,19 @@ class Context:
                 _log.warning("the edge was not told of a change", connector=connector, edge=edge, error=str(error))
                 told = False
         return told
+
+    async def remind_edges(self) -> None:
+        """Tells the edge nodes that are there to ask for their orders; one that is away asks when it comes back."""
+
+        async def remind(edge: str) -> None:
+            try:
+                await self.ask("edge", {"do": "reload"}, edge=edge, seconds=2.0)
+            except HulianError as error:
+                _log.info("an edge node was not reminded", edge=edge, error=str(error))
+
+        async with anyio.create_task_group() as group:
+            for edge in self.board.all_of("edges"):
+                group.start_soon(remind, edge)
 
     def _edge_of(self, connector: str) -> list[str]:
         return [record.edge for record in self.catalogue.connectors() if record.name == connector]

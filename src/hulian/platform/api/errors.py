@@ -181,7 +181,7 @@ class NotWritableError(ApiError):
 
 
 class OutOfRangeError(ApiError):
-    """A set-point beyond the range of its point."""
+    """A set-point beyond the range of its point, or no number where the point is one."""
 
     code = "HL-API-0017"
     status = 422

@@ -65,6 +65,7 @@ class Follower:
         """Follows until cancelled."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._report, states)
+            await self._take_over()  # a kill may have come between an order and what it says of the node
             if self._store.on_trial:
                 await self._try(reload, states, frozenset())
             while True:
@@ -72,6 +73,7 @@ class Follower:
                 if (sealed := await self._fetch()) and await self._stage(sealed):
                     before = frozenset(name for name, state in states().items() if state in _UP)
                     await reload()
+                    await self._take_over()
                     self._changed.set()
                     await self._try(reload, states, before)
                     self._changed.set()
@@ -101,16 +103,17 @@ class Follower:
 
     async def _stage(self, sealed: bytes) -> bool:
         try:
-            new = await anyio.to_thread.run_sync(self._store.stage, sealed)
+            return await anyio.to_thread.run_sync(self._store.stage, sealed)
         except HulianError as error:
             self._say(Severity.ERROR, f"an order of the centre cannot be used: {error}", error.hint, active=None)
             return False
-        if new:
-            try:
-                await anyio.to_thread.run_sync(self._adopt, self._store.order)
-            except HulianError as error:
-                self._say(Severity.ERROR, f"a part of the centre's order cannot be used: {error}", error.hint, active=None)
-        return new
+
+    async def _take_over(self) -> None:
+        """Only when connectors run as ordered: a device that is let in before somebody reads it would speak to nobody."""
+        try:
+            await anyio.to_thread.run_sync(self._adopt, self._store.order)
+        except HulianError as error:
+            self._say(Severity.ERROR, f"a part of the centre's order cannot be used: {error}", error.hint, active=None)
 
     async def _try(
         self, reload: Callable[[], Awaitable[None]], states: Callable[[], Mapping[str, ConnectorState]], before: frozenset[str]
@@ -134,6 +137,7 @@ class Follower:
         hint = "look at the connectors' errors, mend the configuration at the centre; it is offered again as a new version"
         self._say(Severity.ERROR, f"version {version} was taken back ({reason}); version {self._store.version} runs", hint)
         await reload()
+        await self._take_over()
 
     def _say(self, severity: Severity, message: str, hint: str, *, active: bool | None = None) -> None:
         self.emit(

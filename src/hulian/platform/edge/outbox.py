@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import msgspec
 import structlog
 
@@ -56,7 +57,7 @@ class Outbox:
         return self._journal.pending + len(self._waiting)
 
     def put(self, event: Event) -> None:
-        """Takes an event: within moments it is on disk."""
+        """Takes an event: within moments it is on disk, with ``power`` past the disk's cache too."""
         self._lost += len(self._waiting) == HELD
         self._waiting.append(event)
         self._put.set()
@@ -88,6 +89,8 @@ class Outbox:
             await self._put.wait()
             if self._write():
                 self._put = anyio.Event()
+                if self._journal.power:
+                    await anyio.to_thread.run_sync(self._journal.sync)
             else:
                 await anyio.sleep(_PAUSE)
 

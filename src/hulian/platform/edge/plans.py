@@ -17,6 +17,7 @@ import structlog
 from hulian.kernel.errors import HulianError
 from hulian.platform.edge.contract import ConnectorPlan
 from hulian.platform.edge.errors import PlanError
+from hulian.trust.spine_accounts import SpineUser
 
 __all__ = ["Order", "PlanStore"]
 
@@ -28,11 +29,13 @@ _STARTS: Final = 3
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What the centre wants an edge node to run. ``trusted`` are SHA-256 thumbprints of approved foreign certificates;
-    ``certificate`` (PEM, its root behind it) is what the node shows the centre from now on."""
+    ``certificate`` (PEM, its root behind it) is what the node shows the centre from now on; ``devices`` is whom its listener
+    lets in."""
 
     connectors: tuple[ConnectorPlan, ...]
     trusted: tuple[str, ...] = ()
     certificate: str = ""
+    devices: tuple[SpineUser, ...] = ()
 
 
 class _Trial(msgspec.Struct):

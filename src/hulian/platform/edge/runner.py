@@ -79,6 +79,7 @@ class ConnectorRunner:
             trust=trust,
             extras=extras,
             directory=own / "input",
+            power=power,
         )
         self.journal = Journal(
             own,

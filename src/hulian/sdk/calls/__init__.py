@@ -27,6 +27,7 @@ from hulian.sdk.calls.connecting import (
     decide_certificate,
     decide_edge,
     dry_run,
+    edge_invitations,
     edges,
     enrol,
     invite_edge,
@@ -35,6 +36,7 @@ from hulian.sdk.calls.connecting import (
     remove_connector,
     remove_edge,
     restart_connector,
+    withdraw_invitation,
 )
 from hulian.sdk.calls.describing import change_point, point, points, tree
 from hulian.sdk.calls.lists import (
@@ -85,6 +87,7 @@ __all__ = [
     "devices",
     "downsampled",
     "dry_run",
+    "edge_invitations",
     "edges",
     "edit_points",
     "enrol",
@@ -123,4 +126,5 @@ __all__ = [
     "tree",
     "users",
     "window",
+    "withdraw_invitation",
 ]

@@ -24,6 +24,7 @@ __all__ = [
     "decide_certificate",
     "decide_edge",
     "dry_run",
+    "edge_invitations",
     "edges",
     "enrol",
     "invite_edge",
@@ -32,6 +33,7 @@ __all__ = [
     "remove_connector",
     "remove_edge",
     "restart_connector",
+    "withdraw_invitation",
 ]
 
 
@@ -170,6 +172,16 @@ def invite_edge(label: str = "", *, hours: float = 24.0) -> Flow[records.Invitat
     """A secret with which one edge node may ask to come in."""
     body = {"label": label, "hours": hours}
     return read((yield Request("POST", "/edges/invitations", body=body)), records.Invitation)
+
+
+def edge_invitations() -> Flow[list[records.Invitation]]:
+    """The invitations that can still be used, newest first, without their secrets."""
+    return items((yield Request("GET", "/edges/invitations")), records.Invitation)
+
+
+def withdraw_invitation(invitation: str) -> Flow[None]:
+    """Makes the invitation of this ``id`` open nothing any more."""
+    yield Request("DELETE", f"/edges/invitations/{escape(invitation)}")
 
 
 def decide_edge(name: str, decision: str, *, fingerprint: str | None = None) -> Flow[records.Edge]:

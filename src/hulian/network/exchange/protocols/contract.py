@@ -159,7 +159,7 @@ class Sink(Interface):
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """What a connector gets besides its configuration. ``extras`` carries what assembly adds for one protocol by name,
     e.g. ``mqtt.source`` for the platform's own listener. ``directory`` is the connector's own, beside its journal, for what
-    has to survive with it; None where the connector only looks."""
+    has to survive with it; None where the connector only looks. With ``power`` that survives a power cut."""
 
     organisation: str
     connector: str
@@ -167,6 +167,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     trust: PeerTrust
     extras: Mapping[str, Any] = {}
     directory: Path | None = None
+    power: bool = False
 
 
 class Connector(Interface):

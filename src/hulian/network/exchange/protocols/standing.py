@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import anyio
@@ -61,6 +61,7 @@ class Standing:
         self._lost_at: float | None = None
         self._marked_bad = False
         self._unknown: set[int] = set()
+        self._marks: dict[int, int] = {}
 
     def attach(self, sink: Sink) -> None:
         """The input has begun; bindings that can never be read are told."""
@@ -115,7 +116,15 @@ class Standing:
     def _mark(self, status: Quality) -> None:
         if self._marked:
             known = lambda target: target.series not in self._unknown  # noqa: E731 - read at once
-            self.hand_over(self.rows.marks(int(status), time.time_ns(), only=known))
+            marks = list(self.rows.marks(int(status), time.time_ns(), only=known))
+            for part in marks:
+                self._marks.update(zip(part.series.tolist(), part.time.tolist(), strict=True))
+            self.hand_over(marks)
+
+    def confirm(self, rows: Rows) -> None:
+        """All that the source has for ``rows`` is read: the newest counts again, where it is older than our marks."""
+        if self._marks:
+            self.hand_over(rows.confirmed(self._marks))
 
     # -- points that the source does not know --------------------------------------------------------------------------
 
@@ -176,7 +185,8 @@ class Standing:
         while True:
             if self._lost_at is not None and not self._marked_bad and time.monotonic() - self._lost_at >= self._bad_after:
                 self._marked_bad = True
-                self._mark(Quality.BAD_NO_COMMUNICATION)
+                refused = self.state is ConnectorState.REFUSED
+                self._mark(Quality.BAD_USER_ACCESS_DENIED if refused else Quality.BAD_NO_COMMUNICATION)
             self.publish()
             await anyio.sleep(min(_TICK, max(0.05, self._bad_after / 4)))
 
@@ -194,18 +204,26 @@ def _bounded(columns: Columns) -> Columns:
 
 
 class Backoff:
-    """Growing, jittered waits between attempts."""
+    """Waits between attempts: each as long as the peer has been away, at least ``first`` and at most ``most`` seconds.
 
-    def __init__(self, first: float, most: float) -> None:
-        self._first = self._wait = first
+    So a peer is found again before it has been there for as long as it was away. Each wait is shortened by chance, to no less
+    than half: many connectors that lost one peer do not come back in one moment. ``clock`` counts seconds.
+    """
+
+    def __init__(self, first: float, most: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._first = first
         self._most = most
+        self._clock = clock
+        self._since: float | None = None
 
     def reset(self) -> None:
-        """All went well."""
-        self._wait = self._first
+        """All went well: the next failure is the first."""
+        self._since = None
 
     def next(self) -> float:
-        """Seconds until the next attempt."""
-        delay = self._wait * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-        self._wait = min(self._wait * 2, self._most)
-        return delay
+        """An attempt has failed: seconds until the next one."""
+        now = self._clock()
+        if self._since is None:
+            self._since = now
+        wait = min(max(self._first, now - self._since), self._most)
+        return wait * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret

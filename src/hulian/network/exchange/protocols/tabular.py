@@ -129,7 +129,8 @@ class Rows:
     def __init__(self, mapping: TableMapping, targets: Sequence[Target]) -> None:
         self.mapping = mapping
         self.targets = tuple(targets)
-        self.last: dict[int, tuple[int, Any]] = {}
+        self.last: dict[int, tuple[int, Any, int]] = {}
+        """Time, value and status of the newest row of each series that has a value."""
         self.by_name: dict[str, list[Target]] = {}
         for target in targets:
             self.by_name.setdefault(target.name, []).append(target)
@@ -227,13 +228,13 @@ class Rows:
             status = _without(status, np.asarray(values.is_null()), wrong)
         if target.scale != 1.0 or target.offset != 0.0:
             values = _scaled(values, target.scale, target.offset)
-        self._remember(target.series, times, values)
+        self._remember(target.series, times, values, status)
         return Columns(target.storage, np.full(len(times), target.series, np.uint64), times, values, status)
 
-    def _remember(self, series: int, times: Any, values: pa.Array) -> None:
+    def _remember(self, series: int, times: Any, values: pa.Array, status: Any) -> None:
         value = values[len(values) - 1].as_py()
         if value is not None:
-            self.last[series] = (int(times[-1]), value)
+            self.last[series] = (int(times[-1]), value, int(status[-1]))
 
     # -- long ----------------------------------------------------------------------------------------------------------
 
@@ -287,7 +288,7 @@ class Rows:
         last[codes] = np.arange(len(codes))
         for row in last[last >= 0].tolist():
             if (value := taken[row].as_py()) is not None:
-                self.last[int(series[row])] = (int(times[row]), value)
+                self.last[int(series[row])] = (int(times[row]), value, int(status[row]))
         found.columns.append(Columns(storage, series, times, taken, status))
 
     # -- marks ---------------------------------------------------------------------------------------------------------
@@ -298,7 +299,7 @@ class Rows:
         for target in self.targets:
             if only is not None and not only(target):
                 continue
-            before, value = self.last.get(target.series, (0, None))
+            before, value, _ = self.last.get(target.series, (0, None, 0))
             code = status
             if status & 0x8000_0000:
                 value = None
@@ -306,9 +307,25 @@ class Rows:
                 code = int(Quality.BAD_NO_COMMUNICATION)
             row = (target.series, max(now, before + 1), value, code)
             parts.setdefault(target.storage, []).append(row)
-        for storage, rows in parts.items():
-            series, times, values, codes = zip(*rows, strict=True)
-            yield Columns.of(storage, series, times, pa.array(values, value_type(storage)), codes)
+        yield from _columns(parts)
+
+    def confirmed(self, marked: dict[int, int]) -> Iterator[Columns]:
+        """Points marked at the time that ``marked`` has for their series and without a newer row: their last row, right behind
+        the mark, so that a row of a clock that is behind ours still counts as newer. Takes them out of ``marked``."""
+        parts: dict[StorageClass, list[tuple[int, int, Any, int]]] = {}
+        for target in self.targets:
+            mark = marked.pop(target.series, 0)
+            before, value, code = self.last.get(target.series, (0, None, 0))
+            if mark and value is not None and before <= mark:
+                parts.setdefault(target.storage, []).append((target.series, mark + 1, value, code))
+        yield from _columns(parts)
+
+
+def _columns(parts: dict[StorageClass, list[tuple[int, int, Any, int]]]) -> Iterator[Columns]:
+    """(series, time, value, status) of each storage class in a batch of its own."""
+    for storage, rows in parts.items():
+        series, times, values, codes = zip(*rows, strict=True)
+        yield Columns.of(storage, series, times, pa.array(values, value_type(storage)), codes)
 
 
 def _name(target: Target | None) -> str:

@@ -188,16 +188,21 @@ def _wanted(configuration: SpineConfiguration, subjects: Subjects) -> list[dict[
 
 
 async def declare(
-    spine: Spine, configuration: SpineConfiguration, organisation: str, *, mqtt: Mapping[str, Sequence[str]] | None = None
+    spine: Spine,
+    configuration: SpineConfiguration,
+    organisation: str,
+    *,
+    mqtt: Mapping[str, Sequence[str]] | None = None,
+    only: str = "",
 ) -> None:
-    """Makes every stream and consumer as declared; an existing stream with other limits is updated.
+    """Makes every stream (or ``only`` this one) and consumer as declared; an existing stream with other limits is updated.
 
     ``mqtt`` maps a connector's name to the subjects that it reads below ``$MQTT.msgs.`` (empty: all). Raises `StreamError`
     for what cannot be made or changed so.
     """
     subjects = Subjects(organisation)
     for wanted in _wanted(configuration, subjects):
-        if wanted["name"] == MQTT and not configuration.mqtt_port:
+        if only not in ("", wanted["name"]) or (wanted["name"] == MQTT and not configuration.mqtt_port):
             continue
         full = {"storage": "file", "num_replicas": 1, "duplicate_window": _DUPLICATES, "max_msg_size": -1} | wanted
         if wanted["name"] == SAMPLES:

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import anyio
 import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from hulian.kernel.configuration import resolve_secret
+from hulian.kernel.errors import HulianError
 from hulian.kernel.point import Point
+from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Browsed
 from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
 from hulian.platform.api.credentials import check_reference
-from hulian.platform.api.errors import NotWritableError, OutOfRangeError
+from hulian.platform.api.errors import ConflictError, NotWritableError, OutOfRangeError
 from hulian.platform.api.refusals import RelayedError
 from hulian.platform.api.routes.certificates import CertificateView, certificate_view
 from hulian.platform.api.routes.connectors import CredentialsBody, open_url
 from hulian.platform.api.routes.points import PointView, point_view
-from hulian.trust import Action, PeerState
+from hulian.trust import Action, EdgeState, Peer, PeerState
 
 __all__ = ["ROUTES"]
 
 Says = msgspec.Meta
 _BROWSE_SECONDS = 30.0
 _COMMAND_SECONDS = 10.0
+_NUMBERS = (StorageClass.DOUBLE, StorageClass.INTEGER)
+_NODE_ASKS_WITHIN = 10.0
+"""Seconds in which an edge node is asked again about a certificate; a new order is tried out in that time, too."""
 _WAITS_FOR_APPROVAL = "HL-OPCUA-0032"
 
 
@@ -102,28 +109,61 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
         "connector": data.connector,
         "timeout": _BROWSE_SECONDS,
     }
+    if data.edge:
+        await in_thread(lambda: _approved(context, data.edge))
     if data.credentials is not None:
         asked["credentials"] = await in_thread(lambda: _resolved(context, data.credentials, data.url))
-    await context.audit(visitor(request), Action.DEVICES_BROWSE, data.url, details={"did": "browsed"})
-    try:
-        answer = await context.ask("edge", asked, edge=data.edge, seconds=_BROWSE_SECONDS + 5)
-    except RelayedError as error:
-        if error.code != _WAITS_FOR_APPROVAL:
-            raise
-        host = urlsplit(data.url).netloc.rpartition("@")[2]
-        waiting = [
-            peer for peer in await in_thread(context.trust.peers.list) if peer.state is PeerState.PENDING and host in peer.peer
-        ]
-        if not waiting:
-            raise
-        newest = max(waiting, key=lambda peer: peer.last_seen)
-        return BrowseView(protocol=data.protocol or "", nodes=[], truncated=False, certificate=certificate_view(newest))
+    details = {"did": "browsed"} | ({"edge": data.edge} if data.edge else {})
+    await context.audit(visitor(request), Action.DEVICES_BROWSE, data.url, details=details)
+    answer = await _look(context, asked, data.edge)
+    if isinstance(answer, Peer):
+        view = certificate_view(answer)
+        return BrowseView(protocol=data.protocol or "", nodes=[], truncated=False, certificate=view)
     return BrowseView(
         protocol=answer.get("protocol", ""),
         nodes=answer.get("nodes", []),
         truncated=bool(answer.get("truncated")),
         certificate=None,
     )
+
+
+async def _look(context: Context, asked: Mapping[str, Any], edge: str) -> Any | Peer:
+    """What the edge answers, or the device's certificate where a person has to approve it first.
+
+    An edge node shows certificates to the centre, and hears what was decided, when it asks for its orders; it is told to ask
+    now, and asked again for a few seconds.
+    """
+    deadline = time.monotonic() + _NODE_ASKS_WITHIN
+    while True:
+        try:
+            return await context.ask("edge", asked, edge=edge, seconds=_BROWSE_SECONDS + 5)
+        except RelayedError as error:
+            if error.code != _WAITS_FOR_APPROVAL:
+                raise
+            if found := await in_thread(lambda: _waiting(context, str(asked["url"]), edge)):
+                return found
+            if not edge or time.monotonic() > deadline:
+                raise
+        await context.ask("edge", {"do": "reload"}, edge=edge)
+        await anyio.sleep(0.5)
+
+
+def _waiting(context: Context, url: str, edge: str) -> Peer | None:
+    """The certificate that the device at ``url`` showed last, to the platform itself or to ``edge``, while it waits."""
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    found = (
+        peer
+        for peer in context.trust.peers.list()
+        if peer.state is PeerState.PENDING and peer.edge == edge and host in peer.peer
+    )
+    return max(found, key=lambda peer: peer.last_seen, default=None)
+
+
+def _approved(context: Context, name: str) -> None:
+    """Raises `UnknownAccountError`, `ConflictError`."""
+    state = context.trust.edges.get(name).state
+    if state is not EdgeState.APPROVED:
+        raise ConflictError(f"the edge node {name!r} is {state.value}", place="$.edge", hint="approve it first")
 
 
 def _resolved(context: Context, given: CredentialsBody | None, url: str) -> dict[str, str]:
@@ -165,9 +205,9 @@ async def command(
     if not point.writable:
         await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", "denied", details)
         raise NotWritableError(f"{point.name} is not writable", place="$.point")
-    if _outside(point, data.value):
+    if problem := _unfit(point, data.value):
         await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", "denied", details)
-        raise OutOfRangeError(f"{data.value} is outside {_end(point.low)} … {_end(point.high)}", place="$.value")
+        raise OutOfRangeError(problem, place="$.value")
     asked = {
         "do": "write",
         "connector": point.connector,
@@ -181,7 +221,8 @@ async def command(
     edge = await in_thread(lambda: context.catalogue.connector(point.connector).edge) if point.connector else ""
     try:
         await context.ask("edge", asked, edge=edge, seconds=_COMMAND_SECONDS + 2)
-    except RelayedError as error:
+    except HulianError as error:
+        # Silence too: nobody knows whether it was carried out, and the trail is where somebody will look.
         failed = {**details, "error": error.code}
         await context.audit(who, Action.COMMANDS_SEND, f"point:{point.name}", "failed", failed)
         raise
@@ -189,11 +230,24 @@ async def command(
     return CommandView(identity=identity, point=point.name, state="done")
 
 
-def _outside(point: Point, value: Any) -> bool:
-    """Whether ``value`` is a number beyond the range of ``point``."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return (point.low is not None and value < point.low) or (point.high is not None and value > point.high)
+def _unfit(point: Point, value: Any) -> str:
+    """Why ``value`` is none for ``point``: it is no number where the point is one, or beyond its range; empty where it fits.
+
+    A text would slip past the range and reach a device that reads numbers out of texts.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if point.storage in _NUMBERS and not number:
+        return f"{_shown(value)} is not a number"
+    if not number:
+        return ""
+    if (point.low is not None and value < point.low) or (point.high is not None and value > point.high):
+        return f"{_shown(value)} is outside {_end(point.low)} … {_end(point.high)}"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    """The beginning of a value, as a person may have written it."""
+    return repr(value)[:80] if not isinstance(value, int | float) else f"{value}"[:80]
 
 
 def _end(limit: float | None) -> str:

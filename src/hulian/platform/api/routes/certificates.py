@@ -18,7 +18,8 @@ __all__ = ["ROUTES", "CertificateView", "certificate_view"]
 
 
 class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate that a device showed: ``thumbprint`` is SHA-256, ``sha1`` the one that OPC UA products show."""
+    """A certificate that a device showed: ``thumbprint`` is SHA-256, ``sha1`` the one that OPC UA products show. ``edge`` is
+    the edge node that the device showed it to; empty: the platform itself."""
 
     thumbprint: str
     sha1: str
@@ -28,6 +29,7 @@ class CertificateView(msgspec.Struct, frozen=True, kw_only=True):
     application_uri: str
     names: list[str]
     peer: str
+    edge: str
     not_before_ms: float
     not_after_ms: float
     warning: str
@@ -58,6 +60,7 @@ def certificate_view(peer: Peer) -> CertificateView:
         application_uri=peer.application_uri,
         names=list(peer.names),
         peer=peer.peer,
+        edge=peer.edge,
         not_before_ms=peer.not_before // 1000 / 1000,
         not_after_ms=peer.not_after // 1000 / 1000,
         warning=peer.warning,
@@ -88,7 +91,9 @@ async def decide(
     """A connector that waits for it goes on by itself."""
     state = PeerState.APPROVED if data.decision == "approve" else PeerState.REJECTED
     by = visitor(request).name
-    return certificate_view(await in_thread(lambda: context.trust.peers.decide(thumbprint, state, by=by)))
+    decided = certificate_view(await in_thread(lambda: context.trust.peers.decide(thumbprint, state, by=by)))
+    await context.remind_edges()
+    return decided
 
 
 @delete(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import Request, delete, get, post
@@ -17,10 +18,12 @@ from hulian.trust import Action, Edge, EdgeState
 __all__ = ["ROUTES"]
 
 Says = msgspec.Meta
+_NOT_SERVED: Final = "set leaf_port = 7422 and leaf_host under [spine] in hulian.toml, then start it again"
 
 
 class EdgeView(msgspec.Struct, frozen=True, kw_only=True):
-    """An edge node. ``status`` is what it said of itself last, None while nothing is heard of it."""
+    """An edge node. ``status`` is what it said of itself last, None while nothing is heard of it; ``heard_ms`` when that was.
+    ``ordered`` is the newest order that there is for it (0: none yet), its ``status`` says which one it runs."""
 
     name: str
     state: EdgeState
@@ -30,13 +33,17 @@ class EdgeView(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: float
     decided_by: str
     expires_ms: float
+    ordered: int
+    heard_ms: float | None
     status: dict[str, Any] | None
 
 
 class EdgePage(msgspec.Struct, frozen=True, kw_only=True):
-    """By name."""
+    """By name. ``served`` says whether nodes can reach this platform at all, and else ``hint`` what to do."""
 
     items: list[EdgeView]
+    served: bool
+    hint: str
 
 
 class InvitationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,8 +57,24 @@ class InvitationView(msgspec.Struct, frozen=True, kw_only=True):
     """The secret is shown this once."""
 
     secret: str
+    id: str
     label: str
     expires_ms: float
+
+
+class OpenInvitation(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation that nobody has used yet, without its secret."""
+
+    id: str
+    label: str
+    created_ms: float
+    expires_ms: float
+
+
+class InvitationPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Newest first."""
+
+    items: list[OpenInvitation]
 
 
 class EnrolmentBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,7 +117,7 @@ class DecisionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     fingerprint: Annotated[str, Says(max_length=100)] | None = None
 
 
-def _view(context: Context, edge: Edge) -> EdgeView:
+def _view(context: Context, edge: Edge, ordered: Mapping[str, int]) -> EdgeView:
     return EdgeView(
         name=edge.name,
         state=edge.state,
@@ -104,23 +127,37 @@ def _view(context: Context, edge: Edge) -> EdgeView:
         created_ms=edge.created // 1000 / 1000,
         decided_by=edge.decided_by,
         expires_ms=edge.expires // 1000 / 1000,
+        ordered=ordered.get(edge.name, 0),
+        heard_ms=context.board.heard("edges", edge.name),
         status=context.board.of("edges", edge.name),
     )
 
 
 def _served(context: Context) -> None:
     if not context.house.leaf_port:
-        raise ConflictError(
-            "this platform serves no edge nodes",
-            hint="set leaf_port = 7422 and leaf_host under [spine] in hulian.toml, then start it again",
-        )
+        raise ConflictError("this platform serves no edge nodes", hint=_NOT_SERVED)
 
 
 @get("/edges", opt=needs(Action.EDGES_READ), summary="Edge nodes", tags=["edges"])
 async def edges(context: NamedDependency[Context]) -> EdgePage:
     """Each with its state, its connectors and what it says of itself."""
-    found = await in_thread(context.trust.edges.list)
-    return EdgePage(items=[_view(context, edge) for edge in found])
+    found, ordered = await in_thread(lambda: (context.trust.edges.list(), context.catalogue.plan_versions()))
+    served = bool(context.house.leaf_port)
+    return EdgePage(items=[_view(context, edge, ordered) for edge in found], served=served, hint="" if served else _NOT_SERVED)
+
+
+@get("/edges/invitations", opt=needs(Action.EDGES_READ), summary="Open invitations", tags=["edges"])
+async def invitations(context: NamedDependency[Context]) -> InvitationPage:
+    """Those that can still be used; their secrets are not kept."""
+    found = await in_thread(context.trust.edges.invitations)
+    return InvitationPage(
+        items=[
+            OpenInvitation(
+                id=one.id, label=one.label, created_ms=one.created // 1000 / 1000, expires_ms=one.expires // 1000 / 1000
+            )
+            for one in found
+        ]
+    )
 
 
 @post("/edges/invitations", opt=needs(Action.EDGES_WRITE), status_code=201, summary="Invite an edge node", tags=["edges"])
@@ -131,7 +168,15 @@ async def invite(
     _served(context)
     by = visitor(request).name
     made = await in_thread(lambda: context.trust.edges.invite(data.label, hours=data.hours, by=by))
-    return InvitationView(secret=made.secret, label=data.label, expires_ms=made.invitation.expires // 1000 / 1000)
+    invited = made.invitation
+    return InvitationView(secret=made.secret, id=invited.id, label=invited.label, expires_ms=invited.expires // 1000 / 1000)
+
+
+@delete("/edges/invitations/{invitation:str}", opt=needs(Action.EDGES_WRITE), summary="Withdraw an invitation", tags=["edges"])
+async def withdraw(request: Request[Any, Any, Any], context: NamedDependency[Context], invitation: FromPath[str]) -> None:
+    """From now on it opens nothing; a node that came in by it stays."""
+    by = visitor(request).name
+    await in_thread(lambda: context.trust.edges.withdraw(invitation, by=by))
 
 
 @post("/enrolments", opt=public(), status_code=201, summary="Ask to come in", tags=["edges"])
@@ -189,7 +234,7 @@ async def decide(
 
     edge = await in_thread(write)
     await context.house.edges.changed(name, state=True)
-    return _view(context, edge)
+    return _view(context, edge, await in_thread(context.catalogue.plan_versions))
 
 
 @delete("/edges/{name:str}", opt=needs(Action.EDGES_WRITE, "edge:{name}"), summary="Forget an edge node", tags=["edges"])
@@ -209,4 +254,4 @@ async def forget(request: Request[Any, Any, Any], context: NamedDependency[Conte
     await context.house.edges.changed(name, state=True)
 
 
-ROUTES = [edges, invite, enrol, claim, decide, forget]
+ROUTES = [edges, invitations, invite, withdraw, enrol, claim, decide, forget]

@@ -61,7 +61,8 @@ class ProcessingConnector:
         self._sources = sorted(
             {source.connector for source in settings.known.points.values() if source.series in self._engine.inputs}
         )
-        self._checkpoint = Checkpoint(environment.directory) if environment.directory is not None else None
+        directory = environment.directory
+        self._checkpoint = None if directory is None else Checkpoint(directory, power=environment.power)
         self._read: dict[str, tuple[int, int]] = {}
         self._number = 0
         self._commanded: dict[str, int] = {}

@@ -8,6 +8,7 @@ import anyio
 import msgspec
 import numpy as np
 import pytest
+from line import Line
 
 from hulian.kernel.quality import is_good
 from hulian.kernel.storage import StorageClass
@@ -185,51 +186,3 @@ async def test_a_gap_is_filled_from_the_history_of_node_opcua(node_opcua: Any, s
         for series in range(1, 4):
             came = [step for step in dict.fromkeys(values_of(sink, series)) if step > first]
             assert came == list(range(first + 1, steps + 1))
-
-
-class Line:
-    """A line between client and server that can be cut and mended."""
-
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._streams: set[Any] = set()
-        self._whole = True
-
-    async def __aenter__(self) -> Line:
-        self._listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-        self.port = self._listener.extra(anyio.abc.SocketAttribute.local_port)
-        self._group = anyio.create_task_group()
-        await self._group.__aenter__()
-        self._group.start_soon(self._listener.serve, self._carry)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._group.cancel_scope.cancel()
-        await self._group.__aexit__(None, None, None)
-        await self._listener.aclose()
-
-    def cut(self) -> None:
-        self._whole = False
-        for scope in list(self._streams):
-            scope.cancel()
-
-    def mend(self) -> None:
-        self._whole = True
-
-    async def _carry(self, stream: Any) -> None:
-        async def pump(source: Any, target: Any, scope: Any) -> None:
-            try:
-                async for chunk in source:
-                    await target.send(chunk)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                pass
-            scope.cancel()
-
-        async with stream:
-            if not self._whole:
-                return
-            async with await anyio.connect_tcp("127.0.0.1", self._target) as server, anyio.create_task_group() as group:
-                self._streams.add(group.cancel_scope)
-                group.start_soon(pump, stream, server, group.cancel_scope)
-                group.start_soon(pump, server, stream, group.cancel_scope)
-            self._streams.discard(group.cancel_scope)

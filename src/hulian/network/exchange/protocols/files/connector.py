@@ -153,6 +153,7 @@ class FilesConnector:
             if one.ready:
                 await self._take(one, sink)
         await self._take_rotated(found, sink)
+        self.standing.confirm(self.rows)
 
     async def _begin_at_the_end(self, found: list[Found]) -> None:
         for one in found:

@@ -45,6 +45,7 @@ class Simulator:
 
     logins: ClassVar[bool] = False
     browses: ClassVar[bool] = True
+    tcp: ClassVar[bool] = False
 
     def __init__(self, bindings: Iterable[Binding] = DEFAULT_BINDINGS, *, directory: Path | None = None) -> None:
         self._own = directory is None

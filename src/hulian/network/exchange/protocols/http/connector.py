@@ -98,7 +98,7 @@ class HttpConnector:
                 scope.start_soon(self.standing.watch)
                 while True:
                     try:
-                        await self._listen(sink, context)
+                        await self._listen(sink, context, backoff)
                     except* (ListenError, WindowError) as group:
                         error = _first(group)
                     delay = backoff.next()
@@ -108,12 +108,13 @@ class HttpConnector:
             self._bookmarks.close()
             self.standing.set(ConnectorState.STOPPED, None)
 
-    async def _listen(self, sink: Sink, context: Any) -> None:
+    async def _listen(self, sink: Sink, context: Any, backoff: Backoff) -> None:
         await self._remember(sink)
         application = Application(self.configuration, self.environment.credentials, self._push, to_thread.run_sync)
         with bind(self.listen) as listener:
             self._heard = time.monotonic()
             self.standing.came_back()
+            backoff.reset()
             async with anyio.create_task_group() as scope:
                 scope.start_soon(self._commit, sink)
                 if self.configuration.silent_after:

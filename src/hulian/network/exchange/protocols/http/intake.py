@@ -75,7 +75,7 @@ class Intake:
             if place.kind == "arrow":
                 arrow.setdefault(place.group[0], []).append(target)
         self._tables = {stream: Rows(configuration.tables, targets) for stream, targets in arrow.items()}
-        self.last: dict[int, tuple[int, Any]] = {}
+        self.last: dict[int, tuple[int, Any, int]] = {}
 
     def take(self, body: Body) -> Taken:
         """Raises `BodyError`, `SizeError` for a body of which nothing can be read."""
@@ -136,7 +136,7 @@ class Intake:
             last[places] = np.arange(len(places))
             for row in last[last >= 0].tolist():
                 if (value := stored[row].as_py()) is not None:
-                    self.last[int(series[row])] = (int(stamps[row]), value)
+                    self.last[int(series[row])] = (int(stamps[row]), value, int(status[row]))
             taken.columns.append(Columns(storage, series, np.ascontiguousarray(stamps, np.int64), stored, status))
 
     # -- tables --------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ class Intake:
                     value.encode()  # half of a surrogate pair has no UTF-8
                 if target.scale != 1.0 or target.offset != 0.0:
                     value = value * target.scale + target.offset
-                self.last[target.series] = (time, value)
+                self.last[target.series] = (time, value, status)
             except (ValueError, TypeError, OverflowError, ArithmeticError, RecursionError):
                 value, status = None, int(Quality.BAD_TYPE_MISMATCH)
                 taken.misfits.append(target.name)

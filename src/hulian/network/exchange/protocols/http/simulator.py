@@ -48,6 +48,7 @@ class Simulator:
 
     logins: ClassVar[bool] = False
     browses: ClassVar[bool] = False
+    tcp: ClassVar[bool] = False
 
     def __init__(self, bindings: Iterable[Binding] = DEFAULT_BINDINGS) -> None:
         with socket.socket() as probe:

@@ -42,6 +42,8 @@ class Simulator:
 
     logins: ClassVar[bool] = False
     browses: ClassVar[bool] = True
+    tcp: ClassVar[bool] = True
+    keeps: ClassVar[str] = ""
 
     def __init__(
         self, bindings: Iterable[Binding] = DEFAULT_BINDINGS, *, host: str = "127.0.0.1", port: int = 0, unit: int = 1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -41,6 +40,7 @@ from hulian.network.exchange.protocols.mqtt.sparkplug.session import Session
 from hulian.network.exchange.protocols.mqtt.sparkplug.speaker import Speaker
 from hulian.network.exchange.protocols.mqtt.write import write_json, write_metric
 from hulian.network.exchange.protocols.reports import Reports
+from hulian.network.exchange.protocols.standing import Backoff
 
 __all__ = ["MqttConnector"]
 
@@ -111,7 +111,8 @@ class MqttConnector:
         self._lost_at: float | None = None
         self._marked_bad = False
         self._reading = False
-        self._decoded = self._committed = 0
+        self._reading_since: float | None = None
+        self._decoded = self._committed = self._received = 0
         self._arrived, self._room = anyio.Event(), anyio.Event()
 
     def _bind(self, binding: Binding) -> None:
@@ -144,18 +145,20 @@ class MqttConnector:
 
     async def _read_for_ever(self, sink: Sink) -> None:
         configuration = self.configuration
-        wait = configuration.reconnect_first
+        backoff = Backoff(configuration.reconnect_first, configuration.reconnect_most)
+        delay = 0.0
         while True:
-            before = self._messages
+            before, self._reading_since = self._messages, None
             try:
                 await self._read(sink)
                 error: HulianError = SourceError("the listener ended the stream of messages")
             except* HulianError as group:
                 error = _first(group)
-            if self._messages > before:
-                wait = configuration.reconnect_first
-            delay = wait * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-            wait = min(wait * 2, configuration.reconnect_most)
+            # A quiet link that stood is a good one; a broker that lets us in and throws us out again is asked ever more rarely.
+            stood = 0.0 if self._reading_since is None else time.monotonic() - self._reading_since
+            if self._messages > before or stood > delay:
+                backoff.reset()
+            delay = backoff.next()
             self._lost(error, time.time_ns() + int(delay * 1e9))
             await anyio.sleep(delay)
             self.reports.count("reconnects")
@@ -208,7 +211,7 @@ class MqttConnector:
             self._tell_refused(self._broker)
         else:
             await anyio.sleep(_SETTLED)
-        self._reading = True
+        self._reading, self._reading_since = True, time.monotonic()
         if not getattr(self.source, "connected", True):
             return
         self._came_back()
@@ -221,7 +224,9 @@ class MqttConnector:
         if position is not None and batch.first and batch.first <= position:
             keep = [place for place, sequence in enumerate(batch.sequences) if sequence > position]
             topics, payloads = [topics[place] for place in keep], [payloads[place] for place in keep]
-        received = batch.received
+        # Messages that come together, as after a lost link, keep their order: no two are received in one nanosecond.
+        received = max(batch.received, self._received + 1)
+        self._received = received + len(topics)
         routes, route = self._routes, self._route
         self._messages += len(topics)
         for topic, payload in zip(topics, payloads, strict=True):
@@ -229,6 +234,7 @@ class MqttConnector:
             if take is None:
                 take = route(topic)
             take(payload, received)
+            received += 1
         self.session.flush(self._rows)
 
     def _route(self, topic: str) -> Take:

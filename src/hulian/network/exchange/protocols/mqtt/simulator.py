@@ -317,6 +317,7 @@ class Simulator:
 
     logins: ClassVar[bool] = False
     browses: ClassVar[bool] = False
+    tcp: ClassVar[bool] = False
     url = "mqtt://"
 
     def __init__(self, bindings: Iterable[Binding] = DEFAULT_BINDINGS) -> None:

@@ -23,6 +23,7 @@ from hulian.network.exchange.protocols.opcua import address, calling, security, 
 from hulian.network.exchange.protocols.opcua.conditions import Conditions
 from hulian.network.exchange.protocols.opcua.config import BindingOptions, Group, OpcuaConfiguration
 from hulian.network.exchange.protocols.opcua.errors import (
+    ForeignError,
     LoginError,
     NotWritableError,
     OfflineError,
@@ -34,6 +35,7 @@ from hulian.network.exchange.protocols.opcua.errors import (
     SilentError,
     UnapprovedError,
     UnreachableError,
+    WireError,
 )
 from hulian.network.exchange.protocols.opcua.events import OpcuaEvent
 from hulian.network.exchange.protocols.opcua.history import Gaps, History
@@ -48,11 +50,14 @@ from hulian.network.exchange.protocols.opcua.samples import Block
 from hulian.network.exchange.protocols.opcua.session import Session
 from hulian.network.exchange.protocols.opcua.subscription import Subscriptions
 from hulian.network.exchange.protocols.opcua.wire import PublishResponse
+from hulian.network.exchange.protocols.standing import Backoff
 
 __all__ = ["OpcuaConnector"]
 
 _BEAT: Final = 0.25
 _AWAY: Final = (UnreachableError, SilentError, SessionLostError)
+_GARBLED: Final = (ForeignError, WireError)
+"""Something on the way spoke, or spoilt what the server said: the server may still have our session."""
 
 
 class _Kept(NamedTuple):
@@ -93,6 +98,7 @@ class OpcuaConnector:
         self._subscriptions: Subscriptions | None = None
         self._kept: _Kept | None = None
         self._away_since = 0.0
+        self._away_status = Quality.BAD_NO_COMMUNICATION
         self._unconfirmed: set[int] = set()
 
     # -- the life of the connection ---------------------------------------------------------------------------------
@@ -104,15 +110,16 @@ class OpcuaConnector:
         self._away_since = anyio.current_time()
         self._refuse(sink, {place: status for place, (status, _) in self._intake.faults.items()})
         self._show(sink)
-        attempt = 0
+        backoff = Backoff(self._configuration.retry_first, self._configuration.retry_longest)
         async with anyio.create_task_group() as group:
             group.start_soon(self._heartbeat, sink)
             while True:
                 reached = self._counters["connections"]
                 before = self._servers.url
                 error = await self._attempt(sink)
-                attempt = 0 if self._counters["connections"] > reached else attempt + 1
-                pause = self._pause(error, attempt)
+                if self._counters["connections"] > reached:
+                    backoff.reset()
+                pause = self._pause(error, backoff)
                 if self._servers.several and self._change_server(sink, before, error):
                     pause = 0.0
                 self._disconnected(sink, error, pause)
@@ -146,7 +153,7 @@ class OpcuaConnector:
                 before=before.session if before else None,
             )
         except OpcuaError as error:
-            if before is not None and isinstance(error, _AWAY) and anyio.current_time() < before.until:
+            if before is not None and isinstance(error, (*_AWAY, *_GARBLED)) and anyio.current_time() < before.until:
                 self._kept = before
             return error
         self._session = session
@@ -174,10 +181,11 @@ class OpcuaConnector:
 
     def _may_go_on(self, session: Session, failure: OpcuaError | None) -> bool:
         """Whether the next connection may take this session over: the line is dead, not the session."""
-        if session.resumed and self._unconfirmed:
-            return False
+        garbled = isinstance(failure, _GARBLED)
+        if session.resumed and (self._unconfirmed or garbled):
+            return False  # what the server kept is itself what cannot be read
         kept = self._kept is not None and self._kept.session is session
-        return kept and (not session.alive or isinstance(failure, SilentError))
+        return kept and (not session.alive or garbled or isinstance(failure, SilentError))
 
     def _may_transfer(self, session: Session, failure: OpcuaError | None) -> bool:
         """Whether the session is over and its subscriptions are not: another session may take these over."""
@@ -370,6 +378,8 @@ class OpcuaConnector:
             self._gaps.begin(self._table.last_time)
             for columns in self._table.mark(Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE, now, keep_value=True):
                 sink.samples(columns)
+        refused = isinstance(error, LoginError | PlainPasswordError)
+        self._away_status = Quality.BAD_USER_ACCESS_DENIED if refused else Quality.BAD_NO_COMMUNICATION
         status = self._status
         status.error_code, status.error, status.hint = error.code, str(error), error.hint
         status.retry_at = now + int(pause * 1e9)
@@ -384,11 +394,13 @@ class OpcuaConnector:
         self._conditions.begin(sink, code, severity, str(error), error.hint)
         self._show(sink)
 
-    def _pause(self, error: OpcuaError, attempt: int) -> float:
-        """Exponential with jitter; where a person must act first, longer, so that no account is locked by retries."""
-        steps = attempt + (4 if isinstance(error, LoginError | SecurityError | PlainPasswordError) else 0)
-        longest = self._configuration.retry_longest
-        return float(min(longest, self._configuration.retry_first * 2.0 ** min(steps, 30)) * random.uniform(0.6, 1.0))  # noqa: S311
+    def _pause(self, error: OpcuaError, backoff: Backoff) -> float:
+        """As long as the server has been away; where a person must act first, longer, so that no account is locked."""
+        pause = backoff.next()
+        if isinstance(error, LoginError | SecurityError | PlainPasswordError):
+            jitter = random.uniform(0.6, 1.0)  # noqa: S311 - not a secret
+            pause = max(pause, min(self._configuration.retry_longest, self._configuration.retry_first * 16) * jitter)
+        return pause
 
     async def _wait(self, error: OpcuaError, pause: float) -> None:
         if not isinstance(error, UnapprovedError):
@@ -407,7 +419,7 @@ class OpcuaConnector:
             await anyio.sleep(_BEAT)
             beat += 1
             if self._away_since and anyio.current_time() - self._away_since >= self._configuration.bad_after:
-                for columns in self._table.mark(Quality.BAD_NO_COMMUNICATION, time.time_ns(), keep_value=False):
+                for columns in self._table.mark(self._away_status, time.time_ns(), keep_value=False):
                     sink.samples(columns)
             self._intake.calm(sink)
             if beat % 4 == 0:

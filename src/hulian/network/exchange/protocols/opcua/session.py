@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import anyio
+import msgspec
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClient, UASocketProtocol, UASocketState
@@ -48,11 +49,18 @@ from hulian.network.exchange.protocols.opcua.errors import (
     UnreachableError,
     WireError,
 )
+from hulian.network.exchange.protocols.opcua.wire import check_answers
 
 __all__ = ["Session", "application_uri", "endpoints_of", "explain"]
 
 CHUNK: Final = 1 << 20
 """The largest chunk we take, announced to the server; the default of most servers is 64 KiB."""
+
+LIBRARY: Final = 4 << 20
+"""The largest answer that asyncua decodes; what may be larger, samples and history, our own decoder reads."""
+
+ENDPOINTS: Final = 512 << 10
+"""The longest list of endpoints, with a certificate in each."""
 
 SEND: Final = 65_536
 """The largest chunk we send, if the server takes so much."""
@@ -155,7 +163,18 @@ class _Services(UaSession):
 
     async def raw(self, request: Any, timeout: float | None = None) -> bytes:
         """Sends ``request`` and returns the response's body as it came; a ServiceFault is raised."""
-        return bytes(await self._send_request(request, timeout))
+        return bytes(await super()._send_request(request, timeout))
+
+    async def _send_request(
+        self, request: Any, timeout: float | None = None, message_type: Any = ua.MessageType.SecureMessage
+    ) -> Buffer:
+        """What asyncua will decode, object by object: no more than was asked for, and no more than `LIBRARY`."""
+        body = await super()._send_request(request, timeout, message_type)
+        if len(body) > LIBRARY:
+            raise WireError(f"an answer of {len(body)} bytes came where a few are usual")
+        if isinstance(request, ua.ReadRequest):
+            check_answers(bytes(body), len(request.Parameters.NodesToRead))
+        return body
 
     def ensure_publish_loop(self) -> None:
         """Nothing: `hulian…opcua.subscription` publishes."""
@@ -244,7 +263,7 @@ def explain(place: str, client: _Client | None = None) -> Iterator[None]:
         yield
     except OpcuaError:
         raise
-    except (UaError, OSError, TimeoutError, InvalidSignature, ValueError, struct.error) as error:
+    except (UaError, OSError, TimeoutError, InvalidSignature, ValueError, struct.error, RecursionError) as error:
         cause: Exception = error
         fault = client.transport.channel.fault if client is not None and client.transport.channel is not None else None
         if fault is not None and (not isinstance(error, TimeoutError) or isinstance(fault, OpcuaError)):
@@ -270,6 +289,8 @@ def _explained(error: Exception, place: str) -> OpcuaError:
         return UnreachableError(error.strerror or str(error), place=place)
     if isinstance(error, InvalidSignature):
         return CertificateChangedError("a message of the server has a wrong signature", place=place)
+    if isinstance(error, RecursionError):
+        return WireError("the server's message nests too deep", place=place)
     if "certificate mismatch" in str(error):
         return CertificateChangedError("the server's certificate is not the one it announced", place=place)
     return WireError(f"the server's message cannot be read: {error}", place=place)
@@ -340,7 +361,7 @@ def _of_status(code: int, place: str) -> OpcuaError:
 async def endpoints_of(url: str, configuration: OpcuaConfiguration) -> list[ua.EndpointDescription]:
     """What the server offers, asked over an unencrypted channel (it holds no secret; the choice is checked later)."""
     host, port = security.authority(url)
-    client = _Client(url, configuration)
+    client = _Client(url, msgspec.structs.replace(configuration, maximum_message=ENDPOINTS))
     transport = client.transport
     with explain(url, client):
         await transport.connect_socket(host, port)

@@ -13,6 +13,7 @@ import asyncio
 import atexit
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -84,6 +85,8 @@ class Simulator:
     """
 
     logins = True
+    tcp = True
+    keeps = "session"
 
     def __init__(
         self,
@@ -218,6 +221,15 @@ class Simulator:
     async def forget(self) -> None:
         """Forgets every session and subscription, as after a restart of the server's software."""
         await self._ask({"do": "forget"})
+
+    async def revoke(self) -> None:
+        """From now on the login of `credentials` is refused, and every session has ended."""
+        await self._ask({"do": "login", "password": secrets.token_urlsafe(9)})
+        await self.forget()
+
+    async def restore(self) -> None:
+        """The login of `credentials` is good again."""
+        await self._ask({"do": "login", "password": self.credentials.password})
 
     async def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         if self._control is None:

@@ -12,7 +12,8 @@ from hulian.network.exchange.protocols.opcua.samples import Block, decode_sample
 from hulian.network.exchange.protocols.opcua.values import Reader
 
 __all__ = [
-    "HistoryResult", "Notification", "PublishResponse", "decode_history", "decode_publish", "decode_read", "decode_republish",
+    "HistoryResult", "Notification", "PublishResponse", "check_answers", "decode_history", "decode_publish", "decode_read",
+    "decode_republish",
 ]  # fmt: skip
 
 PUBLISH_RESPONSE: Final = "i=829"
@@ -96,6 +97,14 @@ def decode_read(body: bytes, most: int = 0xFFFF_FFFF) -> tuple[int, int, list[Bl
     for _ in range(reader.count(1)):
         reader.diagnostic()
     return server_time, result, blocks, count
+
+
+def check_answers(body: bytes, most: int) -> None:
+    """Looks only how many answers a ReadResponse holds. Raises `WireError` for more than ``most``."""
+    reader = Reader(body)
+    _, _, fault = _response_header(reader, READ_RESPONSE)
+    if not fault and (count := reader.count(1)) > most:
+        raise reader.fail(f"{count} answers came to {most} questions")
 
 
 class HistoryResult(NamedTuple):

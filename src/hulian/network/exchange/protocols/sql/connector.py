@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import anyio
@@ -120,7 +120,7 @@ class SqlConnector:
                 if not remembered:
                     await self._remember(sink)
                     remembered = True
-                await to_thread.run_sync(self.database.tables)
+                await self._ask(self.database.tables)
                 self.standing.came_back()
                 for table in self._tables:
                     await self._take(table, sink)
@@ -142,6 +142,14 @@ class SqlConnector:
             text = "how far the tables were read is not known any more: they are read anew"
             self.standing.reports.moment(BookmarkError, str(self.database), text)
 
+    async def _ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """A call of the database in a thread; where we are cancelled meanwhile, nobody waits for a line that may be dead."""
+        try:
+            return await to_thread.run_sync(call, *arguments, abandon_on_cancel=True)
+        except anyio.get_cancelled_exc_class():
+            self.database.hang_up()
+            raise
+
     # -- one table -----------------------------------------------------------------------------------------------------
 
     async def _take(self, table: _Table, sink: Sink) -> None:
@@ -157,6 +165,7 @@ class SqlConnector:
         else:
             reports.end(TableError, name)
             reports.end(SlowError, name)
+            self.standing.confirm(table.rows)
 
     async def _look(self, table: _Table, sink: Sink) -> None:
         """Everything that is new in a table, page by page; the overlap is looked at once."""
@@ -165,7 +174,7 @@ class SqlConnector:
         while True:
             await self.standing.room()
             limit = self.configuration.rows + progress.known
-            page = await to_thread.run_sync(self.database.page, table.source.table, table.names, table.by, low, limit)
+            page = await self._ask(self.database.page, table.source.table, table.names, table.by, low, limit)
             await self._store(table, progress, page, sink)
             if len(page) < limit:
                 return
@@ -173,7 +182,7 @@ class SqlConnector:
 
     async def _begin(self, table: _Table) -> Progress:
         name = table.source.table
-        columns = await to_thread.run_sync(lambda: self.database.columns(name, fresh=True))
+        columns = await self._ask(lambda: self.database.columns(name, fresh=True))
         missing = set(table.shape([column["name"] for column in columns]))
         for target in table.rows.targets:
             address = self._addresses[target.series]
@@ -184,11 +193,11 @@ class SqlConnector:
         stored = await to_thread.run_sync(self._bookmarks.items, f"{name}:")
         progress = table.begin(stored)
         if progress.high is None and table.source.begin == "end":
-            newest = await to_thread.run_sync(self.database.newest, name, table.by)
+            newest = await self._ask(self.database.newest, name, table.by)
             if newest is not None:
                 # Those that are as new as the newest count as read too.
                 limit = self.configuration.overlap_rows + 1
-                page = await to_thread.run_sync(self.database.page, name, table.names, table.by, newest, limit)
+                page = await self._ask(self.database.page, name, table.names, table.by, newest, limit)
                 step = await self._step(table, progress, page)
                 await self._keep(step.changes, samples=False)
         return progress

@@ -30,6 +30,7 @@ from hulian.network.exchange.protocols.confinement import Confinement
 from hulian.network.exchange.protocols.contract import Credentials
 from hulian.network.exchange.protocols.sql.config import SqlConfiguration, database_file
 from hulian.network.exchange.protocols.sql.errors import AccessError, DriverError, ReachError, SlowError, SqlError, TableError
+from hulian.network.exchange.protocols.sql.patience import Patience
 
 __all__ = ["Database", "storage_of", "table_of"]
 
@@ -45,6 +46,7 @@ _CANCELLED: Final = ("57014",)
 _REFUSED_NUMBERS: Final = (1044, 1045, 1142, 18456, 1017)
 _LOGIN: Final = re.compile(r"authentication failed|no password supplied|not permitted to log in|role .* does not exist|pg_hba")
 _MOST_TABLES: Final = 2_000
+_SILENT: Final = "check the network between; a slow database needs longer 'connect_seconds' or 'statement_seconds'"
 
 
 class Database:
@@ -62,6 +64,7 @@ class Database:
         self._credentials = credentials
         self._engine: sa.Engine | None = None
         self._columns: dict[str, list[dict[str, Any]]] = {}
+        self._patience = Patience()
 
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
@@ -100,6 +103,9 @@ class Database:
             raise DriverError(f"the driver of {backend} is not installed: {error}", place=str(self), hint=hint) from error
         if backend in ("mysql", "mariadb"):
             sa.event.listen(engine, "connect", _only_read)
+        if self._file is None:
+            sa.event.listen(engine, "connect", self._patience.opened)
+            sa.event.listen(engine, "before_cursor_execute", self._patience.again)
         return engine
 
     def _open_file(self) -> Any:
@@ -111,19 +117,30 @@ class Database:
         connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
         return connection
 
+    def hang_up(self) -> None:
+        """Whoever waits for the database hears an error."""
+        self._patience.hang_up()
+
     def close(self) -> None:
-        """Closes every connection."""
+        """Closes every connection; whoever waits for one hears an error."""
+        self._patience.hang_up()
         if self._engine is not None:
             self._engine.dispose()
 
     @contextmanager
     def _asked(self) -> Iterator[sa.Connection]:
+        settings = self._configuration
         try:
-            with self.engine.connect() as connection:
+            # A pooled connection is asked whether it still stands before it is given out.
+            with self._patience.within(settings.connect_seconds):
+                connection = self.engine.connect()
+            with connection, self._patience.within(settings.statement_seconds + settings.connect_seconds):
                 yield connection
         except NoSuchTableError as error:
             raise TableError(f"there is no table {error}", place=str(self)) from error
         except DBAPIError as error:
+            if self._patience.expired:
+                raise ReachError("the database has not answered in time", place=str(self), hint=_SILENT) from error
             raise self._meant(error) from error
         except SQLAlchemyError as error:
             raise ReachError(_first_line(error), place=str(self)) from error
@@ -203,6 +220,7 @@ class Database:
             rows: list[Sequence[Any]] = []
             streamed = connection.execution_options(stream_results=True, yield_per=5_000)
             for part in streamed.execute(query).partitions():
+                self._patience.again()
                 rows.extend(tuple(row) for row in part)
             return rows
 

@@ -47,6 +47,7 @@ class Simulator:
 
     logins: ClassVar[bool] = False
     browses: ClassVar[bool] = True
+    tcp: ClassVar[bool] = False
 
     def __init__(self, bindings: Iterable[Binding] = DEFAULT_BINDINGS) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="hulian-sql-")).resolve()
