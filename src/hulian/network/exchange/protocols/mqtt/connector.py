@@ -226,7 +226,7 @@ class MqttConnector:
             topics, payloads = [topics[place] for place in keep], [payloads[place] for place in keep]
         # Messages that come together, as after a lost link, keep their order: no two are received in one nanosecond.
         received = max(batch.received, self._received + 1)
-        self._received = received + len(topics)
+        self._received = received + len(topics) - 1
         routes, route = self._routes, self._route
         self._messages += len(topics)
         for topic, payload in zip(topics, payloads, strict=True):
