@@ -74,7 +74,7 @@ def test_kill_9_of_the_edge_computes_nothing_twice_and_leaves_nothing_out(tmp_pa
         device = CountingDevice(platform.mqtt_port, credential.name, credential.password)
         try:
             until(lambda: len(device.acknowledged) > 100, 60, "nothing was acknowledged")
-            for _ in range(3):
+            for _ in range(2):
                 before = len(device.acknowledged)
                 pid = platform.kill("edge")
                 platform.wait_running("edge", pid)
