@@ -1,0 +1,55 @@
+"""The bodies of messages, one class each: `pack` writes, `read_body` finds out which one it is and reads it."""
+
+from hulian.network.identifiers.wire.bodies.challenge import Challenge, ChallengeResponse, Login, Verdict, VerifyRequest
+from hulian.network.identifiers.wire.bodies.digest import RequestDigest, check_digest, digest_of
+from hulian.network.identifiers.wire.bodies.handles import (
+    Created,
+    Empty,
+    Failure,
+    HandleList,
+    HandleOnly,
+    RemoveRequest,
+    SiteAnswer,
+)
+from hulian.network.identifiers.wire.bodies.read import Body, answer, read_answer, read_body, request
+from hulian.network.identifiers.wire.bodies.replication import (
+    DumpRequest,
+    NextTransaction,
+    TransactionLogAnswer,
+    TransactionLogRequest,
+)
+from hulian.network.identifiers.wire.bodies.resolve import Referral, ResolveRequest, Values
+from hulian.network.identifiers.wire.bodies.session import ExchangeKey, SessionSetup, SessionSetupAnswer
+
+__all__ = [
+    "Body",
+    "Challenge",
+    "ChallengeResponse",
+    "Created",
+    "DumpRequest",
+    "Empty",
+    "ExchangeKey",
+    "Failure",
+    "HandleList",
+    "HandleOnly",
+    "Login",
+    "NextTransaction",
+    "Referral",
+    "RemoveRequest",
+    "RequestDigest",
+    "ResolveRequest",
+    "SessionSetup",
+    "SessionSetupAnswer",
+    "SiteAnswer",
+    "TransactionLogAnswer",
+    "TransactionLogRequest",
+    "Values",
+    "Verdict",
+    "VerifyRequest",
+    "answer",
+    "check_digest",
+    "digest_of",
+    "read_answer",
+    "read_body",
+    "request",
+]
