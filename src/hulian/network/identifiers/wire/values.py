@@ -72,7 +72,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     ``ttl_type`` and ``permissions`` are plain numbers, because bits that no standard names are kept too.
 
     >>> value = Value(index=1, type="URL", data=b"https://example.com/item/7", timestamp=0x6B02A205)
-    >>> pack_value(value).hex()[:44]
+    >>> pack_value(value).hex()[:46]
     '000000016b02a20500000151800e0000000355524c0000'
     """
 
