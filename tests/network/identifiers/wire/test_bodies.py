@@ -25,9 +25,12 @@ from hypothesis import strategies as st
 from hulian.network.identifiers.wire import bodies, errors, frame
 from hulian.network.identifiers.wire.codes import DigestAlgorithm, OpCode, OpFlag, ResponseCode
 from hulian.network.identifiers.wire.frame import Message
+from hulian.network.identifiers.wire.reader import Reader
 from hulian.network.identifiers.wire.values import (
     Reference,
     Value,
+    _careful,
+    _quick,
     pack_value,
     pack_values,
     scan,
@@ -152,6 +155,18 @@ def test_values_round_trip_and_are_scanned(many):
 @given(values())
 def test_one_value_round_trips(value):
     assert unpack_value(pack_value(value)) == value
+
+
+@given(st.one_of(values().map(pack_value), st.binary(max_size=80)), st.integers(0, 60), st.binary(max_size=4))
+def test_the_quick_way_reads_what_the_careful_way_reads(raw, at, new):
+    raw = raw[:at] + new + raw[at + len(new) :]
+    quick, careful = Reader(raw, "a value"), Reader(raw, "a value")
+    found = _quick(quick)
+    if found is None:
+        assert quick.at == 0
+    else:
+        assert found == _careful(careful)
+        assert quick.at == careful.at
 
 
 def test_the_captured_values():

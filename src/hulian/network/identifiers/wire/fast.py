@@ -21,10 +21,11 @@ BODY: Final = 44
 Peeked: TypeAlias = tuple[int, int, bytes]
 """(request id, opFlags, packed question: handle, index list and type list)."""
 
-_PEEK: Final = Struct(">BBBxIIIIIIIhBxIi")
-_U32: Final = Struct(">I")
+_PEEK: Final = Struct(">HBxIIQQI8xi").unpack_from
+"""Version, flags, session id, request id, sequence and length in one, opcode and response code in one, opFlags, body length."""
+_PUT: Final = Struct(">I").pack_into
 _I32: Final = Struct(">i")
-_RESOLVE: Final = OpCode.RESOLVE.value
+_RESOLVE: Final = OpCode.RESOLVE.value << 32
 _FLAGS: Final = 0xE0
 
 
@@ -41,18 +42,15 @@ def peek(data: bytes) -> Peeked | None:
     size = len(data)
     if size < 60:
         return None
-    major, minor, third, session, request_id, sequence, length, op_code, code, flags, _, _, _, body = _PEEK.unpack_from(data)
+    version, third, session, request_id, length, operation, flags, body = _PEEK(data)
     if (
-        op_code != _RESOLVE
-        or code
-        or session
-        or sequence
-        or third & _FLAGS
-        or length != size - 20
+        operation != _RESOLVE
+        or length != size - 20  # with sequence 0 in front
         or body != size - 48
-        or (major != 2 and major != 3)
-        or (major == 2 and not minor)
-        or data[-4:] != b"\0\0\0\0"
+        or session
+        or third & _FLAGS
+        or not 0x0200 < version < 0x0400
+        or not data.endswith(b"\0\0\0\0")
     ):
         return None
     return request_id, flags, data[44:-4]
@@ -78,13 +76,13 @@ def patch(answer: bytearray | memoryview, request_id: int, flags: int, expiratio
 
     Not for answers that are signed or carry a request digest: both cover what is overwritten.
     """
-    _U32.pack_into(answer, 8, request_id)
-    _U32.pack_into(answer, 28, flags)
-    _U32.pack_into(answer, 36, expiration)
+    _PUT(answer, 8, request_id)
+    _PUT(answer, 28, flags)
+    _PUT(answer, 36, expiration)
 
 
 def patch_datagrams(datagrams: Sequence[bytearray | memoryview], request_id: int, flags: int, expiration: int) -> None:
     """`patch` for an answer that is kept as datagrams: the request id stands in each, the header in the first."""
     patch(datagrams[0], request_id, flags, expiration)
     for datagram in datagrams[1:]:
-        _U32.pack_into(datagram, 8, request_id)
+        _PUT(datagram, 8, request_id)
