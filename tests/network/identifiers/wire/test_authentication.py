@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import shutil
 import struct
+import subprocess
 
 import msgspec
 import pytest
@@ -418,3 +420,68 @@ def test_two_sides_agree_on_a_number():
     for group in ((23, 5), (2**2048, 2), (p, 1), (p, p - 1), (2**8200 + 1, 2)):
         with pytest.raises(errors.SessionKeyError):
             auth.DhExchange(*group)
+
+
+def test_a_key_out_of_the_number():
+    ours = auth.DhExchange()
+    theirs = auth.DhExchange.answering(ours.public)
+    key = ours.session_key(theirs.public)
+    assert key == theirs.session_key(ours.public)
+    assert len(key.reveal()) == 32
+    assert ours.shared(theirs.public).lstrip(b"\0").startswith(key.reveal())
+
+
+# -- encryption --------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_in_secret():
+    """Coded, then encrypted, as the protocol has it; opened and believed in the other order."""
+    key = auth.SessionKey.generate()
+    message = auth.mac_message(msgspec.structs.replace(asked(), session_id=4), key, 1)
+    sealed = auth.encrypt_message(message, key)
+    assert b"pump-17" not in sealed
+    assert frame.read_envelope(sealed).flags == 0x40
+    with pytest.raises(errors.OpaqueError):
+        frame.decode(sealed)
+    opened = auth.decrypt_message(sealed, key)
+    assert opened == message
+    auth.verify_mac(opened, key, auth.ReplayWindow())
+    assert auth.encrypt_message(message, key) != sealed, "another vector each time"
+
+
+def test_openssl_opens_what_we_encrypt():
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl")
+    key = auth.SessionKey.generate()
+    sealed = auth.encrypt_message(asked(), key)
+    arguments = ["enc", "-d", "-aes-128-cbc", "-K", key.reveal()[:16].hex(), "-iv", sealed[20:36].hex()]
+    plain = subprocess.run(["openssl", *arguments], input=sealed[36:], capture_output=True, check=True, timeout=30).stdout
+    assert plain == frame.encode(asked())[20:]
+
+
+def test_whatever_does_not_open_says_the_same():
+    key = auth.SessionKey.generate()
+    sealed = auth.encrypt_message(asked(), key)
+    told = set()
+    for at in range(20, len(sealed)):
+        broken = sealed[:at] + bytes((sealed[at] ^ 0x55,)) + sealed[at + 1 :]
+        try:
+            assert auth.decrypt_message(broken, key) != asked()
+        except errors.SessionKeyError as error:
+            told.add(str(error))
+    with pytest.raises(errors.SessionKeyError) as caught:
+        auth.decrypt_message(sealed, auth.SessionKey.generate())
+    told.add(str(caught.value))
+    assert told == {"HL-ID-0246: it does not open (an encrypted message)"}
+    with pytest.raises(errors.LengthError):
+        auth.decrypt_message(sealed[:-1], key)
+    with pytest.raises(errors.OpaqueError):
+        auth.decrypt_message(frame.encode(asked()), key)
+    short = sealed[:16] + (16).to_bytes(4, "big") + bytes(16)
+    with pytest.raises(errors.SessionKeyError):
+        auth.decrypt_message(short, key)
+    for algorithm in (0, 1, 2, 4):
+        with pytest.raises(errors.AlgorithmError):
+            auth.encrypt_message(asked(), auth.SessionKey.generate(algorithm))
+    with pytest.raises(errors.VersionError):
+        auth.encrypt_message(msgspec.structs.replace(asked(), version=(2, 3)), key)

@@ -14,7 +14,8 @@ import sys
 import pytest
 from handle_messages import PEERS
 
-from hulian.network.identifiers.wire import bodies, frame
+from hulian.network.identifiers.wire import authentication as auth
+from hulian.network.identifiers.wire import bodies, frame, sm2
 from hulian.network.identifiers.wire.codes import AdminPermission, KeyExchange, OpCode, OpFlag, ResponseCode
 from hulian.network.identifiers.wire.datagrams import split
 from hulian.network.identifiers.wire.frame import Message
@@ -453,3 +454,33 @@ def test_pipelined_messages(judge):
 def test_what_the_dissector_does_not_know_is_framed_well(judge, op_code, body):
     packet = seen(judge, ask(op_code, body))
     assert raw(packet.one("data.data")) == body.pack()
+
+
+@pytest.mark.parametrize("kind", ["HS_MAC", "HS_SIGNED"])
+def test_credentials(judge, kind):
+    message = ask(OpCode.DELETE, REQUEST_OF[OpCode.DELETE], session_id=4)
+    if kind == "HS_MAC":
+        message = auth.mac_message(message, auth.SessionKey.generate(), 7)
+    else:
+        message = auth.sign_message(message, auth.signer_for(sm2.PrivateKey.generate()), counter=7)
+    credential = auth.read_credential(message.credential)
+    packet = seen(judge, message)
+    assert packet.one("do-irp.credential.sesscounter") == "7"
+    assert packet.one("do-irp.credential.type") == kind
+    assert (
+        packet.one("do-irp.credential.signedinfo.algo")
+        == credential.algorithm
+        == ("SM3" if kind == "HS_SIGNED" else "HMAC-SHA256")
+    )
+    assert int(packet.one("do-irp.credential.signedinfo.len")) == 8 + len(credential.algorithm) + len(credential.signature)
+    assert raw(packet.one("do-irp.data.value")) == credential.signature
+
+
+def test_an_encrypted_message(judge):
+    message = ask(OpCode.DELETE, REQUEST_OF[OpCode.DELETE], session_id=4)
+    sealed = auth.encrypt_message(message, auth.SessionKey.generate())
+    (packet,) = judge.udp([sealed])
+    assert packet.complaints() == []
+    assert packet.one("do-irp.flags.ec") == "True"
+    assert packet.one("do-irp.sessid") == "4"
+    assert raw(packet.one("data.data")) == sealed[20:]

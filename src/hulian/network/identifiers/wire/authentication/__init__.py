@@ -1,5 +1,6 @@
 """Who asks, and who answered: challenge-response, signed messages, session counters and keys."""
 
+from hulian.network.identifiers.wire.authentication.cipher import decrypt_message, encrypt_message
 from hulian.network.identifiers.wire.authentication.credential import (
     Credential,
     mac_message,
@@ -32,6 +33,8 @@ __all__ = [
     "SecretIdentity",
     "SessionKey",
     "Signer",
+    "decrypt_message",
+    "encrypt_message",
     "mac_message",
     "open_session_key",
     "read_credential",

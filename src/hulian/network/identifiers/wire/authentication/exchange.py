@@ -16,7 +16,10 @@ from hulian.network.identifiers.wire.errors import KeyFormatError, SessionKeyErr
 from hulian.network.identifiers.wire.reader import Reader
 from hulian.network.identifiers.wire.typed.keys import DhPublicKey, UsableKey
 
-__all__ = ["DhExchange", "SessionKey", "open_session_key", "seal_session_key"]
+__all__ = ["AES", "DhExchange", "SessionKey", "open_session_key", "seal_session_key"]
+
+AES: Final = 3
+"""The number of the one cipher that is used here. 1 and 2 are DES and triple DES."""
 
 _SMALLEST: Final = 16
 _LARGEST: Final = 512
@@ -36,7 +39,7 @@ class SessionKey:
 
     __slots__ = ("_key", "algorithm")
 
-    def __init__(self, key: bytes, algorithm: int = 0) -> None:
+    def __init__(self, key: bytes, algorithm: int = AES) -> None:
         if not _SMALLEST <= len(key) <= _LARGEST:
             raise SessionKeyError(f"a key of {len(key)} bytes", place="a session")
         self._key = key
@@ -58,7 +61,7 @@ class SessionKey:
         return self._key
 
     @classmethod
-    def generate(cls, algorithm: int = 0, size: int = 32) -> SessionKey:
+    def generate(cls, algorithm: int = AES, size: int = 32) -> SessionKey:
         return cls(secrets.token_bytes(size), algorithm)
 
 
@@ -117,3 +120,8 @@ class DhExchange:
             raise SessionKeyError("a number of another group, or one that gives the key away", place="a session")
         size = (other.p.bit_length() + 7) // 8
         return pow(other.y, self._x, other.p).to_bytes(size, "big")
+
+    def session_key(self, other: DhPublicKey) -> SessionKey:
+        """The key for AES and HS_MAC that both sides take from the number: its first 32 bytes behind any leading zeros."""
+        number = self.shared(other)
+        return SessionKey((number.lstrip(b"\0").rjust(32, b"\0"))[:32], AES)
