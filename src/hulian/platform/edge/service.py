@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -18,7 +19,8 @@ from anyio.abc import TaskGroup, TaskStatus
 from hulian.kernel.configuration import convert
 from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event, Severity
-from hulian.network.exchange.protocols.contract import Browsed, ConnectorState, Credentials, Environment, PeerTrust
+from hulian.network.exchange.protocols.contract import ConnectorState, Credentials, Environment, PeerTrust
+from hulian.network.exchange.protocols.searching import search
 from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.contract import ConnectorPlan, Inputs, PlantSource, Uplink
 from hulian.platform.edge.errors import ExpiredCommandError, RequestError, SlowDeviceError, UnknownConnectorError
@@ -350,14 +352,11 @@ class EdgeService:
             trust=self._trust,
             extras=self._extras(plan),
         )
-        nodes: list[Browsed] = []
-        truncated = False
-        with anyio.fail_after(float(request.get("timeout", 30.0))):
-            async for node in protocol.browse(
-                url, configuration, environment, under=request.get("under"), depth=int(request.get("depth", 1))
-            ):
-                if len(nodes) >= self._settings.browse_limit:
-                    truncated = True
-                    break
-                nodes.append(node)
-        return {"protocol": protocol.name, "nodes": nodes, "truncated": truncated}
+        text = str(request.get("search") or "")
+        depth = 0 if text else int(request.get("depth", 1))
+        shown = protocol.browse(url, configuration, environment, under=request.get("under"), depth=depth)
+        timeout = float(request.get("timeout", 30.0))
+        # A search that takes too long says what it has found; a branch that takes too long is an error.
+        with anyio.fail_after(timeout + 3 if text else timeout):
+            nodes, whole = await search(shown, text, limit=self._settings.browse_limit, seconds=timeout if text else math.inf)
+        return {"protocol": protocol.name, "nodes": nodes, "truncated": not whole}
