@@ -87,8 +87,9 @@ class EdgeService:
         self._reloading = anyio.Lock()
         self._pace = Pace(settings.catch_up_rate)
         self._outbox = Outbox(directory / ".events", uplink.event, power=power)
-        self._emit = self._outbox.put
-        self._orphans = Orphans(directory, settings, uplink, self._emit, pace=self._pace, power=power)
+        self.tell = self._outbox.put
+        """Takes an event of this node, from the event loop; it is kept on disk until the spine has it."""
+        self._orphans = Orphans(directory, settings, uplink, self.tell, pace=self._pace, power=power)
         self._commands: dict[str, dict[str, Any]] = {}
         self._hub = Hub(uplink.decode, self._write_to, lambda: set(self._processings))
         self._processings: frozenset[str] = frozenset()
@@ -102,7 +103,7 @@ class EdgeService:
             await self._reload(group, found=True)
             group.start_soon(self._serve, group)
             if self._follower is not None:
-                self._follower.emit = self._emit
+                self._follower.emit = self.tell
                 group.start_soon(self._follower.run, partial(self._reload, group), self._states)
             task_status.started()
 
@@ -158,7 +159,7 @@ class EdgeService:
             _log.warning("the rest of an input cannot be seen", connector=runner.plan.name, reason=str(error))
             taken = False
         if not taken:
-            self._emit(
+            self.tell(
                 Event(
                     time=time.time_ns(),
                     code=EdgeEvent.INPUT_GIVEN_UP,
@@ -192,7 +193,7 @@ class EdgeService:
             uplink=self._uplink,
             trust=self._trust,
             extras=self._extras(plan),
-            emit=self._emit,
+            emit=self.tell,
             changed=self._status_due.add,
             pace=self._pace,
             hub=self._hub,
@@ -245,7 +246,7 @@ class EdgeService:
             step = time.time() - time.monotonic() - offset
             if abs(step) > CLOCK_STEP:
                 offset += step
-                self._emit(
+                self.tell(
                     Event(
                         time=time.time_ns(),
                         code=EdgeEvent.NODE_CLOCK_JUMPED,
