@@ -87,7 +87,7 @@ def browse(
         }
         for node in found.nodes
     ]
-    nothing = f"holds nothing with the words {search!r}" if search else "shows nothing here. Try --depth 0"
+    nothing = f"holds nothing with the words {search!r}. Try fewer" if search else "shows nothing here. Try --depth 0"
     table(rows, list(rows[0]) if rows else [], empty=f"{url} {nothing}, or another branch with --under.")
     if found.truncated:
         print("… and more: look into one branch with --under ADDRESS")
