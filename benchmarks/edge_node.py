@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from contextlib import AsyncExitStack
@@ -108,6 +109,7 @@ async def measure(place: Path) -> tuple[float, str]:
 
 
 def run() -> list[dict]:
+    logging.getLogger("paho").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as directory:
         size, told = anyio.run(measure, Path(directory))
     return [

@@ -166,6 +166,26 @@ def test_connector_is_added_by_browsing_and_delivers(connected, platform):
     expect(page.locator("tbody tr", has_text=PRESS)).to_be_visible()
 
 
+def test_a_device_is_searched_on_every_level(connected, platform):
+    page = connected
+    page.goto(f"/connectors/add?to={PRESS}")
+    page.get_by_role("button", name="Look at the device").click()
+    tree = page.get_by_role("tree", name="What the device shows")
+    expect(tree).to_be_visible()
+    box = page.get_by_role("searchbox", name="Search the whole device")
+    box.fill("PRESS pressure")
+    box.press("Enter")
+    expect(tree.get_by_role("treeitem")).to_have_count(1)
+    expect(tree.get_by_role("treeitem")).to_contain_text(re.compile(r"Pressure\s+Press\b"))
+    tree.get_by_role("checkbox").check()
+    expect(page.get_by_text("1 chosen")).to_be_visible()
+    box.fill("no such thing")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(tree).to_contain_text("Nothing holds “no such thing”.")
+    box.fill("")
+    expect(tree.locator(".node", has_text="Press").first).to_be_visible()
+
+
 def test_unreachable_device_is_explained_with_code_and_hint(page, ports):
     page.goto("/connectors/add")
     page.get_by_label("Address of the device").fill(f"opc.tcp://127.0.0.1:{ports()}")

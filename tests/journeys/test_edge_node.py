@@ -216,6 +216,11 @@ def test_a_device_is_looked_at_from_the_node(centre, edge, ports):
         assert found.nodes
         printed = centre.cli("browse", url, "--edge", "press").stdout
         assert found.nodes[0].name in printed
+        doubles = sdk.browse(url, edge="press", search="DOUBLE")
+        assert doubles.nodes
+        assert all("double" in f"{node.name} {node.description} {node.address}".lower() for node in doubles.nodes)
+        lines = centre.cli("browse", url, "--edge", "press", "--search", "double").stdout
+        assert " / ".join([*doubles.nodes[0].path[:-1], doubles.nodes[0].name]) in lines
         centre.cli("connect", url, "--name", "lathe", "--select", "*Double*", "--edge", "press", "--yes")
         until(lambda: state(centre, "lathe") == "connected", 60, "the connected device does not run on the node")
         assert sdk.edges()[0].connectors == ["lathe"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import msgspec
 
@@ -21,6 +22,7 @@ from hulian.platform.infrastructure.process import allow_many_files, tell_ready,
 
 if TYPE_CHECKING:
     from hulian.assembly.edge_node import EdgeNode
+    from hulian.kernel.event import Event
     from hulian.trust import Audit
 
 __all__ = ["run_component"]
@@ -112,12 +114,14 @@ async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: 
     from hulian.assembly.edge_node import OrderedTrust, adopt, spine_of, store_of
     from hulian.assembly.inputs import ListenerInputs, LocalInputs
     from hulian.assembly.preparation import open_registry, open_trust
+    from hulian.assembly.upkeep import Upkeep
     from hulian.assembly.uplink import SpineUplink
     from hulian.network.exchange.spine.connection import Spine
     from hulian.network.exchange.spine.publisher import Publisher
     from hulian.platform.edge.follower import Follower
     from hulian.platform.edge.service import EdgeService
     from hulian.trust import edge_account
+    from hulian.trust.renewal import CertificateWatch
 
     data = Path(configuration.node.data)
     registry = await anyio.to_thread.run_sync(open_registry, configuration)
@@ -143,7 +147,7 @@ async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: 
     sessions, directories = data / "edge-mqtt", configuration.edge.directories
     listens = bool(own.plain.mqtt_port)
     inputs = ListenerInputs(spine, sessions, directories) if listens else LocalInputs(sessions, directories)
-    return EdgeService(
+    service = EdgeService(
         node.organisation,
         data / "edge",
         configuration.edge,
@@ -154,6 +158,15 @@ async def _edge_node(configuration: Configuration, stack: AsyncExitStack, node: 
         inputs=inputs,
         follower=follower,
     )
+    watched = own.watched_listeners()
+    if not watched:
+        return service
+
+    def tell(event: Event) -> None:
+        anyio.from_thread.run_sync(service.tell, event)
+
+    watch = CertificateWatch(watched, tell, component="edge")
+    return Upkeep(service, service.tell, {"certificates": watch.check})
 
 
 async def _edge(configuration: Configuration, stack: AsyncExitStack) -> Component:
@@ -258,7 +271,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     tasks: dict[str, Callable[[], float]] = {"retention of the audit trail": partial(_prune, trust.audit, configuration.audit)}
     if watched:
         tasks["certificates"] = watch.check
-    return Upkeep(service, teller, tasks, beside=[edges.serve], at_start=plain_events(configuration, "api"))
+    return Upkeep(service, teller.tell, tasks, beside=[teller.run, edges.serve], at_start=plain_events(configuration, "api"))
 
 
 def _prune(audit: Audit, settings: AuditConfiguration) -> float:

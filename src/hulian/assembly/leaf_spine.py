@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from hulian.assembly.accounts import convert
 from hulian.assembly.configuration import Configuration
-from hulian.assembly.tls import listener_certificates
+from hulian.assembly.tls import listener_certificates, spine_listener
 from hulian.network.exchange.spine import server
 from hulian.trust import CertificateAuthority, EnrolmentError, edge_account, private_files
 from hulian.trust.spine_accounts import SpineAccounts, SpineUser
+
+if TYPE_CHECKING:
+    from hulian.trust.renewal import Listener
 
 __all__ = ["LeafSpine"]
 
@@ -30,8 +34,8 @@ class LeafSpine:
         self._leaf = leaf
         self._directory = data / "spine"
         self._pki = data / "pki" / "node"
-        self._authority = data / "pki" / "authority"
         self._secrets = private_files.private_directory(data / "secrets")
+        self._certificates = CertificateAuthority(data / "pki" / "authority", configuration.node.organisation)
         self.accounts = SpineAccounts(self._secrets, organisation)
 
     @property
@@ -61,6 +65,24 @@ class LeafSpine:
         private_files.replace(self._pki / "certificate.pem", chain.encode())
         server.reload(self._directory)
 
+    def watched_listeners(self) -> list[Listener]:
+        """What `hulian.trust.renewal.CertificateWatch` looks after on this node: the listener for devices, with TLS."""
+        spine = self.plain
+        if spine.mqtt_tls is None or not spine.mqtt_port:
+            return []
+        return [
+            spine_listener(
+                f"MQTT listener of {self._name}",
+                lambda: self._settings().mqtt_tls,
+                spine.mqtt_host,
+                spine.mqtt_port,
+                self._directory,
+                greeting=False,
+                given=bool(spine.mqtt_tls.certificate),
+                renew=self._certificates.renew,
+            )
+        ]
+
     def _kept(self) -> list[SpineUser]:
         content = private_files.read(self._secrets / "devices.json")
         return msgspec.json.decode(content, type=list[SpineUser]) if content else []
@@ -71,9 +93,8 @@ class LeafSpine:
     def _settings(self) -> server.SpineConfiguration:
         if self.plain.mqtt_tls is None:
             return self.plain
-        authority = CertificateAuthority(self._authority, self._configuration.node.organisation)
         without = msgspec.structs.replace(self._configuration, spine=self.plain)
-        return listener_certificates(without, authority)
+        return listener_certificates(without, self._certificates)
 
     def _remote(self) -> server.LeafRemote:
         password = private_files.read(self._secrets / "centre.password")

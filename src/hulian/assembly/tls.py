@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from hulian.trust import CertificateAuthority
     from hulian.trust.renewal import Listener
 
-__all__ = ["listener_certificates", "spine_trust", "watched_listeners"]
+__all__ = ["listener_certificates", "spine_listener", "spine_trust", "watched_listeners"]
 
 _SPINE = "spine"
 _MQTT = "mqtt"
@@ -80,18 +81,12 @@ def watched_listeners(configuration: Configuration, authority: CertificateAuthor
         found.append(_api_listener(configuration, authority, api))
 
     def of_spine(name: str, field: str, tls: Tls, host: str, port: int, *, greeting: bool) -> Listener:
-        def chain() -> Path:
+        def files() -> Tls | None:
             shown: Tls | None = getattr(listener_certificates(configuration, authority), field)
-            return Path(shown.certificate) if shown is not None else Path()
+            return shown
 
-        return Listener(
-            name=name,
-            chain=chain,
-            shown=lambda: shown_certificate(reachable(host), port, greeting=greeting),
-            use=lambda: reload(data / "spine"),
-            made=not tls.certificate,
-            renew=authority.renew,
-            hint=_GIVEN if tls.certificate else "",
+        return spine_listener(
+            name, files, host, port, data / "spine", greeting=greeting, given=bool(tls.certificate), renew=authority.renew
         )
 
     if spine.tls is not None:
@@ -104,6 +99,35 @@ def watched_listeners(configuration: Configuration, authority: CertificateAuthor
     if any(listener.made for listener in found):
         found.append(Listener(name="local authority", chain=authority.root_file, made=False, warn=_ROOT_WARN, hint=_NEW_ROOT))
     return found
+
+
+def spine_listener(
+    name: str,
+    files: Callable[[], Tls | None],
+    host: str,
+    port: int,
+    directory: Path,
+    *,
+    greeting: bool,
+    given: bool,
+    renew: datetime.timedelta,
+) -> Listener:
+    """A listener of the server in ``directory``. ``files`` makes or renews what it shows; ``given``: a person does that."""
+    from hulian.trust.renewal import Listener
+
+    def chain() -> Path:
+        shown = files()
+        return Path(shown.certificate) if shown is not None else Path()
+
+    return Listener(
+        name=name,
+        chain=chain,
+        shown=lambda: shown_certificate(reachable(host), port, greeting=greeting),
+        use=lambda: reload(directory),
+        made=not given,
+        renew=renew,
+        hint=_GIVEN if given else "",
+    )
 
 
 def _api_listener(configuration: Configuration, authority: CertificateAuthority, api: ApiService) -> Listener:

@@ -1,4 +1,4 @@
-"""What the node does for its safety while it runs, beside the API: certificates in time, the trail within its bounds."""
+"""What a node does for its safety while it runs, beside a component: certificates in time, the trail within its bounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import structlog
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
-from hulian.assembly.teller import Teller
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.lifecycle import Component
 from hulian.trust.events import TrustEvent
@@ -25,6 +24,7 @@ _log = structlog.get_logger("hulian.upkeep")
 
 class Upkeep:
     """``service`` with regular tasks beside it. A task is a function for a worker thread that says when it wants to run next.
+    ``tell`` takes events, from the event loop.
 
     A task that raises is tried again after a minute, with an event; it never ends the service. ``beside`` runs for as long as
     the service does.
@@ -33,7 +33,7 @@ class Upkeep:
     def __init__(
         self,
         service: Component,
-        teller: Teller,
+        tell: Callable[[Event], None],
         tasks: Mapping[str, Callable[[], float]],
         *,
         beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
@@ -41,7 +41,7 @@ class Upkeep:
     ) -> None:
         self.name = service.name
         self._service = service
-        self._teller = teller
+        self._tell = tell
         self._tasks = dict(tasks)
         self._beside = tuple(beside)
         self._at_start = tuple(at_start)
@@ -51,11 +51,10 @@ class Upkeep:
         """See `hulian.kernel.lifecycle.Component`."""
         async with anyio.create_task_group() as group:
             await group.start(self._service.run)
-            group.start_soon(self._teller.run)
             for one in self._beside:
                 group.start_soon(one)
             for event in self._at_start:
-                self._teller.tell(event)
+                self._tell(event)
             for name, task in self._tasks.items():
                 group.start_soon(self._repeat, name, task)
             task_status.started()
@@ -74,12 +73,12 @@ class Upkeep:
     def _failed(self, name: str, error: Exception) -> None:
         if name not in self._failing:
             self._failing.add(name)
-            self._teller.tell(self._event(name, f"{name} failed: {error}", Severity.ERROR, active=True))
+            self._tell(self._event(name, f"{name} failed: {error}", Severity.ERROR, active=True))
 
     def _succeeded(self, name: str) -> None:
         if name in self._failing:
             self._failing.discard(name)
-            self._teller.tell(self._event(name, f"{name} works again", Severity.INFO, active=False))
+            self._tell(self._event(name, f"{name} works again", Severity.INFO, active=False))
 
     def _event(self, name: str, message: str, severity: Severity, *, active: bool) -> Event:
         return Event(
@@ -89,6 +88,6 @@ class Upkeep:
             component=self.name,
             subject=name,
             message=message,
-            hint="it is tried again every minute; the log of the api has the cause" if active else "",
+            hint=f"it is tried again every minute; the log of the {self.name} has the cause" if active else "",
             active=active,
         )

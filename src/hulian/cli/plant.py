@@ -51,6 +51,7 @@ def browse(
     *,
     under: Annotated[str, Parameter(help="address of the branch to look into")] = "",
     depth: Annotated[int, Parameter(help="levels to look down; 0 for all")] = 1,
+    search: Annotated[str, Parameter(help="only what holds these words, on any level")] = "",
     user: User = "",
     password: PasswordSource = "",
     key: KeySource = "",
@@ -65,17 +66,19 @@ def browse(
 
         hulian browse opc.tcp://127.0.0.1:4840
         hulian browse opc.tcp://plc-1:4840 --depth 0
+        hulian browse opc.tcp://plc-1:4840 --search "outlet pressure"
         hulian browse modbus://plc-2:502 --json
         hulian browse modbus://10.0.0.2:502 --edge press-hall
     """
     with open_platform(remote) as platform:
-        found = _look(platform, url, under, depth, _credentials(user, password, key), _settings(settings), edge)
+        credentials = _credentials(user, password, key)
+        found = _look(platform, url, under, depth, credentials, _settings(settings), edge, search=search)
     if json:
         emit(found.nodes)
         return
     rows = [
         {
-            "name": "  " * (len(node.path) - 1 if node.path else 0) + node.name + ("" if node.leaf else "/"),
+            "name": _shown(node, whole_path=bool(search)),
             "value": node.value[:40],
             "unit": node.unit,
             "type": node.storage or "",
@@ -84,11 +87,16 @@ def browse(
         }
         for node in found.nodes
     ]
-    table(
-        rows, list(rows[0]) if rows else [], empty=f"{url} shows nothing here. Try --depth 0, or another branch with --under."
-    )
+    nothing = f"holds nothing with the words {search!r}. Try fewer" if search else "shows nothing here. Try --depth 0"
+    table(rows, list(rows[0]) if rows else [], empty=f"{url} {nothing}, or another branch with --under.")
     if found.truncated:
         print("… and more: look into one branch with --under ADDRESS")
+
+
+def _shown(node: Node, *, whole_path: bool) -> str:
+    """As deep as it stands in a tree; with its path among what was found here and there."""
+    depth = max(len(node.path) - 1, 0)
+    return (" / ".join([*node.path[:-1], node.name]) if whole_path else "  " * depth + node.name) + ("" if node.leaf else "/")
 
 
 def connect(
@@ -285,13 +293,15 @@ def _look(
     settings: dict[str, Any],
     edge: str = "",
     *,
+    search: str = "",
     approve: bool = False,
 ) -> Browsing:
     """Browses, from ``edge`` where one is named; where the device shows an unknown certificate, a person looks at it first."""
     for _ in range(2):
         found = platform.browse(
-            url, settings=settings, credentials=credentials, under=under or None, depth=depth, edge=edge or None
-        )
+            url, settings=settings, credentials=credentials, under=under or None, depth=depth, edge=edge or None,
+            search=search or None,
+        )  # fmt: skip
         waiting = found.certificate
         if waiting is None or waiting.state == "approved":
             return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -18,7 +19,8 @@ from anyio.abc import TaskGroup, TaskStatus
 from hulian.kernel.configuration import convert
 from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event, Severity
-from hulian.network.exchange.protocols.contract import Browsed, ConnectorState, Credentials, Environment, PeerTrust
+from hulian.network.exchange.protocols.contract import ConnectorState, Credentials, Environment, PeerTrust
+from hulian.network.exchange.protocols.searching import search
 from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.contract import ConnectorPlan, Inputs, PlantSource, Uplink
 from hulian.platform.edge.errors import ExpiredCommandError, RequestError, SlowDeviceError, UnknownConnectorError
@@ -85,8 +87,9 @@ class EdgeService:
         self._reloading = anyio.Lock()
         self._pace = Pace(settings.catch_up_rate)
         self._outbox = Outbox(directory / ".events", uplink.event, power=power)
-        self._emit = self._outbox.put
-        self._orphans = Orphans(directory, settings, uplink, self._emit, pace=self._pace, power=power)
+        self.tell = self._outbox.put
+        """Takes an event of this node, from the event loop; it is kept on disk until the spine has it."""
+        self._orphans = Orphans(directory, settings, uplink, self.tell, pace=self._pace, power=power)
         self._commands: dict[str, dict[str, Any]] = {}
         self._hub = Hub(uplink.decode, self._write_to, lambda: set(self._processings))
         self._processings: frozenset[str] = frozenset()
@@ -100,7 +103,7 @@ class EdgeService:
             await self._reload(group, found=True)
             group.start_soon(self._serve, group)
             if self._follower is not None:
-                self._follower.emit = self._emit
+                self._follower.emit = self.tell
                 group.start_soon(self._follower.run, partial(self._reload, group), self._states)
             task_status.started()
 
@@ -156,7 +159,7 @@ class EdgeService:
             _log.warning("the rest of an input cannot be seen", connector=runner.plan.name, reason=str(error))
             taken = False
         if not taken:
-            self._emit(
+            self.tell(
                 Event(
                     time=time.time_ns(),
                     code=EdgeEvent.INPUT_GIVEN_UP,
@@ -190,7 +193,7 @@ class EdgeService:
             uplink=self._uplink,
             trust=self._trust,
             extras=self._extras(plan),
-            emit=self._emit,
+            emit=self.tell,
             changed=self._status_due.add,
             pace=self._pace,
             hub=self._hub,
@@ -243,7 +246,7 @@ class EdgeService:
             step = time.time() - time.monotonic() - offset
             if abs(step) > CLOCK_STEP:
                 offset += step
-                self._emit(
+                self.tell(
                     Event(
                         time=time.time_ns(),
                         code=EdgeEvent.NODE_CLOCK_JUMPED,
@@ -350,14 +353,11 @@ class EdgeService:
             trust=self._trust,
             extras=self._extras(plan),
         )
-        nodes: list[Browsed] = []
-        truncated = False
-        with anyio.fail_after(float(request.get("timeout", 30.0))):
-            async for node in protocol.browse(
-                url, configuration, environment, under=request.get("under"), depth=int(request.get("depth", 1))
-            ):
-                if len(nodes) >= self._settings.browse_limit:
-                    truncated = True
-                    break
-                nodes.append(node)
-        return {"protocol": protocol.name, "nodes": nodes, "truncated": truncated}
+        text = str(request.get("search") or "")
+        depth = 0 if text else int(request.get("depth", 1))
+        shown = protocol.browse(url, configuration, environment, under=request.get("under"), depth=depth)
+        timeout = float(request.get("timeout", 30.0))
+        # A search that takes too long says what it has found; a branch that takes too long is an error.
+        with anyio.fail_after(timeout + 3 if text else timeout):
+            nodes, whole = await search(shown, text, limit=self._settings.browse_limit, seconds=timeout if text else math.inf)
+        return {"protocol": protocol.name, "nodes": nodes, "truncated": not whole}

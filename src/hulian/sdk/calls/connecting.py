@@ -64,9 +64,10 @@ def browse(
     depth: int = 1,
     connector: str | None = None,
     edge: str | None = None,
+    search: str | None = None,
 ) -> Flow[records.Browsing]:
-    """What a device shows, ``depth`` levels below ``under`` (0: all). The platform's edge looks, or the edge node ``edge``, not
-    this computer."""
+    """What a device shows, ``depth`` levels below ``under`` (0: all), or what holds every word of ``search`` on any level. The
+    platform's edge looks, or the edge node ``edge``, not this computer."""
     body = given(
         url=url,
         protocol=protocol,
@@ -75,6 +76,7 @@ def browse(
         under=under,
         connector=connector,
         edge=edge,
+        search=search,
     )
     return read((yield Request("POST", "/browse", body={**body, "depth": depth}, seconds=SLOW)), records.Browsing)
 

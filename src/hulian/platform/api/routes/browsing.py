@@ -51,10 +51,14 @@ class BrowseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     edge: Annotated[str, Says(max_length=63, description="edge node that looks; empty: the platform itself")] = ""
     under: str | None = None
     depth: Annotated[int, Says(ge=0, le=100, description="levels; 0 for all")] = 1
+    search: Annotated[str, Says(max_length=200, description="only what holds these words, of every level")] = ""
 
 
 class BrowseView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the device shows; ``certificate`` where a person has to approve it before it shows anything."""
+    """What the device shows; ``certificate`` where a person has to approve it before it shows anything.
+
+    ``truncated``: there is more than fits, or a search ended with its time.
+    """
 
     protocol: str
     nodes: list[dict[str, Any]]
@@ -106,6 +110,7 @@ async def browse(request: Request[Any, Any, Any], context: NamedDependency[Conte
         "settings": data.settings,
         "under": data.under,
         "depth": data.depth,
+        "search": data.search,
         "connector": data.connector,
         "timeout": _BROWSE_SECONDS,
     }

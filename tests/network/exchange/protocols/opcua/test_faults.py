@@ -22,6 +22,7 @@ from hulian.network.exchange.protocols.opcua.errors import (
 )
 from hulian.network.exchange.protocols.opcua.events import OpcuaEvent
 from hulian.network.exchange.protocols.opcua.simulator import Simulator
+from hulian.network.exchange.protocols.searching import search
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -418,17 +419,19 @@ async def test_a_method_is_called_with_arguments_of_its_types(sink: Any, environ
 
 async def test_searching_is_bounded_in_number_and_time(environment: Any) -> None:
     async with Simulator(variables=30) as simulator:
-        place = environment(simulator)
-        found = [node async for node in protocol.search(simulator.url, simulator.configuration, place, "machine")]
-        assert [node.name for node in found] == ["Machine"]
-        by_address = [node async for node in protocol.search(simulator.url, simulator.configuration, place, "simulator v1")]
-        assert sorted(node.name for node in by_address) == sorted(["V1", *(f"V1{digit}" for digit in range(10))])
-        few = [node async for node in protocol.search(simulator.url, simulator.configuration, place, "v", limit=3)]
-        assert len(few) == 3
+
+        async def find(text: str, limit: int = 100, seconds: float = 30.0) -> tuple[list[str], bool]:
+            nodes = protocol.browse(simulator.url, simulator.configuration, environment(simulator), depth=0)
+            found, whole = await search(nodes, text, limit=limit, seconds=seconds)
+            return sorted(node.name for node in found), whole
+
+        assert await find("machine") == (["Machine"], True)
+        assert await find("simulator v1") == (sorted(["V1", *(f"V1{digit}" for digit in range(10))]), True)
+        few, whole = await find("v", limit=3)
+        assert (len(few), whole) == (3, False)
         simulator.pause()
         try:
             with anyio.fail_after(10):
-                none = [n async for n in protocol.search(simulator.url, simulator.configuration, place, "v", seconds=0.5)]
-            assert none == []
+                assert await find("v", seconds=0.5) == ([], False)
         finally:
             simulator.resume()

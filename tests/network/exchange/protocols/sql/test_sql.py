@@ -337,6 +337,17 @@ async def test_sqlite_is_confined_read_only_and_bounded_in_time(tmp_path, sink):
     connector.database.close()
 
 
+def test_reading_a_table_again_and_again_compiles_its_statements_once(tmp_path):
+    bench = Bench(f"sqlite:///{tmp_path}/plant.db", tmp_path)
+    bench.do(("CREATE TABLE t (ts INTEGER, a REAL)",), ("INSERT INTO t VALUES (1, 1.5)",))
+    database = protocol.connector(bench.url, SqlConfiguration(), [], bench.environment()).database
+    for _ in range(50):
+        assert list(database.page("t", ["ts", "a"], "ts", 1, 10)) == [(1, 1.5)]
+    assert len(database.engine._compiled_cache) == 1
+    database.close()
+    bench.engine.dispose()
+
+
 def test_what_can_never_work_is_refused(tmp_path):
     bench = Bench(f"sqlite:///{tmp_path}/x.db", tmp_path)
     for url in (

@@ -31,21 +31,5 @@ class OpcuaProtocol:
 
         return browse(url, configuration, environment, under=under, depth=depth)
 
-    def search(
-        self,
-        url: str,
-        configuration: Any,
-        environment: Environment,
-        text: str,
-        *,
-        under: Address | None = None,
-        limit: int = 100,
-        seconds: float = 30.0,
-    ) -> AsyncIterator[Browsed]:
-        """Nodes whose name, description or address holds every word of ``text``; see `hulian…opcua.searching.search`."""
-        from hulian.network.exchange.protocols.opcua.searching import search
-
-        return search(url, configuration, environment, text, under=under, limit=limit, seconds=seconds)
-
 
 protocol: Final = OpcuaProtocol()

@@ -46,6 +46,8 @@ _CANCELLED: Final = ("57014",)
 _REFUSED_NUMBERS: Final = (1044, 1045, 1142, 18456, 1017)
 _LOGIN: Final = re.compile(r"authentication failed|no password supplied|not permitted to log in|role .* does not exist|pg_hba")
 _MOST_TABLES: Final = 2_000
+_MOST_DESCRIBED: Final = 500
+"""As many statements as SQLAlchemy keeps compiled."""
 _SILENT: Final = "check the network between; a slow database needs longer 'connect_seconds' or 'statement_seconds'"
 
 
@@ -64,6 +66,7 @@ class Database:
         self._credentials = credentials
         self._engine: sa.Engine | None = None
         self._columns: dict[str, list[dict[str, Any]]] = {}
+        self._described: dict[tuple[str, ...], sa.Table] = {}
         self._patience = Patience()
 
     def __str__(self) -> str:
@@ -177,6 +180,8 @@ class Database:
 
     def columns(self, table: str, *, fresh: bool = False) -> list[dict[str, Any]]:
         """Name, type and comment of each column, as SQLAlchemy reflects them. Raises `TableError`."""
+        if fresh:
+            self._described.clear()
         if fresh or table not in self._columns:
             with self._asked() as connection:
                 inspector = sa.inspect(connection)
@@ -190,16 +195,22 @@ class Database:
         return self._columns[table]
 
     def _selectable(self, table: str, names: Sequence[str], connection: sa.Connection) -> sa.Table:
-        schema, _, plain = table.rpartition(".")
-        if sa.inspect(connection).has_table(table):
-            schema, plain = "", table
-        columns: list[Any] = [sa.Column(quoted_name(name, quote=True), NullType()) for name in names]
-        return sa.Table(
-            quoted_name(plain, quote=True),
-            sa.MetaData(),
-            *columns,
-            schema=quoted_name(schema, quote=True) if schema else None,
-        )
+        """The table with these columns: one object for as long as the database stands, because SQLAlchemy keeps a compiled
+        statement for each object that it sees."""
+        key = (table, *names)
+        if key not in self._described:
+            schema, _, plain = table.rpartition(".")
+            if sa.inspect(connection).has_table(table):
+                schema, plain = "", table
+            if len(self._described) >= _MOST_DESCRIBED:
+                self._described.clear()
+            self._described[key] = sa.Table(
+                quoted_name(plain, quote=True),
+                sa.MetaData(),
+                *[sa.Column(quoted_name(name, quote=True), NullType()) for name in names],
+                schema=quoted_name(schema, quote=True) if schema else None,
+            )
+        return self._described[key]
 
     # -- rows ----------------------------------------------------------------------------------------------------------
 
