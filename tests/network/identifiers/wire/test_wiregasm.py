@@ -358,10 +358,10 @@ def test_sites(judge, kind):
 
 
 def test_get_site(judge):
-    """The dissector expects a length in front of the record, which neither the captures nor the reference have."""
-    site = bodies.SiteAnswer(SITE)
-    message = give(OpCode.GET_SITE, ResponseCode.SUCCESS, site)
-    assert message.body == SITE.pack()
+    """The dissector expects a length in front of the record, which the reference does not write."""
+    message = give(OpCode.GET_SITE, ResponseCode.SUCCESS, bodies.SiteAnswer(SITE, counted=True))
+    check_site(seen(judge, message))
+    assert give(OpCode.GET_SITE, ResponseCode.SUCCESS, bodies.SiteAnswer(SITE)).body == SITE.pack() == message.body[4:]
 
 
 def check_site(packet):
