@@ -383,6 +383,13 @@ def check_site(packet):
     assert packet.all("do-irp.pk.type") == ["RSA_PUB_KEY", "DSA_PUB_KEY"]
 
 
+def test_signed_records(judge):
+    values = (Value(index=400, type="HS_CERT", data=b"a.b.c"), Value(index=401, type="HS_SIGNATURE", data=b"d.e.f"))
+    packet = seen(judge, give(OpCode.RESOLVE, ResponseCode.SUCCESS, bodies.Values("99.118.8/ADMIN", values)))
+    check_values(packet, values)
+    assert {"a.b.c", "d.e.f"} <= {field.value for field in packet.fields}
+
+
 @pytest.mark.parametrize("key", [RSA, DSA, DH], ids=lambda key: key.kind)
 def test_public_keys(judge, key):
     values = (Value(index=300, type="HS_PUBKEY", data=key.pack()),)
