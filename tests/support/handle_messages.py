@@ -127,7 +127,7 @@ REQUESTS = {
 }
 ANSWERS = {
     OpCode.RESOLVE: with_values,
-    OpCode.GET_SITE: st.builds(bodies.SiteAnswer, sites),
+    OpCode.GET_SITE: st.builds(bodies.SiteAnswer, sites.filter(lambda site: site.format), st.booleans()),
     OpCode.CREATE: st.builds(bodies.Created, st.one_of(st.none(), handles)),
     OpCode.LIST_HANDLES: handle_lists,
     OpCode.LIST_DERIVED_PREFIXES: handle_lists,

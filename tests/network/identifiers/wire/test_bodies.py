@@ -119,6 +119,7 @@ def test_an_answer_repeats_what_it_must_of_its_request():
         request_id=5,
         session_id=6,
         version=(2, 3),
+        suggested=(2, 3),
     )
     given_back = bodies.answer(asked, ResponseCode.SUCCESS, bodies.Values("a"), expiration=9)
     assert given_back.flags == OpFlag.PUBLIC_ONLY | OpFlag.RECURSIVE

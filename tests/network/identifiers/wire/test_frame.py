@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hulian.network.identifiers.wire import bodies, errors, fast, frame
 from hulian.network.identifiers.wire.codes import OpCode, OpFlag, ResponseCode, response_text
 from hulian.network.identifiers.wire.frame import Message
-from hulian.network.identifiers.wire.values import Value, unpack_value
+from hulian.network.identifiers.wire.values import Value, pack_value, unpack_value
 
 
 def changed(data: bytes, at: int, new: bytes) -> bytes:
@@ -46,8 +46,12 @@ def test_the_captured_question():
 
 
 def test_the_captured_answer():
-    """Its first and last value, as published; the answer is 2.11, because both sides speak it."""
-    values = (unpack_value(VALUE_URL), unpack_value(VALUE_ADMIN))
+    """Envelope and header to the last bit, the first and the last value; the one between is as long as it was.
+
+    The question is written in 2.10 and suggests 2.11: the answer is 2.11.
+    """
+    between = Value(index=2, type="EMAIL", data=b"x" * 14)
+    values = (unpack_value(VALUE_URL), between, unpack_value(VALUE_ADMIN))
     made = bodies.answer(
         frame.decode(REQUEST),
         ResponseCode.SUCCESS,
@@ -57,11 +61,10 @@ def test_the_captured_answer():
         site_serial=1,
     )
     raw = frame.encode(made)
-    assert raw[:16].hex() == "020a020b000000001122334400000000"
-    assert raw[20:40].hex() == "0000000100000001910000000001" + "0000" + "6b034b0e"
-    assert raw[44:] == bytes.fromhex("0000000e") + b"88.111.1/ITEM7" + bytes.fromhex(
-        "00000002"
-    ) + VALUE_URL + VALUE_ADMIN + bytes(4)
+    assert raw == bytes.fromhex(
+        "020b020b 00000000 11223344 00000000 000000d0 00000001 00000001 91000000 0001 00 00 6b034b0e 000000b4"
+        "0000000e 38382e3131312e312f4954454d37 00000003"
+    ) + VALUE_URL + pack_value(between) + VALUE_ADMIN + bytes(4)
     assert bodies.read_body(frame.decode(raw)) == bodies.Values("88.111.1/ITEM7", values)
     assert values[0].data == b"https://example.com/item/7"
 
@@ -143,6 +146,23 @@ def test_versions_meet_at_the_lower_one():
     assert frame.lower_version(Message(op_code=1, version=(2, 10), suggested=(2, 11))) == (2, 10)
     assert frame.lower_version(Message(op_code=1, version=(2, 11), suggested=(2, 3))) == (2, 3)
     assert frame.lower_version(Message(op_code=1, version=(2, 1), suggested=(0, 0))) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "suggested", "answered"),
+    [
+        ((2, 10), (2, 11), (2, 11)),
+        ((2, 3), (2, 3), (2, 3)),
+        ((2, 3), (2, 30), (2, 11)),
+        ((2, 11), (2, 3), (2, 3)),
+        ((2, 1), (0, 0), (2, 1)),
+        ((3, 0), (3, 0), (3, 0)),
+        ((2, 11), (3, 7), (3, 0)),
+        ((3, 0), (0, 0), (3, 0)),
+    ],
+)
+def test_an_answer_is_in_the_version_that_is_suggested(written, suggested, answered):
+    assert frame.answer_version(Message(op_code=1, version=written, suggested=suggested)) == answered
 
 
 def test_every_code_has_a_text():

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from hulian.network.identifiers.wire.errors import JsonFormError
 from hulian.network.identifiers.wire.json_form import value_from_json, value_to_json, values_to_json
+from hulian.network.identifiers.wire.root_info import unpack_root_info
 from hulian.network.identifiers.wire.typed.admin import Admin
 from hulian.network.identifiers.wire.typed.keys import PublicKey
 from hulian.network.identifiers.wire.typed.references import ValueList
 from hulian.network.identifiers.wire.typed.site import Attribute, Interface, Server, Site
-from hulian.network.identifiers.wire.values import Reference, Value, unpack_value, unpack_values
+from hulian.network.identifiers.wire.values import Reference, Value, unpack_value
 
 
 def through(value: Value) -> Value:
@@ -142,7 +143,7 @@ def test_keys_go_through():
 
 @pytest.mark.samples("handle/root_info")
 def test_the_root_record_goes_through(samples):
-    record = unpack_values((samples / "handle/root_info").read_bytes()[4:])
+    record = unpack_root_info((samples / "handle/root_info").read_bytes())
     shown = values_to_json(record)
     assert [value_from_json(one) for one in json.loads(json.dumps(shown))] == list(record)
     formats = [one["data"]["format"] for one in shown]

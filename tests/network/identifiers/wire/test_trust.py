@@ -242,6 +242,10 @@ def test_claims_that_are_too_many():
     claims["chain"] = ["1:a"] * 17
     with pytest.raises(errors.SignatureError, match="chain"):
         read_signature(sign(json.dumps(claims).encode(), key("a")))
+    claims["chain"] = []
+    claims["sub"] = "a" * 3_000
+    with pytest.raises(errors.SignatureError, match="characters"):
+        read_signature(sign(json.dumps(claims).encode(), key("a")))
     deep = b'{"unknown":' + b"[" * 90_000 + b"]" * 90_000 + b"}"
     with pytest.raises(errors.SignatureError):
         read_signature(sign(deep, key("a")))

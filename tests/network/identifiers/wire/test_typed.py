@@ -17,15 +17,16 @@ from hypothesis import strategies as st
 
 from hulian.network.identifiers.wire import errors, sm2
 from hulian.network.identifiers.wire.codes import AdminPermission, InterfaceType, Transport
+from hulian.network.identifiers.wire.root_info import pack_root_info, unpack_root_info
 from hulian.network.identifiers.wire.trust import TrustRoot, read_certificate, read_signature, value_digest, verify_record
 from hulian.network.identifiers.wire.typed.admin import Admin
 from hulian.network.identifiers.wire.typed.keys import DhPublicKey, PublicKey
 from hulian.network.identifiers.wire.typed.namespace import Namespace
 from hulian.network.identifiers.wire.typed.references import HandleText, ValueList
 from hulian.network.identifiers.wire.typed.secret import SecretKey
-from hulian.network.identifiers.wire.typed.site import Server, Site
+from hulian.network.identifiers.wire.typed.site import Attribute, Interface, Server, Site
 from hulian.network.identifiers.wire.typed.values import check, typed
-from hulian.network.identifiers.wire.values import Reference, Value, pack_value, pack_values, scan, unpack_values
+from hulian.network.identifiers.wire.values import Reference, Value, pack_value, scan
 
 IN_TIME = 1_562_760_000  # 2019-07-10
 KNOWN = {"HS_ADMIN", "HS_SITE", "HS_SERV", "HS_PUBKEY", "HS_CERT", "HS_SIGNATURE"}
@@ -36,17 +37,15 @@ KNOWN = {"HS_ADMIN", "HS_SITE", "HS_SERV", "HS_PUBKEY", "HS_CERT", "HS_SIGNATURE
 
 @pytest.fixture
 def root_record(samples):
-    data = (samples / "handle/root_info").read_bytes()
-    assert struct.unpack_from(">i", data)[0] == len(data) - 4
-    return data[4:]
+    return (samples / "handle/root_info").read_bytes()
 
 
 @pytest.mark.samples("handle/root_info")
 def test_the_root_record_to_its_last_byte(root_record):
-    values = unpack_values(root_record)
+    values = unpack_root_info(root_record)
     assert len(values) == 28
-    assert pack_values(values) == root_record
-    assert [one.index for one in scan(root_record)] == [value.index for value in values]
+    assert pack_root_info(values) == root_record
+    assert [one.index for one in scan(root_record, 4)] == [value.index for value in values]
     kinds = [value.type for value in values]
     assert (kinds.count("HS_SITE"), kinds.count("HS_ADMIN"), kinds.count("HS_SERV")) == (8, 3, 9)
     for value in values:
@@ -59,7 +58,7 @@ def test_the_root_record_to_its_last_byte(root_record):
 
 @pytest.mark.samples("handle/root_info")
 def test_what_the_root_record_says(root_record):
-    values = {value.index: value for value in unpack_values(root_record)}
+    values = {value.index: value for value in unpack_root_info(root_record)}
     assert typed(values[100]) == Admin("0.ADMIN/ADMINLIST", 200, 0x0FFF)
     assert typed(values[101]).permissions == AdminPermission.LIST_HANDLES
     assert typed(values[20]) == HandleText("0.GHR/20")
@@ -81,7 +80,7 @@ def test_what_the_root_record_says(root_record):
 @pytest.fixture
 def signed_root(root_record):
     """The record, and the key of its signer as a trust root: the key of the root above it is not part of the record."""
-    values = unpack_values(root_record)
+    values = unpack_root_info(root_record)
     by_index = {value.index: value for value in values}
     key = PublicKey.unpack(by_index[301].data).usable()
     root = TrustRoot(Reference("0.NA/0.NA", 301), (key,))
@@ -125,6 +124,44 @@ def test_the_root_record_forged(signed_root):
     assert (part.values, len(part.missing)) == ((100, 4, 5), 22)
     with pytest.raises(errors.ChainError, match="no certificate"):
         verify_record("0.NA/0.NA", values, signature, [], TrustRoot(Reference("0.0/0.0", 301), root.keys), IN_TIME)
+
+
+def test_root_data_of_our_own():
+    """What the real record holds, in small and without the sample: a site, administrators, keys in two forms, services."""
+    site = Site(
+        servers=(
+            Server(
+                1,
+                Server.address_to_bytes("127.0.0.1"),
+                PublicKey.of(RSA.public_key()).pack(),
+                (Interface(InterfaceType.QUERY | InterfaceType.ADMIN, Transport.TCP, 2641), Interface(2, Transport.UDP, 2641)),
+            ),
+        ),
+        attributes=(Attribute(b"desc", b"a private root"), Attribute(b"alt_addr", b"::1")),
+    )
+    values = (
+        Value(index=100, type="HS_ADMIN", data=Admin("0.ADMIN/ADMINLIST", 200, tail=b"\0\0").pack()),
+        Value(index=3, type="HS_SITE", data=site.pack(), timestamp=1_463_520_443),
+        Value(index=300, type="HS_PUBKEY", data=PublicKey.of(DSA.public_key()).pack(), permissions=0x0C),
+        Value(index=301, type="HS_PUBKEY", data=SM2.public.to_pem()),
+        Value(index=20, type="HS_SERV", data=b"0.GHR/20", references=(Reference("0.GHR/20", 1),)),
+    )
+    data = pack_root_info(values)
+    assert unpack_root_info(data) == values
+    for value in values:
+        assert check(value) is None
+        assert typed(value).pack() == value.data
+    assert typed(values[1]).servers[0].interfaces[0].serves(InterfaceType.ADMIN, Transport.TCP)
+    for broken, error in (
+        (data[:-1], errors.LengthError),
+        (data + b"x", errors.LengthError),
+        (struct.pack(">ii", 5, 0) + b"x", errors.TrailingError),
+        (struct.pack(">ii", 4, 1), errors.CountError),
+        (b"\xff\xff\xff\xff", errors.LengthError),
+        (bytes(1_100_000), errors.LimitError),
+    ):
+        with pytest.raises(error):
+            unpack_root_info(broken)
 
 
 # -- round trips -------------------------------------------------------------------------------------------------------

@@ -358,10 +358,10 @@ def test_sites(judge, kind):
 
 
 def test_get_site(judge):
-    """The dissector expects a length in front of the record, which neither the captures nor the reference have."""
-    site = bodies.SiteAnswer(SITE)
-    message = give(OpCode.GET_SITE, ResponseCode.SUCCESS, site)
-    assert message.body == SITE.pack()
+    """The dissector expects a length in front of the record, which the reference does not write."""
+    message = give(OpCode.GET_SITE, ResponseCode.SUCCESS, bodies.SiteAnswer(SITE, counted=True))
+    check_site(seen(judge, message))
+    assert give(OpCode.GET_SITE, ResponseCode.SUCCESS, bodies.SiteAnswer(SITE)).body == SITE.pack() == message.body[4:]
 
 
 def check_site(packet):
@@ -381,6 +381,13 @@ def check_site(packet):
     assert packet.all("do-irp.hssite.srv.if.type.admin") == ["True", "False", "True"]
     assert packet.all("do-irp.hssite.srv.if.type.res") == ["True", "True", "False"]
     assert packet.all("do-irp.pk.type") == ["RSA_PUB_KEY", "DSA_PUB_KEY"]
+
+
+def test_signed_records(judge):
+    values = (Value(index=400, type="HS_CERT", data=b"a.b.c"), Value(index=401, type="HS_SIGNATURE", data=b"d.e.f"))
+    packet = seen(judge, give(OpCode.RESOLVE, ResponseCode.SUCCESS, bodies.Values("99.118.8/ADMIN", values)))
+    check_values(packet, values)
+    assert {"a.b.c", "d.e.f"} <= {field.value for field in packet.fields}
 
 
 @pytest.mark.parametrize("key", [RSA, DSA, DH], ids=lambda key: key.kind)

@@ -24,9 +24,11 @@ __all__ = [
     "CURRENT",
     "ENVELOPE_SIZE",
     "HEADER_SIZE",
+    "NEXT",
     "Envelope",
     "Message",
     "Version",
+    "answer_version",
     "decode",
     "encode",
     "lower_version",
@@ -38,7 +40,10 @@ Version: TypeAlias = tuple[int, int]
 ENVELOPE_SIZE: Final = 20
 HEADER_SIZE: Final = 24
 CURRENT: Final[Version] = (2, 11)
-"""What we speak unless the other side asks for less."""
+"""What we speak unless the other side asks for something else."""
+
+NEXT: Final[Version] = (3, 0)
+"""DO-IRP 3.0, which frames its messages alike."""
 
 _ENVELOPE: Final = Struct(">BBBBIIII")
 _HEADER: Final = Struct(">IIIhBBIi")
@@ -215,3 +220,9 @@ def lower_version(message: Message) -> Version:
     """The lower of what ``message`` is written in and what its sender suggests: what both sides understand."""
     suggested = message.suggested if message.suggested[0] else message.version
     return min(message.version, suggested)
+
+
+def answer_version(request: Message) -> Version:
+    """The version that ``request`` suggests, or the newest we speak below it; what it is written in where it suggests none."""
+    suggested = request.suggested if request.suggested[0] else request.version
+    return min(suggested, CURRENT) if suggested[0] < NEXT[0] else NEXT

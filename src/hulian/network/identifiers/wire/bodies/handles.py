@@ -82,16 +82,25 @@ class HandleList(msgspec.Struct, frozen=True):
 
 
 class SiteAnswer(msgspec.Struct, frozen=True):
-    """The answer to get-site: a site record as HS_SITE has it, without a length of its own."""
+    """The answer to get-site: a site record as HS_SITE has it.
+
+    ``counted`` says that its length stands in front, as some readers of DO-IRP 3.0 expect; 2.x has none. The two cannot be
+    confused, because the format of a record is never 0.
+    """
 
     site: Site
+    counted: bool = False
 
     def pack(self) -> bytes:
-        return self.site.pack()
+        return fields.binary(self.site.pack()) if self.counted else self.site.pack()
 
     @classmethod
     def read(cls, reader: Reader) -> SiteAnswer:
-        return cls(Site.read(reader))
+        head = reader.data[reader.at : reader.at + 4]
+        counted = head[:2] == b"\0\0" and int.from_bytes(head, "big") == reader.left - 4
+        if counted:
+            reader.skip(4)
+        return cls(Site.read(reader), counted)
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from hulian.network.identifiers.wire.bodies.resolve import Referral, ResolveRequ
 from hulian.network.identifiers.wire.bodies.session import ExchangeKey, SessionSetup, SessionSetupAnswer
 from hulian.network.identifiers.wire.codes import OpCode, OpFlag, ResponseCode
 from hulian.network.identifiers.wire.errors import EncodeError, FieldError
-from hulian.network.identifiers.wire.frame import CURRENT, Message, Version, lower_version
+from hulian.network.identifiers.wire.frame import CURRENT, Message, Version, answer_version
 from hulian.network.identifiers.wire.reader import Reader
 
 __all__ = ["Body", "answer", "read_answer", "read_body", "request"]
@@ -191,7 +191,7 @@ def answer(
     site_serial: int = -1,
     op_code: OpCode | None = None,
 ) -> Message:
-    """The answer to request ``to``: its opcode, request id, session and the flags that answers repeat, in a version both speak.
+    """The answer to request ``to``: its opcode, ids and the flags that answers repeat, in the version it suggests.
 
     ``op_code`` is another one where a challenge response is answered: the answer carries the opcode of what was challenged.
 
@@ -208,7 +208,7 @@ def answer(
         body=(digest.packed() if digest else b"") + body.pack(),
         request_id=to.request_id,
         session_id=to.session_id,
-        version=min(lower_version(to), CURRENT) if to.version[0] == 2 else to.version,
+        version=answer_version(to),
         suggested=CURRENT,
         site_serial=site_serial,
         recursion=to.recursion,

@@ -9,7 +9,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hulian.network.identifiers.wire.errors import AlgorithmError, SignatureError
-from hulian.network.identifiers.wire.limits import MAX_VALUES
+from hulian.network.identifiers.wire.limits import MAX_HANDLE, MAX_VALUES
 from hulian.network.identifiers.wire.trust.digests import value_digest
 from hulian.network.identifiers.wire.trust.jws import Jwk, Jws, parse, sign
 from hulian.network.identifiers.wire.values import Reference, Value
@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _MAX_CHAIN: Final = 16
+_MAX_NAME: Final = MAX_HANDLE + 12
+"""Of ``index:handle``."""
 _MAX_GRANTS: Final = 256
 _T = TypeVar("_T", bound="_Claims")
 
@@ -94,6 +96,8 @@ def _read(data: bytes, kind: type[_T], what: str) -> tuple[_T, Jws]:
         claims = msgspec.json.decode(jws.payload, type=kind)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise SignatureError(f"claims that cannot be read: {error}", place=what) from None
+    if max(map(len, (claims.iss, claims.sub, *claims.chain))) > _MAX_NAME:
+        raise SignatureError(f"a name of more than {_MAX_NAME} characters", place=what)
     if len(claims.chain) > _MAX_CHAIN:
         raise SignatureError(f"a chain of {len(claims.chain)}, where {_MAX_CHAIN} are accepted", place=what)
     return claims, jws
