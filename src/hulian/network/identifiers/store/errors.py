@@ -1,0 +1,27 @@
+"""Errors of the store of records. HL-ID-03xx."""
+
+from __future__ import annotations
+
+from hulian.kernel.errors import HulianError
+
+__all__ = ["RecordExistsError", "RecordMissingError", "StoreError"]
+
+
+class StoreError(HulianError):
+    """A record cannot be kept."""
+
+    code = "HL-ID-0300"
+
+
+class RecordExistsError(StoreError):
+    """There is a record of this identifier already."""
+
+    code = "HL-ID-0301"
+    default_hint = "modify it, or ask for it to be overwritten"
+
+
+class RecordMissingError(StoreError):
+    """There is no record of this identifier."""
+
+    code = "HL-ID-0302"
+    default_hint = "register it first; upper and lower case are the same"
