@@ -175,6 +175,7 @@ def test_the_forms_of_a_secret_proof_made_by_hand():
     key, data, digest = SECRET.reveal(), NONCE + b"d" * 32, b"d" * 32
     derived = hashlib.pbkdf2_hmac("sha1", "secret ü".encode(), b"s" * 16, 10_000, 20)
     code = hmac.digest(derived, data, "sha1")
+    assert code.hex() == "df19c26731e97984eb99af9719b15ba516b2a713", "as the JDK computes it"
     packed = struct.pack(">i", 16) + b"s" * 16 + struct.pack(">iii", 10_000, 160, 20) + code
     for form, proof in {
         0x22: packed,
