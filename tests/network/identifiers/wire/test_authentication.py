@@ -36,7 +36,8 @@ USER = "99.118.8/ADMIN"
 
 def asked(version=(2, 11)) -> Message:
     body = bodies.HandleOnly("99.118.8/pump-17")
-    return bodies.request(OpCode.DELETE, body, request_id=7, expiration=9, version=version)
+    made = bodies.request(OpCode.DELETE, body, request_id=7, expiration=9, version=version)
+    return msgspec.structs.replace(made, suggested=version)  # an old peer suggests nothing newer
 
 
 def challenged(request: Message, *, algorithm: int = 3, nonce: bytes = NONCE) -> Message:
@@ -89,14 +90,10 @@ def test_the_proof_of_an_rsa_key_is_what_the_protocol_says():
 
 def test_the_login_of_the_chinese_dialect():
     """Opcode 2001, a challenge, an SM2 signature with the user as its identity over SM3 of nonce and digest."""
-    login = bodies.request(
-        OpCode.LOGIN,
-        bodies.Login("88.111.1/App_1", 300),
-        request_id=3,
-        expiration=9,
-        flags=OpFlag.RETURN_DIGEST,
-        version=(2, 10),
-    )
+    login = bodies.login_request("88.111.1/App_1", 300, request_id=3, expiration=9)
+    assert frame.encode(login)[:2] == bytes((2, 10))
+    assert login.flags == OpFlag.RETURN_DIGEST
+    assert login.body == struct.pack(">i", 14) + b"88.111.1/App_1" + struct.pack(">i", 300)
     challenge = challenged(frame.decode(frame.encode(login)))
     identity = auth.KeyIdentity("88.111.1/App_1", 300, auth.signer_for(SM2))
     response = auth.respond(identity, login, challenge)
@@ -178,6 +175,7 @@ def test_the_forms_of_a_secret_proof_made_by_hand():
     key, data, digest = SECRET.reveal(), NONCE + b"d" * 32, b"d" * 32
     derived = hashlib.pbkdf2_hmac("sha1", "secret ü".encode(), b"s" * 16, 10_000, 20)
     code = hmac.digest(derived, data, "sha1")
+    assert code.hex() == "df19c26731e97984eb99af9719b15ba516b2a713", "as the JDK computes it"
     packed = struct.pack(">i", 16) + b"s" * 16 + struct.pack(">iii", 10_000, 160, 20) + code
     for form, proof in {
         0x22: packed,
@@ -420,6 +418,12 @@ def test_two_sides_agree_on_a_number():
     for group in ((23, 5), (2**2048, 2), (p, 1), (p, p - 1), (2**8200 + 1, 2)):
         with pytest.raises(errors.SessionKeyError):
             auth.DhExchange(*group)
+
+
+def test_the_group_is_a_safe_prime():
+    p = auth.DhExchange().public.p
+    assert p.bit_length() == 2_048
+    assert all(pow(base, p - 1, p) == pow(base, (p - 3) // 2, (p - 1) // 2) == 1 for base in (2, 3, 5, 7))
 
 
 def test_a_key_out_of_the_number():

@@ -206,7 +206,10 @@ def test_a_value_that_cannot_be_written(value):
 
 
 def test_a_secret_key_is_not_shown():
-    assert b"secret" not in repr(Value(index=1, type="HS_SECKEY", data=b"secret")).encode()
+    hidden = Value(index=1, type="HS_SECKEY", data=b"secret")
+    assert "secret" not in repr(hidden)
+    assert "secret" not in repr(bodies.Values("a", (hidden,)))
+    assert "secret" not in repr(Message(op_code=100, body=bodies.Values("a", (hidden,)).pack(), credential=b"secret"))
     assert "secret" not in repr(bodies.ChallengeResponse("HS_SECKEY", "a", 1, b"secret"))
     assert "secret" not in repr(bodies.VerifyRequest("a", 1, b"n", b"d", b"secret"))
     assert "secret" not in repr(bodies.ExchangeKey(b"secret"))

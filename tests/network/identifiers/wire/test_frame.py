@@ -142,6 +142,11 @@ def test_what_the_frame_cannot_carry_is_an_error():
             frame.encode(message)
 
 
+def test_old_messages_are_told():
+    assert Message(op_code=1, expiration=9).expired(10)
+    assert not Message(op_code=1, expiration=10).expired(10)
+
+
 def test_versions_meet_at_the_lower_one():
     assert frame.lower_version(Message(op_code=1, version=(2, 10), suggested=(2, 11))) == (2, 10)
     assert frame.lower_version(Message(op_code=1, version=(2, 11), suggested=(2, 3))) == (2, 3)

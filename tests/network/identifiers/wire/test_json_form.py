@@ -158,6 +158,10 @@ def test_what_clients_write():
     assert value_from_json({"index": 1, "type": "X", "data": {"format": "HEX", "value": "00Ff"}}).data == b"\0\xff"
     assert value_from_json({"index": 1, "type": "X", "data": {"format": "base64", "value": "AP8"}}).data == b"\0\xff"
     assert value_from_json({"index": 1, "type": "X", "data": "", "permissions": "*"}).permissions == 15
+    assert value_from_json({"index": "1", "type": "X", "data": 7}) == Value(index=1, type="X", data=b"7")
+    written = {"format": "admin", "value": {"handle": "0.NA/99", "index": "200", "permissions": "011111110011"}}
+    admin = Admin.unpack(value_from_json({"index": 100, "type": "HS_ADMIN", "data": written}).data)
+    assert admin == Admin("0.NA/99", 200, 0b011111110011)
     admin = {"format": "admin", "value": {"handle": "a/b", "index": 300, "permissions": "*"}}
     assert Admin.unpack(value_from_json({"index": 1, "type": "HS_ADMIN", "data": admin}).data) == Admin("a/b", 300)
     site = {
@@ -182,18 +186,23 @@ SERVER = {"address": "192.0.2.1", "interfaces": []}
         (None, "$"),
         ([], "$"),
         ({"type": "X", "data": ""}, "$.index"),
-        ({"index": "1", "type": "X", "data": ""}, "$.index"),
+        ({"index": "one", "type": "X", "data": ""}, "$.index"),
+        ({"index": "²", "type": "X", "data": ""}, "$.index"),
+        ({"index": "99999999999", "type": "X", "data": ""}, "$.index"),
         ({"index": True, "type": "X", "data": ""}, "$.index"),
         ({"index": 2**31, "type": "X", "data": ""}, "$.index"),
         ({"index": 1.5, "type": "X", "data": ""}, "$.index"),
         ({"index": 1, "data": ""}, "$.type"),
         ({"index": 1, "type": "", "data": ""}, "$.type"),
         ({"index": 1, "type": "X"}, "$.data"),
-        ({"index": 1, "type": "X", "data": 7}, "$.data"),
+        ({"index": 1, "type": "X", "data": 7.5}, "$.data"),
+        ({"index": 1, "type": "X", "data": True}, "$.data"),
+        ({"index": 1, "type": "X", "data": 10**40}, "$.data"),
         ({"index": 1, "type": "X", "data": "\ud800"}, "$.data"),
         ({"index": 1, "type": "X", "data": {}}, "$.data.format"),
         (data("xml", ""), "$.data.format"),
-        (data("string", 7), "$.data.value"),
+        (data("string", 7.5), "$.data.value"),
+        (data("string", None), "$.data.value"),
         (data("base64", "!"), "$.data.value"),
         (data("hex", "0"), "$.data.value"),
         (data("hex", "0 0"), "$.data.value"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import struct
 import subprocess
@@ -199,6 +200,22 @@ def test_handles_as_text(handle):
 )
 def test_addresses(written, shown):
     assert str(Server(1, Server.address_to_bytes(written)).address) == shown
+
+
+@pytest.mark.parametrize("option", [0, 1, 2])
+def test_handles_spread_over_the_servers_of_a_site(option):
+    site = Site(servers=tuple(Server(number, bytes(16)) for number in range(5)), hash_option=option)
+    counts = [0] * 5
+    for number in range(2_000):
+        handle = f"88.{number}/Item{number}"
+        found = site.server_for(handle)
+        assert site.server_for(handle.upper()) == found, "without regard to case"
+        part = (f"88.{number}", f"ITEM{number}", f"88.{number}/ITEM{number}")[option]
+        (signed,) = struct.unpack(">i", hashlib.md5(part.encode()).digest()[12:])
+        assert found.server_id == abs(signed) % 5
+        counts[found.server_id] += 1
+    assert min(counts) > 300
+    assert Site(servers=()).server_for("a/b") is None
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from hulian.network.identifiers.wire.limits import MAX_MESSAGE
 
 __all__ = [
     "CURRENT",
+    "DIALECT",
     "ENVELOPE_SIZE",
     "HEADER_SIZE",
     "NEXT",
@@ -41,6 +42,9 @@ ENVELOPE_SIZE: Final = 20
 HEADER_SIZE: Final = 24
 CURRENT: Final[Version] = (2, 11)
 """What we speak unless the other side asks for something else."""
+
+DIALECT: Final[Version] = (2, 10)
+"""What the software of the Chinese system speaks by default."""
 
 NEXT: Final[Version] = (3, 0)
 """DO-IRP 3.0, which frames its messages alike."""
@@ -95,6 +99,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     def has(self, flag: OpFlag) -> bool:
         """Whether ``flag`` is set."""
         return bool(self.flags & flag.value)
+
+    def expired(self, now: int) -> bool:
+        """Whether it is too old to be acted on at ``now`` (Unix seconds): whoever recorded it may be sending it again."""
+        return self.expiration < now
 
     def header_and_body(self) -> bytes:
         """What request digests and signatures are made over: the header and the body, as they were received or will be sent."""

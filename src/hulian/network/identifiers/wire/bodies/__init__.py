@@ -11,7 +11,7 @@ from hulian.network.identifiers.wire.bodies.handles import (
     RemoveRequest,
     SiteAnswer,
 )
-from hulian.network.identifiers.wire.bodies.read import Body, answer, read_answer, read_body, request
+from hulian.network.identifiers.wire.bodies.read import Body, answer, login_request, read_answer, read_body, request
 from hulian.network.identifiers.wire.bodies.replication import (
     DumpRequest,
     NextTransaction,
@@ -49,6 +49,7 @@ __all__ = [
     "answer",
     "check_digest",
     "digest_of",
+    "login_request",
     "read_answer",
     "read_body",
     "request",

@@ -25,10 +25,10 @@ from hulian.network.identifiers.wire.bodies.resolve import Referral, ResolveRequ
 from hulian.network.identifiers.wire.bodies.session import ExchangeKey, SessionSetup, SessionSetupAnswer
 from hulian.network.identifiers.wire.codes import OpCode, OpFlag, ResponseCode
 from hulian.network.identifiers.wire.errors import EncodeError, FieldError
-from hulian.network.identifiers.wire.frame import CURRENT, Message, Version, answer_version
+from hulian.network.identifiers.wire.frame import CURRENT, DIALECT, Message, Version, answer_version
 from hulian.network.identifiers.wire.reader import Reader
 
-__all__ = ["Body", "answer", "read_answer", "read_body", "request"]
+__all__ = ["Body", "answer", "login_request", "read_answer", "read_body", "request"]
 
 Body: TypeAlias = (
     Challenge
@@ -177,6 +177,18 @@ def request(
         suggested=CURRENT if version[0] == CURRENT[0] else version,
         site_serial=site_serial,
         expiration=expiration,
+    )
+
+
+def login_request(handle: str, index: int, *, request_id: int, expiration: int, version: Version = DIALECT) -> Message:
+    """The login of the Chinese dialect (opcode 2001): the server answers with a challenge, which `respond` answers."""
+    return request(
+        OpCode.LOGIN,
+        Login(handle, index),
+        request_id=request_id,
+        expiration=expiration,
+        flags=OpFlag.RETURN_DIGEST.value,
+        version=version,
     )
 
 

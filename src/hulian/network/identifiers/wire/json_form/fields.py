@@ -16,6 +16,7 @@ __all__ = ["Json", "Taker", "instant", "instant_text"]
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+_DIGITS: Final = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 _I32: Final = (-0x80000000, 0x7FFFFFFF)
 _MISSING: Final[Any] = object()
 
@@ -62,8 +63,20 @@ class Taker:
             raise self.wrong("a text belongs here", name)
         return found
 
+    def content(self, name: str) -> bytes:
+        """A text as UTF-8; a whole number is taken as its digits."""
+        found = self.take(name)
+        if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 10**30:
+            found = str(found)
+        if not isinstance(found, str):
+            raise self.wrong("a text belongs here", name)
+        return found.encode()
+
     def number(self, name: str, default: int = _MISSING, *, least: int = _I32[0], most: int = _I32[1]) -> int:
+        """A whole number; clients write it as a text of digits too."""
         found = self.take(name, default)
+        if isinstance(found, str) and _DIGITS.fullmatch(found):
+            found = int(found)
         if isinstance(found, bool) or not isinstance(found, int) or not least <= found <= most:
             raise self.wrong(f"a whole number from {least} to {most} belongs here", name)
         return found

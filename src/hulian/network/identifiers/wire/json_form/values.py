@@ -94,8 +94,8 @@ def _data_to_json(value: Value) -> Json:
 def value_from_json(value: object, path: str = "$") -> Value:
     """The value that ``value``, parsed JSON, describes.
 
-    ``data`` is a text, or an object with a ``format``: string, base64, hex, admin, vlist, site or key. Raises `JsonFormError`
-    with the path to what is wrong; nothing is guessed.
+    ``data`` is a text (or a whole number, which means its digits), or an object with a ``format``: string, base64, hex, admin,
+    vlist, site or key. Raises `JsonFormError` with the path to what is wrong; nothing is guessed.
     """
     taker = Taker(value, path)
     ttl_type, ttl = _ttl(taker)
@@ -139,12 +139,12 @@ def _data_from_json(taker: Taker) -> bytes:
     given = taker.take("data")
     path = f"{taker.path}.data"
     try:
-        if isinstance(given, str):
-            return given.encode()
+        if isinstance(given, (str, int)):
+            return taker.content("data")
         inner = Taker(given, path)
         form = inner.text("format").lower()
         if form == "string":
-            return inner.text("value").encode()
+            return inner.content("value")
         if form == "base64":
             return inner.base64("value")
         if form == "hex":

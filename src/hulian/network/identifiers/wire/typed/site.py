@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from enum import IntEnum
 from typing import Final
@@ -94,6 +95,21 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def multi_primary(self) -> bool:
         return bool(self.flags & _MULTI_PRIMARY)
+
+    def server_for(self, handle: str) -> Server | None:
+        """The server that keeps ``handle``, by MD5 of the part that `hash_option` names, in ASCII capitals; None where none is.
+
+        >>> two = Site(servers=(Server(1, bytes(16)), Server(2, bytes(16))))
+        >>> [two.server_for(f"88.111.1/item{number}").server_id for number in range(4)]
+        [2, 1, 2, 2]
+        """
+        if not self.servers:
+            return None
+        prefix, _, suffix = handle.partition("/")
+        part = {HashOption.PREFIX.value: prefix, HashOption.SUFFIX.value: suffix}.get(self.hash_option, handle)
+        digest = hashlib.md5(part.encode().upper(), usedforsecurity=False).digest()
+        place = abs(int.from_bytes(digest[-4:], "big", signed=True))
+        return self.servers[place % len(self.servers)]
 
     def pack(self) -> bytes:
         major, minor = self.version
