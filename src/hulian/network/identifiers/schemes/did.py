@@ -41,6 +41,7 @@ _HASH_OCTETS: Final = 22
 _BECH32: Final = frozenset("qpzry9x8gf2tvdw0s3jn54khce6mua7l")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _TAIL = re.compile(r"[/?#]")
+_BASE64_BID = re.compile(r"(?:[a-z0-9]{4}:)?[ezs]s[A-Za-z0-9+/=]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Did(Code):
                 hint=f"known are {', '.join(METHODS)}",
             )
         begin = len(word) + len(method) + 2
-        mark = None if method == "vaa" and ":" in body else _TAIL.search(body)
+        mark = None if method == "vaa" and ":" in body else _TAIL.search(body, _base64_end(body) if method == "bid" else 0)
         specific, tail = (body[: mark.start()], body[mark.start() :]) if mark else (body, "")
         try:
             if not tail.isascii() or any(character <= " " for character in tail):
@@ -134,6 +135,12 @@ class Did(Code):
             )
         host, *path = self.specific.split(":")
         return f"https://{percent.decode(host, 'did.web.host')}/{'/'.join(path) if path else '.well-known'}/did.json"
+
+
+def _base64_end(body: str) -> int:
+    """Where the Base64 of a ``did:bid`` ends: a slash in it begins no path."""
+    found = _BASE64_BID.match(body)
+    return found.end() if found else 0
 
 
 def _bid(text: str) -> str:

@@ -201,7 +201,8 @@ def _url(text: str) -> Iterator[tuple[Reader, int, str]]:
         if _PREFIX.match(segment) and segments[place + 1 : place + 2] not in ([], [""]):
             yield _decoded(Handle.parse), where, tail
         elif segment.lower().startswith(("did:", "urn:")):
-            yield _decoded(recognise), where, tail
+            # Neither needs an escape in a path, and a did:web has escapes of its own.
+            yield recognise, where, tail
     if plain_key_at(segments) is None:
         yield _link, 0, text
 
