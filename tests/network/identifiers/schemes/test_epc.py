@@ -7,7 +7,7 @@ from epcpy.epc_schemes import gdti, giai, grai, gsrn, gsrnp, sgcn, sgln, sgtin, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hulian.network.identifiers.schemes import Epc, errors, recognise
+from hulian.network.identifiers.schemes import Epc, candidates, errors, recognise
 from hulian.network.identifiers.schemes.epc.epc import escape, unescape
 from hulian.network.identifiers.schemes.epc.layouts import KINDS, LAYOUTS
 from hulian.network.identifiers.schemes.gs1.content import CHARACTER_SETS
@@ -68,7 +68,8 @@ def test_tags_round_trip(name, data):
     layout = LAYOUTS[name]
     code, filter_ = data.draw(epcs(layout.kind, layout)), data.draw(st.integers(0, 7))
     octets = code.to_binary(name, filter_)
-    again = recognise(octets)
+    again = Epc.from_binary(octets)
+    assert again in candidates(octets)
     assert again == Epc.of(code.kind, code.company_prefix, code.reference, code.serial, name, filter_)
     assert again.identity == code
     assert recognise(again.text) == recognise(octets.hex()) == again

@@ -15,7 +15,7 @@ from hulian.network.identifiers.schemes import Did, Ecode, Handle, Oid, Vaa, err
 from hulian.network.identifiers.schemes.base58 import decode, encode
 from hulian.network.identifiers.schemes.handle import NationalPrefix, Tier, ancestors, fold_prefix, tier_of
 
-SEGMENTS = st.text(st.characters(exclude_characters="./@", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+SEGMENTS = st.text(st.characters(exclude_characters="./@:()[]{}", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
 PREFIXES = st.lists(SEGMENTS, min_size=1, max_size=4).map(".".join)
 SUFFIXES = st.text(st.characters(exclude_categories=["Cc", "Cn", "Cs", "Zl", "Zp"]), min_size=1, max_size=60)
 DIGITS = "0123456789"

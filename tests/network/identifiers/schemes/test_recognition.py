@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hulian.network.identifiers.schemes import Code, Epc, Scheme, candidates, errors, recognise
+from hulian.network.identifiers.schemes import Code, Epc, Handle, Scheme, candidates, errors, recognise
 from hulian.network.identifiers.schemes.allocation import Cursor, Policy
 from hulian.network.identifiers.schemes.gs1.compression import decompress
 from hulian.network.identifiers.schemes.gs1.keys import KINDS, parse_key
@@ -37,6 +37,8 @@ MORE = 10
         ("000016901234567892", ["ecode:000016901234567892"]),
         # a link that breaks the rules of qualifiers leaves the Handle in its path
         ("https://id.gs1.org/01/09506000134352/88.111.1/x", ["88.111.1/x"]),
+        (b"012345678905", ["(01)00012345678905", "ecode:012345678905", "urn:epc:tag:sgtin-96:1.40134248.54488.237166473269"]),
+        ('{"id": 7}', []),
         ("nothing at all", []),
         ("", []),
         (b"", []),
@@ -63,6 +65,7 @@ def test_one_wrong_digit_never_makes_another_code():
         ("]E0614141123452", "(01)00614141123452"),
         ("\x1d0109506000134352\x1d", "(01)09506000134352"),
         (b"88.111.1/ITEM7\r\n", "88.111.1/ITEM7"),
+        (b"012345678905", "(01)00012345678905"),  # the octets of an SGTIN-96 too
         ("https://resolver.example/did:web:example.com%3A3000", "did:web:example.com%3A3000"),
         ("https://resolver.example/api/urn:oid:1.3.6", "1.3.6"),
         ("https://resolver.example/88.111.1/a%2Fb%20c", "88.111.1/a/b c"),
@@ -109,17 +112,24 @@ def tells_what_is_wrong(error):
 
 
 def check(given_):
-    """Either a code that is read back to itself, or one of our errors."""
+    """Either a code that is read back to itself, or one of our errors.
+
+    A Handle whose prefix could begin another code needs ``hdl:`` before it to be preferred; it is among the readings.
+    """
     try:
         code = recognise(given_)
     except errors.SchemeError as error:
         tells_what_is_wrong(error)
         return
-    assert recognise(code.text) == code
+    if isinstance(code, Handle):
+        assert code in candidates(code.text)
+        assert recognise(f"hdl:{code.text}") == Handle.parse(code.text) == code
+    else:
+        assert recognise(code.text) == code
     assert code in candidates(given_)
     assert dict(code.parts)
     if isinstance(code, Epc) and code.layout:
-        assert recognise(code.to_binary()) == code
+        assert Epc.from_binary(code.to_binary()) == code
     try:
         url = code.to_url()
     except errors.ConversionError:

@@ -1,8 +1,8 @@
 """One form for whatever names a thing: a `Code` of some `Scheme`.
 
 Each scheme has a class of its own below `Code`, an immutable value with three promises: two codes that mean the same are
-equal and have the same text; `Code.text` is read back to an equal code; a form that a scheme does not have is a
-`ConversionError`, never a guess.
+equal and have the same text; the scheme's own parse reads `Code.text` back to an equal code; a form that a scheme does not
+have is a `ConversionError`, never a guess.
 """
 
 from __future__ import annotations

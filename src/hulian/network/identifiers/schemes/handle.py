@@ -1,6 +1,7 @@
 """Handles: ``prefix/suffix`` (RFC 3650, RFC 3651), with the Chinese grammar of prefixes.
 
-A prefix is a dotted name, compared without regard to the case of ASCII letters; a suffix is any text. The national
+A prefix is a dotted name without brackets or colons, compared without regard to the case of ASCII letters; a suffix is any
+text. The national
 industrial identifiers are Handles whose prefix is ``country.industry.enterprise``, e.g. ``88.111.1``: two digits, three to
 five, one to 128 (the grammar of ``did:cn``). ``88`` and ``86`` are national prefixes, ``99`` is private: examples and
 installations that are not registered.
@@ -43,6 +44,9 @@ _AUTHORITY: Final = "0.NA"
 _PROXIES: Final = ("hdl.handle.net", "handle.net", "doi.org", "dx.doi.org", "www.doi.org")
 _SCHEMES: Final = ("hdl:", "info:hdl/", "doi:", "info:doi/")
 _ASCII_FOLD: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_NO_PREFIX: Final = frozenset("/@:()[]{}")
+"""What no prefix holds: slash and at by RFC 3651, and the marks that other schemes begin with, so that a Handle can be told
+from them. The RFC would allow the latter; nobody registers them."""
 _CONTROLS: Final = frozenset({"Cc", "Cn", "Cs", "Zl", "Zp"})
 _PROXY_URL = re.compile(rf"https?://(?:{'|'.join(map(re.escape, _PROXIES))})/([^?#]*)", re.IGNORECASE)
 
@@ -249,6 +253,6 @@ def _check_prefix(prefix: str) -> None:
         if not segment:
             raise StructureError("a part of the prefix is empty", rule="handle.prefix", position=position)
         for place, character in enumerate(segment):
-            if character in "/@" or not character.isprintable() or character.isspace():
+            if character in _NO_PREFIX or not character.isprintable() or character.isspace():
                 raise CharacterError(f"{character!r} has no place in a prefix", rule="handle.prefix", position=position + place)
         position += len(segment) + 1

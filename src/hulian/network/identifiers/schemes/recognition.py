@@ -14,7 +14,9 @@ tried in this order, and the first that fits is taken:
 5. a VAA code; 6. a Handle; 7. the prefix of a Handle alone (``88.111.1`` is ``0.NA/88.111.1``); 8. an Ecode.
 
 A URL is a Digital Link before it is an address that holds a Handle or a DID in its path, and that before a compressed
-Digital Link, which nearly any word could be. Octets are a tag's EPC, or a DER object identifier, or text in UTF-8.
+Digital Link, which nearly any word could be. Octets are a tag's EPC, or a DER object identifier, or text in UTF-8; where
+all of them are printable ASCII, they are text first, for a scanner sends ``0…`` more often than a tag looks like it. Who
+knows that it holds a tag's octets asks `Epc.from_binary`.
 """
 
 from __future__ import annotations
@@ -62,6 +64,8 @@ SYMBOLOGIES: Final = {
 _RETAIL: Final = {"]E0": "GTIN-13", "]E4": "GTIN-8", "]I1": "GTIN-14"}
 _ANY_SYMBOLOGY = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{24,64}\Z")
+_NOTATION = re.compile(r"\{\s*[a-z0-9]")
+_PLAIN_TEXT = re.compile(r"[\t\r\n\x1d -~]*\Z")
 _DOTTED = re.compile(r"[0-2](?:\.[0-9]+)+\Z")
 _PREFIX = re.compile(r"[0-9]+(?:\.[0-9A-Za-z-]+)+\Z")
 _URL = re.compile(r"https?://[^/?#\s]*(/[^?#\s]*)?(?:[?#]\S*)?\Z", re.IGNORECASE)
@@ -121,19 +125,35 @@ def _readings(given: str | bytes) -> Iterator[tuple[Reader, int, str]]:
     if len(given) > MAXIMUM_LENGTH:
         raise LengthError(f"longer than {MAXIMUM_LENGTH}: no code", rule="recognise.length", position=MAXIMUM_LENGTH)
     if isinstance(given, bytes):
-        octets = given
-        if _is_tag(octets):
-            yield lambda _: Epc.from_binary(octets), 0, ""
-        if octets[:1] == b"\x06" and len(octets) > 2:
-            yield lambda _: Oid.from_binary(octets), 0, ""
-        try:
-            given = octets.decode()
-        except UnicodeDecodeError as error:
-            if _is_tag(octets) or octets[:1] == b"\x06":
-                return
+        yield from _octets(given)
+    else:
+        yield from _stripped(given)
+
+
+def _octets(octets: bytes) -> Iterator[tuple[Reader, int, str]]:
+    binary: list[tuple[Reader, int, str]] = []
+    if _is_tag(octets):
+        binary.append((lambda _: Epc.from_binary(octets), 0, ""))
+    if octets[:1] == b"\x06" and len(octets) > 2:
+        binary.append((lambda _: Oid.from_binary(octets), 0, ""))
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError as error:
+        if not binary:
             raise CharacterError(
                 "the octets are neither a tag's EPC, nor an OID, nor UTF-8", rule="recognise.octets", position=error.start
             ) from None
+        yield from binary
+        return
+    if _PLAIN_TEXT.match(text):
+        yield from _stripped(text)
+        yield from binary
+    else:
+        yield from binary
+        yield from _stripped(text)
+
+
+def _stripped(given: str) -> Iterator[tuple[Reader, int, str]]:
     # GS is white space to Python; at the beginning it is FNC1, and at the end some scanners leave one behind.
     text = given.strip(" \t\r\n")
     yield from ((reader, len(given) - len(given.lstrip(" \t\r\n")) + begin, part) for reader, begin, part in _texts(text))
@@ -166,6 +186,8 @@ def _marked(text: str) -> tuple[Reader, int, str] | None:
         return parse_scanned, 0, text.removesuffix(FNC1)
     if re.match(r"\(\d{2,4}\)", text):
         return parse_bracketed, 0, text
+    if _NOTATION.match(text):
+        return Oid.parse, 0, text
     for mark, reader in _MARKS:
         if head.startswith(mark):
             return reader, 0, text
@@ -254,7 +276,6 @@ def _shown(given: str | bytes) -> str:
 _MARKS: Final[tuple[tuple[str, Reader], ...]] = (
     ("urn:epc:", Epc.parse),
     ("urn:oid:", Oid.parse),
-    ("{", Oid.parse),
     ("did:", Did.parse),
     ("hdl:", Handle.parse),
     ("info:hdl/", Handle.parse),
