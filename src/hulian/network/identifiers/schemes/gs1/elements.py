@@ -18,7 +18,7 @@ from hulian.network.identifiers.schemes.errors import LengthError, SchemeError, 
 from hulian.network.identifiers.schemes.gs1.content import check_value
 from hulian.network.identifiers.schemes.gs1.table import APPLICATIONS, LINK_KEYS, PREDEFINED, Application, application_at
 
-__all__ = ["FNC1", "GS1", "MAXIMUM_ELEMENTS", "MAXIMUM_LENGTH", "parse_bracketed", "parse_scanned"]
+__all__ = ["FNC1", "GS1", "MAXIMUM_ELEMENTS", "MAXIMUM_LENGTH", "in_order", "parse_bracketed", "parse_scanned"]
 
 FNC1: Final = "\x1d"
 """What a scanner sends for FNC1: group separator."""
@@ -61,7 +61,7 @@ class GS1(Code):
                 raise UnknownError(f"({ai}) is not an application identifier", rule="gs1.application-identifier")
             check_value(application, value)
             _add(values, ai, value, None)
-        return cls(_ordered(values))
+        return cls(in_order(values))
 
     @property
     def primary(self) -> str:
@@ -119,7 +119,7 @@ def parse_bracketed(text: str) -> GS1:
         except SchemeError as error:
             raise error.moved(match.end() + _escapes_before(raw, error.position or 0)) from None
         _add(values, application.ai, value, match.start() + 1)
-    return GS1(_ordered(values))
+    return GS1(in_order(values))
 
 
 def parse_scanned(text: str) -> GS1:
@@ -151,7 +151,7 @@ def parse_scanned(text: str) -> GS1:
         position = end + 1 if text[end : end + 1] == FNC1 else end
         if len(values) > MAXIMUM_ELEMENTS:
             raise LengthError(f"more than {MAXIMUM_ELEMENTS} application identifiers", rule="gs1.elements")
-    return GS1(_ordered(values))
+    return GS1(in_order(values))
 
 
 def _check_size(text: str) -> None:
@@ -182,8 +182,11 @@ def _add(values: dict[str, str], ai: str, value: str, position: int | None) -> N
         )
 
 
-def _ordered(values: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    """The key first, then its qualifiers, then the rest; the choice among several keys is that of the table's order."""
+def in_order(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Checked values as `GS1` holds them: the key first, then its qualifiers, then the rest by identifier.
+
+    The choice among several keys is that of the order of `LINK_KEYS`.
+    """
     first: list[str] = []
     key = next((ai for ai in LINK_KEYS if ai in values), None)
     if key:

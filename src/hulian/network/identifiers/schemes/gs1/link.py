@@ -25,7 +25,7 @@ from hulian.network.identifiers.schemes.errors import (
 )
 from hulian.network.identifiers.schemes.gs1 import compression
 from hulian.network.identifiers.schemes.gs1.content import check_value
-from hulian.network.identifiers.schemes.gs1.elements import GS1, MAXIMUM_LENGTH
+from hulian.network.identifiers.schemes.gs1.elements import GS1, MAXIMUM_ELEMENTS, MAXIMUM_LENGTH, in_order
 from hulian.network.identifiers.schemes.gs1.table import APPLICATIONS, LINK_KEYS, SHORT_NAMES
 
 __all__ = ["CANONICAL_STEM", "DigitalLink", "parse_link", "plain_key_at"]
@@ -108,7 +108,9 @@ def parse_link(url: str) -> DigitalLink:
         begin, values, other = _keyed(segments, found)
     stem = match["stem"] + path[: segments[begin][1] - 1 - match.start("path")]
     _read_query(match["query"] or "", match.start("query"), values, other)
-    return DigitalLink(GS1.of(values), stem, tuple(other), match["fragment"] or "")
+    if len(values) > MAXIMUM_ELEMENTS:
+        raise LengthError(f"more than {MAXIMUM_ELEMENTS} application identifiers", rule="gs1.elements")
+    return DigitalLink(GS1(in_order(values)), stem, tuple(other), match["fragment"] or "")
 
 
 def plain_key_at(names: list[str]) -> int | None:

@@ -319,7 +319,7 @@ SHORT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "sscc": "00", "gtin": "01", "lot": "10", "ser": "21", "cpv": "22", "gdti": "253", "glnx": "254", "gcn": "255",
         "ginc": "401", "gsin": "402", "gln": "414", "payto": "415", "party": "417", "grai": "8003", "giai": "8004",
         "itip": "8006", "cpid": "8010", "cpsn": "8011", "gmn": "8013", "gsrnp": "8017", "gsrn": "8018", "srin": "8019",
-        "refno": "8020",
+        "refno": "8020", "exp": "17", "expdt": "7003",
     }
 )  # fmt: skip
 """The words of GS1 Digital Link 1.1 for identifiers, deprecated since; read, never written."""
