@@ -69,6 +69,9 @@ def test_one_wrong_digit_never_makes_another_code():
         ("https://resolver.example/did:web:example.com%3A3000", "did:web:example.com%3A3000"),
         ("https://resolver.example/api/urn:oid:1.3.6", "1.3.6"),
         ("https://resolver.example/88.111.1/a%2Fb%20c", "88.111.1/a/b c"),
+        ("https://resolver.example/2.0/0.NA/88", "0.NA/88"),
+        ("https://hdl.handle.net/api/handles/10.1000/182?type=URL", "10.1000/182"),
+        ("HTTPS://DOI.ORG/10.1000/ABC", "10.1000/ABC"),
     ],
 )
 def test_scanners_and_addresses(given_, text):

@@ -48,7 +48,7 @@ _NO_PREFIX: Final = frozenset("/@:()[]{}")
 """What no prefix holds: slash and at by RFC 3651, and the marks that other schemes begin with, so that a Handle can be told
 from them. The RFC would allow the latter; nobody registers them."""
 _CONTROLS: Final = frozenset({"Cc", "Cn", "Cs", "Zl", "Zp"})
-_PROXY_URL = re.compile(rf"https?://(?:{'|'.join(map(re.escape, _PROXIES))})/([^?#]*)", re.IGNORECASE)
+_PROXY_URL = re.compile(rf"https?://(?:{'|'.join(map(re.escape, _PROXIES))})/(?:api/handles/)?([^?#]*)", re.IGNORECASE)
 
 
 class Tier(StrEnum):

@@ -13,10 +13,12 @@ tried in this order, and the first that fits is taken:
    all of it is used up by identifiers that begin with a key;
 5. a VAA code; 6. a Handle; 7. the prefix of a Handle alone (``88.111.1`` is ``0.NA/88.111.1``); 8. an Ecode.
 
-A URL is a Digital Link before it is an address that holds a Handle or a DID in its path, and that before a compressed
-Digital Link, which nearly any word could be. Octets are a tag's EPC, or a DER object identifier, or text in UTF-8; where
-all of them are printable ASCII, they are text first, for a scanner sends ``0…`` more often than a tag looks like it. Who
-knows that it holds a tag's octets asks `Epc.from_binary`.
+A URL is a Digital Link before it is an address that holds a Handle (told by a prefix such as ``88.111.1``, whose first number
+has two digits or more), a DID or a URN in its path, and that before a compressed Digital Link, which nearly any word could be.
+
+Octets are a tag's EPC, or a DER object identifier, or text in UTF-8; where all of them are printable ASCII, they are text
+first, for a scanner sends ``0…`` more often than a tag looks like it. Who knows that it holds a tag's octets asks
+`Epc.from_binary`.
 """
 
 from __future__ import annotations
@@ -68,6 +70,7 @@ _NOTATION = re.compile(r"\{\s*[a-z0-9]")
 _PLAIN_TEXT = re.compile(r"[\t\r\n\x1d -~]*\Z")
 _DOTTED = re.compile(r"[0-2](?:\.[0-9]+)+\Z")
 _PREFIX = re.compile(r"[0-9]+(?:\.[0-9A-Za-z-]+)+\Z")
+_PATH_PREFIX = re.compile(r"(?:[1-9][0-9]+(?:\.[0-9A-Za-z-]+)+|0\.[Nn][Aa])\Z")
 _URL = re.compile(r"https?://[^/?#\s]*(/[^?#\s]*)?(?:[?#]\S*)?\Z", re.IGNORECASE)
 _PROXY = re.compile(r"https?://(?:(?:www\.|dx\.)?doi\.org|(?:hdl\.)?handle\.net)/", re.IGNORECASE)
 _DIGIT_KEYS: Final = {
@@ -220,7 +223,7 @@ def _url(text: str) -> Iterator[tuple[Reader, int, str]]:
     for place, segment in enumerate(segments):
         tail = "/".join(segments[place:])
         where = begin + 1 + sum(len(each) + 1 for each in segments[:place])
-        if _PREFIX.match(segment) and segments[place + 1 : place + 2] not in ([], [""]):
+        if _PATH_PREFIX.match(segment) and segments[place + 1 : place + 2] not in ([], [""]):
             yield _decoded(Handle.parse), where, tail
         elif segment.lower().startswith(("did:", "urn:")):
             # Neither needs an escape in a path, and a did:web has escapes of its own.
