@@ -156,6 +156,24 @@ def test_bits_behind_the_code_must_be_zero(change):
         Epc.from_binary(bytes(octets[: change // 8]))
 
 
+@pytest.mark.fuzz
+@settings(max_examples=600)
+@given(layout=st.sampled_from(list(LAYOUTS.values())), data=st.data())
+def test_any_content_of_a_tag_is_read_to_the_last_bit_or_refused(layout, data):
+    bits = layout.bits - 14
+    body = data.draw(st.integers(0, 2**bits - 1) | st.integers(0, bits).map(lambda shift: 1 << shift >> 1))
+    number = layout.header << 6 | data.draw(st.integers(0, 7)) << 3 | data.draw(st.integers(0, 7))
+    spare = -layout.bits % 16
+    octets = ((number << bits | body) << spare).to_bytes((layout.bits + spare) // 8, "big")
+    try:
+        code = Epc.from_binary(octets)
+    except errors.SchemeError as error:
+        assert error.position is None or 0 <= error.position <= 8 * len(octets)  # noqa: PT017
+        return
+    assert code.to_binary() == octets
+    assert Epc.parse(code.text) == code
+
+
 def test_limits():
     for attempt in (
         lambda: Epc.parse("urn:epc:id:" + "x" * 300),
