@@ -95,6 +95,38 @@ def test_too_much_is_refused():
             candidates(much)
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "]C0",
+        "]C1",
+        "(01)",
+        "{",
+        "{1 ",
+        "1.",
+        "88.1/",
+        "https://x/",
+        "/01",
+        "did:web:",
+        "%",
+        "\\(",
+        "\x1d",
+        "9",
+        "A",
+        "hdl:",
+        "(",
+        "urn:oid:",
+    ],
+)
+@pytest.mark.parametrize(
+    "head", ["", "https://x/", "https://id.gs1.org/01/09506000134352/", "hdl:1/", "{", "did:web:", "(10)", "1."]
+)
+def test_long_hostile_texts_are_read_or_refused(head, piece):
+    text = (head + piece * 8192)[:8192]
+    check(text)
+    assert len(candidates(text)) < 32
+
+
 def test_codes_are_values():
     one, other = recognise("(01)09506000134352(10)A"), recognise("https://example.com/01/09506000134352/10/A")
     assert one == other

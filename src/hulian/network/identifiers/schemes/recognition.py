@@ -63,6 +63,9 @@ SYMBOLOGIES: Final = {
 }
 """The symbology identifiers (ISO/IEC 15424) behind which an element string follows."""
 
+_DEEPEST: Final = 16
+"""How many parts of a path are looked at for a Handle or a DID."""
+
 _RETAIL: Final = {"]E0": "GTIN-13", "]E4": "GTIN-8", "]I1": "GTIN-14"}
 _ANY_SYMBOLOGY = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{24,64}\Z")
@@ -172,7 +175,7 @@ def _texts(text: str) -> Iterator[tuple[Reader, int, str]]:
     if _URL.match(text):
         yield from _url(text)
         return
-    if _ANY_SYMBOLOGY.match(text):
+    if _ANY_SYMBOLOGY.match(text) and not _ANY_SYMBOLOGY.match(text, 3):
         # A symbology whose content says nothing of itself, such as plain Code 128: its text speaks for itself.
         yield from ((reader, 3 + begin, part) for reader, begin, part in _texts(text[3:]))
         return
@@ -220,7 +223,7 @@ def _url(text: str) -> Iterator[tuple[Reader, int, str]]:
     begin = text.find(path) if path else 0
     if plain_key_at(segments) is not None:
         yield _link, 0, text
-    for place, segment in enumerate(segments):
+    for place, segment in enumerate(segments[:_DEEPEST]):
         tail = "/".join(segments[place:])
         where = begin + 1 + sum(len(each) + 1 for each in segments[:place])
         if _PATH_PREFIX.match(segment) and segments[place + 1 : place + 2] not in ([], [""]):
