@@ -1,0 +1,1 @@
+"""GS1: identification keys, element strings and Digital Links."""
