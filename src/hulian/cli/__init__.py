@@ -25,7 +25,7 @@ Every command takes `--json` where a program reads it, and `--help` with example
 _LISTING = sys.argv[1:2] in ([], ["--help"], ["-h"])
 """Whether only the list of commands is asked for: then no command's module is imported for its own text."""
 
-_PLANT, _DATA, _NODE, _SECURITY = "Plant", "Data", "Node", "Security"
+_PLANT, _DATA, _NODE, _SECURITY, _IDENTIFIERS = "Plant", "Data", "Node", "Security", "Identifiers"
 
 for _name, _target, _group, _help in (
     ("up", "node:up", _NODE, "Start the platform and keep it running."),
@@ -44,6 +44,7 @@ for _name, _target, _group, _help in (
     ("events", "data:events", _DATA, "Show what happened, newest first."),
     ("export", "data:export", _DATA, "Write recorded values to CSV or Parquet."),
     ("import", "data:import_", _DATA, "Bring recorded values from CSV or Parquet."),
+    ("resolve", "resolving:resolve", _IDENTIFIERS, "Resolve an identifier, from the root down."),
     ("ca", "security:ca", _SECURITY, "Write the certificate of this installation's authority."),
 ):
     app.command(f"hulian.cli.{_target}", name=_name, group=_group, help=_help if _LISTING else None)

@@ -204,7 +204,7 @@ class Follow:
         """The answer of the first server that gives a sound one."""
         last: FollowError | None = None
         flags = (OpFlag.PUBLIC_ONLY | OpFlag.RETURN_DIGEST).value
-        for target in targets(sites, key_of(question.handle), self._latency):
+        for target in targets(sites, question.handle, self._latency):
             if len(walk.path) >= MOST_STEPS:
                 raise LoopError(f"{question.handle}: more than {MOST_STEPS} questions")
             asked = request(OpCode.RESOLVE, question, request_id=0, expiration=int(time.time()) + _LIFE, flags=flags)
