@@ -64,6 +64,13 @@ def states(platform: RunningPlatform) -> dict[str, str]:
         return {item.name: (item.status or {}).get("state", "") for item in sdk.connectors()}
 
 
+def part(command: list[str]) -> str:
+    """What a process of the node is called, without the paths of this machine."""
+    if "nats" in Path(command[0]).name:
+        return "nats-server"
+    return "edge" if command[-4:-2] == ["up", "edge"] else "supervisor"
+
+
 async def measure(place: Path) -> tuple[float, str]:
     async with AsyncExitStack() as stack:
         simulators = {
@@ -101,9 +108,7 @@ async def measure(place: Path) -> tuple[float, str]:
             await anyio.sleep(0.5)
         assert set((await anyio.to_thread.run_sync(states, platform)).values()) == {"connected"}, found
         root = psutil.Process(edge.process.pid)
-        parts = {
-            " ".join(one.cmdline()[-4:])[:24]: one.memory_info().rss / 2**20 for one in [root, *root.children(recursive=True)]
-        }
+        parts = {part(one.cmdline()): one.memory_info().rss / 2**20 for one in [root, *root.children(recursive=True)]}
         told = ", ".join(f"{name} {size:.0f}" for name, size in sorted(parts.items(), key=lambda item: -item[1]))
         return sum(parts.values()), f"{len(found)} connectors ({', '.join(sorted(found))}) for {MINUTES:g} minutes; {told}"
 
