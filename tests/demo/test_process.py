@@ -83,16 +83,18 @@ def test_measurements_are_those_of_the_reference(reference):
     np.testing.assert_allclose(process.exact, theirs, rtol=1e-5)
 
 
-def test_day_under_control_is_stable_and_the_instruments_show_the_published_noise():
+@pytest.mark.parametrize("hours", [8, pytest.param(24, marks=pytest.mark.soak)])
+def test_hours_under_control_are_stable_and_the_instruments_show_the_published_noise(hours):
     plant = Simulation(seed=3)
     rows = []
-    for _ in range(24 * 3600 // THREE_MINUTES):
+    for _ in range(hours * 3600 // THREE_MINUTES):
         plant.advance(THREE_MINUTES)
         rows.append(plant.measured)
     assert plant.trip == ""
-    assert plant.seconds == 24 * 3600
+    assert plant.seconds == hours * 3600
     day = np.array(rows)
-    first, last = day[:160], day[-160:]
+    third = len(day) // 3
+    first, last = day[:third], day[-third:]
     spread = day.std(axis=0)
     assert np.all(np.abs(first.mean(axis=0) - last.mean(axis=0)) < 1.5 * spread)
     assert abs(day[:, 6].mean() - 2705) < 10
@@ -102,8 +104,9 @@ def test_day_under_control_is_stable_and_the_instruments_show_the_published_nois
     if (recording := SAMPLES / "d00_te.dat").exists():
         recorded = np.loadtxt(recording)[:, :41]
         assert np.all(np.abs(day.mean(axis=0) - recorded.mean(axis=0)) < 0.35 * recorded.std(axis=0))
-        ratio = spread / recorded.std(axis=0)
-        assert np.all((ratio > 0.5) & (ratio < 1.6)), ratio
+        if hours == 24:  # what drifts slowly shows its spread in a day
+            ratio = spread / recorded.std(axis=0)
+            assert np.all((ratio > 0.5) & (ratio < 1.6)), ratio
 
 
 @pytest.mark.samples("tennessee-eastman")

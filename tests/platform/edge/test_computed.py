@@ -232,7 +232,7 @@ def by_series(outcomes):
     return found
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(samples=SAMPLES, cuts=st.lists(st.integers(0, 50), max_size=8), snapshot=st.booleans())
 def test_how_samples_came_in_batches_does_not_matter_nor_does_a_snapshot(samples, cuts, snapshot):
     whole, split = everything(), everything()
@@ -250,7 +250,7 @@ def test_how_samples_came_in_batches_does_not_matter_nor_does_a_snapshot(samples
     assert by_series([split.advance(100 * SECOND)]) == by_series([whole.advance(100 * SECOND)])
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(samples=SAMPLES)
 def test_the_last_known_values_are_those_of_a_reading_sample_by_sample(samples):
     found = rows(engine(point(1, expression="a * 100 + b", triggers=["a"]), back_s=5).feed(columns_of(samples)).columns)

@@ -196,7 +196,7 @@ def by_series(parts):
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(samples=st.lists(SAMPLE, min_size=1, max_size=60), cuts=st.lists(st.integers(0, 60), max_size=8))
 def test_how_samples_came_in_batches_does_not_matter(samples, cuts):
     whole, split = all_filters(), all_filters()
@@ -210,7 +210,7 @@ def test_how_samples_came_in_batches_does_not_matter(samples, cuts):
     assert split.filtered == whole.filtered
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(samples=st.lists(st.tuples(st.integers(0, 30), NUMBER), min_size=30, max_size=80))
 def test_a_long_series_walked_alone_and_many_in_step_agree(samples):
     """The two ways of the gate: one series of many samples, and the same in batches of one."""

@@ -19,7 +19,7 @@ from handle_messages import (
     value_lists,
     values,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hulian.network.identifiers.wire import bodies, errors, frame
@@ -42,6 +42,7 @@ ASKED = Message(op_code=1, flags=OpFlag.RETURN_DIGEST | OpFlag.PUBLIC_ONLY, body
 
 
 @pytest.mark.parametrize("op_code", list(REQUESTS), ids=lambda code: code.name)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_requests(op_code, data):
     body = data.draw(REQUESTS[op_code])
@@ -52,6 +53,7 @@ def test_requests(op_code, data):
 
 
 @pytest.mark.parametrize("op_code", list(ANSWERS), ids=lambda code: code.name)
+@settings(max_examples=40)
 @given(data=st.data(), algorithm=st.sampled_from([None, DigestAlgorithm.MD5, DigestAlgorithm.SHA1, DigestAlgorithm.SHA256]))
 def test_answers(op_code, data, algorithm):
     body = data.draw(ANSWERS[op_code])

@@ -127,21 +127,21 @@ async def test_what_is_on_the_way_survives_a_broken_link(broker, version, qos):
         await reader.subscribe(["a"])
         writer, _ = make(wire.url, "writer", version=version)
         await writer.connect()
-        done = asyncio.ensure_future(writer.publish(["a"] * 3000, [b"%d" % number for number in range(3000)], qos=qos))
-        for count in (300, 1500):
+        done = asyncio.ensure_future(writer.publish(["a"] * 1500, [b"%d" % number for number in range(1500)], qos=qos))
+        for count in (300, 900):
             await until(lambda count=count: len(heard.messages) > count)
             wire.cut()
             assert isinstance(await writer.lost(), BrokerError)
             await writer.connect()
             assert writer.resumed
         await asyncio.wait_for(done, 60)
-        await until(lambda: len({payload for _, payload, _ in heard.messages}) == 3000)
+        await until(lambda: len({payload for _, payload, _ in heard.messages}) == 1500)
         await writer.close()
     got = [int(payload) for _, payload, _ in heard.messages]
     if qos == 2:
-        assert got == list(range(3000)), "exactly once, in order"
+        assert got == list(range(1500)), "exactly once, in order"
     else:
-        assert sorted(set(got)) == list(range(3000))
+        assert sorted(set(got)) == list(range(1500))
 
 
 async def test_shared_subscriptions_divide_the_messages(broker):
