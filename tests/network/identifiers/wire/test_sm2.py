@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hulian.network.identifiers.wire.errors import KeyFormatError, WireError
-from hulian.network.identifiers.wire.sm2 import DEFAULT_ID, PrivateKey, PublicKey, curve, der, sm3
+from hulian.network.identifiers.wire.sm2 import DEFAULT_ID, PrivateKey, PublicKey, curve, der, keys, sm3
 
 # GM/T 0003.5-2012, annexes A and C: the recommended curve.
 D = 0x3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8
@@ -204,3 +204,12 @@ def test_we_read_the_keys_that_openssl_makes(openssl):
     made = PrivateKey.from_pem((openssl.folder / "made.pem").read_bytes())
     openssl("pkey", "-in", "made.pem", "-pubout", "-out", "made.pub")
     assert PublicKey.from_pem((openssl.folder / "made.pub").read_bytes()) == made.public
+
+
+def test_a_key_stream_of_zeros_is_never_used(monkeypatch):
+    """One in 256 texts of one byte would meet it, and go out as it is."""
+    key = PrivateKey.generate()
+    streams = [b"\0", b"\0", b"\5"]
+    monkeypatch.setattr(keys, "_derive", lambda point, size: streams.pop(0))
+    assert key.public.encrypt(b"x")[97:] == b"}"
+    assert not streams

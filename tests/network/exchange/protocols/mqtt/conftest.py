@@ -8,7 +8,7 @@ from mqtt_support import RecordingSink
 
 from hulian.network.exchange.protocols.mqtt.simulator import LocalSource
 
-settings.register_profile("busy")
+settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
 
