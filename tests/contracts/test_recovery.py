@@ -303,7 +303,8 @@ def assert_waits_are_short(sink: Any, what: Fault) -> None:
         wait = (status.retry_at - shown) / 1e9
         assert wait <= MOST
         if what.state is ConnectorState.WAITING:
-            assert wait <= max(FIRST, (shown - lost) / 1e9 + 0.002)
+            # The status is made a moment after the wait was chosen; on a busy machine that moment is some milliseconds.
+            assert wait <= (shown - lost) / 1e9 + FIRST
 
 
 def _open(sink: Any) -> set[tuple[str, str]]:

@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 import msgspec
 import postgresql
 import psycopg
 import pytest
-from mqtt_peers import Mosquitto, free_port, publish
+from mqtt_peers import Mosquitto, free_port
 
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, Credentials
@@ -99,7 +100,9 @@ class Broker:
 
     async def set(self, address: str, value: float) -> None:
         topic, _, path = address.removeprefix("json:").partition(":")
-        await asyncio.to_thread(publish, self._broker.port, topic, f'{{"{path}": {value}}}', options=self._own)
+        message = ["-t", topic, "-q", "1", "-m", f'{{"{path}": {value}}}']
+        # A process ends when its task is cancelled; a thread would wait for a broker that is gone.
+        await anyio.run_process(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self._broker.port), *message, *self._own])
 
     async def revoke(self) -> None:
         await asyncio.to_thread(self._broker.users, plant="own")
