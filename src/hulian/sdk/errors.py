@@ -123,5 +123,5 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> PlatformEr
         status=status,
         place=str(document.get("place", "")),
         hint=str(document.get("hint", "")),
-        retry_after=float(waits) if waits.isdigit() else 0,
+        retry_after=float(waits) if waits.isdecimal() else 0,
     )

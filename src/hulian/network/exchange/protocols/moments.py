@@ -16,9 +16,13 @@ QualityFormat = Literal["auto", "opcda", "opcua", "text", "good_is_true"]
 LATEST: Final = 2**63 - 1
 _FACTORS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _ISO = re.compile(
-    r"\s*(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?\s*(?:([Zz])|([+-])(\d\d):?(\d\d)?)?\s*\Z"
+    r"\s*(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?\s*(?:([Zz])|([+-])(\d\d):?(\d\d)?)?\s*\Z",
+    re.ASCII,
 )
-_NUMBER = re.compile(r"\s*-?\d+(?:\.\d+)?\s*\Z")
+_NUMBER = re.compile(r"\s*-?\d{1,40}(?:\.\d{1,40})?\s*\Z", re.ASCII)
+"""ASCII, and not endless: `int` refuses some of the characters that Unicode calls digits or spaces, and thousands of digits."""
+_LONGEST_CODE: Final = 10
+"""Digits of the largest status code."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -110,7 +114,7 @@ def parse_quality(value: Any, form: str = "auto") -> int:
         word = value.strip().lower()
         if word in _WORDS:
             return int(_WORDS[word])
-        if not word.isdigit():
+        if not (word.isascii() and word.isdigit() and len(word) <= _LONGEST_CODE):
             return int(Quality.UNCERTAIN)
         value = int(word)
     if isinstance(value, bool):

@@ -24,9 +24,9 @@ Mask = npt.NDArray[np.bool_]
 
 _FACTORS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _WORDS: Final = frozenset(("auto", "iso", *_FACTORS))
-_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)\Z")
-_ZONED = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)\s*\Z")
-_NUMBER = re.compile(r"\s*-?\d+(?:\.\d+)?\s*\Z")
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)\Z", re.ASCII)
+_ZONED = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)\s*\Z", re.ASCII)
+_NUMBER = re.compile(r"\s*-?\d{1,40}(?:\.\d{1,40})?\s*\Z", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR: Final = 2_114_380_800 * 10**9  # the year 2037, where the tables of time zones end
 _NANOSECONDS: Final = pa.timestamp("ns")

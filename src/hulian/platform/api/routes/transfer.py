@@ -159,7 +159,7 @@ class _Import:
 
         def resolve(name: str) -> Target | None:
             point = self._context.catalogue.points_named([name]).get(name)
-            if point is None and name.isdigit() and len(name) <= _DIGITS:
+            if point is None and name.isdecimal() and len(name) <= _DIGITS:
                 point = self._context.catalogue.points_of_series([int(name)]).get(int(name))
             return Target(point.series, point.storage) if point else None
 

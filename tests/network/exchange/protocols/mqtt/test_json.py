@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hulian.kernel.quality import Quality
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, Credentials, Environment
 from hulian.network.exchange.protocols.moments import parse_quality, parse_time, rfc3339
@@ -121,6 +122,20 @@ def test_a_datetime_comes_back(milliseconds):
 )  # fmt: skip
 def test_qualities(value, form, expected):
     assert parse_quality(value, form) == expected
+
+
+@pytest.mark.parametrize("odd", ["²", "1\x1c", "\x1f1", "①", "9" * 5000, "1." + "9" * 5000])
+def test_what_only_looks_like_a_number_is_none(odd):
+    """Digits and spaces of Unicode that `int` refuses, and more digits than it takes."""
+    assert parse_time(odd) is None
+    assert parse_quality(odd) != Quality.GOOD
+    connector, names = connector_of({}, [{"address": f"json:{topic}:v", "storage": "double"} for topic in ("a", "b")])
+    connector.configuration = msgspec.structs.replace(
+        connector.configuration, mappings=(Mapping(topics="a", time="t", quality="x", value="v"),)
+    )
+    payload = json.dumps({"v": 1, "t": odd, "x": odd}).encode()
+    connector.decode(Message(["a", "b"], [payload, b'{"v": 5}'], RECEIVED, 0, 0))
+    assert ["json:b:v", "received", 5.0, 0] in rows(connector, names)
 
 
 @given(st.text(st.characters(exclude_characters="+#\0", exclude_categories=["Cs"]), min_size=1), st.lists(st.text(min_size=1)))

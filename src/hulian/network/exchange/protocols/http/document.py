@@ -95,7 +95,7 @@ def _get(document: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         if isinstance(document, dict):
             document = document.get(key, _MISSING)
-        elif isinstance(document, list) and key.isdigit() and len(key) < 9 and int(key) < len(document):
+        elif isinstance(document, list) and key.isdecimal() and len(key) < 9 and int(key) < len(document):
             document = document[int(key)]
         else:
             return _MISSING

@@ -44,6 +44,7 @@ __all__ = ["Answer", "Application", "Push", "bind", "serve", "tls_context"]
 
 _LONGEST_KEY: Final = 255
 _LONGEST_STREAM: Final = 200
+_LONGEST_LENGTH: Final = 18
 _FORMS: Final = {
     "text/plain": "line",
     "application/vnd.influxdata.line-protocol": "line",
@@ -162,7 +163,7 @@ class Application:
     async def _content(self, headers: Mapping[str, str], receive: Any) -> bytes:
         limit = self._configuration.body_mb * 2**20
         told = headers.get("content-length", "")
-        if told.isdigit() and int(told) > limit:
+        if told.isdecimal() and (len(told) > _LONGEST_LENGTH or int(told) > limit):
             raise SizeError(f"the body is longer than {self._configuration.body_mb} MiB")
         body = await self._read(receive, limit)
         encoding = headers.get("content-encoding", "")

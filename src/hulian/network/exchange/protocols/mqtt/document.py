@@ -38,7 +38,7 @@ def get(document: Any, path: tuple[str, ...]) -> Any:
             document = document.get(key, MISSING)
             if document is MISSING:
                 return MISSING
-        elif type(document) is list and key.isdigit() and len(key) < 9 and int(key) < len(document):
+        elif type(document) is list and key.isdecimal() and len(key) < 9 and int(key) < len(document):
             document = document[int(key)]
         else:
             return MISSING
