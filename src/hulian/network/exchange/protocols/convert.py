@@ -236,6 +236,6 @@ def _all_json(sample: pa.Array) -> bool:
     try:
         for text in texts:
             msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True

@@ -44,7 +44,7 @@ def read_json(body: bytes) -> Any:
     """Raises `BodyError`."""
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BodyError(f"not JSON: {error}") from error
 
 

@@ -94,7 +94,7 @@ class Document:
         """Adds the samples of one payload and returns the document; a wrong payload is reported and adds nothing."""
         try:
             document = self._decode(payload)
-        except (msgspec.DecodeError, RecursionError, PayloadError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, PayloadError):
             try:
                 document = self._read(payload)
             except PayloadError as error:

@@ -35,7 +35,7 @@ def read_json(payload: bytes) -> Any:
     """
     try:
         return _json(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         text = payload[:256].strip()
         if text[:1] in (b"{", b"[", b'"') or not payload:
             raise PayloadError(f"not JSON: {error}") from error
