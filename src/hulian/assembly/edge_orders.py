@@ -19,6 +19,7 @@ from hulian.assembly.plant import CataloguePlant
 from hulian.data.catalogue import Catalogue
 from hulian.kernel.errors import HulianError
 from hulian.kernel.identifier import unescape
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.exchange.spine.connection import Message, Spine
 from hulian.network.exchange.spine.streams import Subjects
 from hulian.platform.edge.plans import Order
@@ -116,7 +117,7 @@ class EdgeOrders:
         try:
             request = msgspec.json.decode(message.payload, type=OrderRequest)
             answer = await anyio.to_thread.run_sync(self._order, edge, request)
-        except (HulianError, msgspec.MsgspecError) as error:
+        except (HulianError, *UNREADABLE) as error:
             _log.warning("an edge node's question cannot be answered", edge=edge, reason=str(error))
             answer = b""
         if message.reply:

@@ -11,6 +11,7 @@ import msgspec
 from hulian.data.ingest.intake import Block, Entry, Intake
 from hulian.data.ingest.store import DeadLetter
 from hulian.kernel.event import Event
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.exchange.spine.consumer import Delivery
 from hulian.network.exchange.spine.streams import EVENTS
 
@@ -33,7 +34,7 @@ class EventIntake(Intake):
         for sequence, subject, payload in messages:
             try:
                 events.append(msgspec.json.decode(payload, type=Event))
-            except (msgspec.MsgspecError, ValueError) as error:
+            except (*UNREADABLE, ValueError) as error:
                 name = subject.decode("utf-8", "replace")
                 dead.append(DeadLetter(self.stream, sequence, name, str(error), len(payload), payload, time.time_ns()))
         return _EventPlan(events, dead)

@@ -28,6 +28,7 @@ from hulian.data.ingest.wire import pack_error
 from hulian.kernel.errors import HulianError, IdentifierError
 from hulian.kernel.event import Event, Severity
 from hulian.kernel.identifier import unescape
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.exchange.spine.connection import Message, Spine
 from hulian.network.exchange.spine.errors import SpineError, SpineUnavailableError
 from hulian.network.exchange.spine.publisher import Publisher
@@ -148,7 +149,7 @@ class HistorianService:
             try:
                 try:
                     ask = msgspec.json.decode(message.payload, type=dict[str, Any])
-                except msgspec.MsgspecError as error:
+                except UNREADABLE as error:
                     raise AskError(f"a control request that cannot be read: {error}") from error
                 if ask.get("do") != "backup" or not isinstance(ask.get("directory"), str):
                     raise AskError("the historian knows one control request: {'do': 'backup', 'directory': PATH}")
@@ -185,7 +186,7 @@ class HistorianService:
                 try:
                     source = unescape(message.subject.rsplit(".", 1)[-1])
                     said = msgspec.json.decode(message.payload, type=_EdgeStatus)
-                except (IdentifierError, msgspec.MsgspecError):
+                except (IdentifierError, *UNREADABLE):
                     continue
                 journal = said.journal
                 if journal is not None and journal.epoch:

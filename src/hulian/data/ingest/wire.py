@@ -20,6 +20,7 @@ from hulian.data.ingest.errors import AnswerError, AskError
 from hulian.kernel.errors import BatchError, HulianError
 from hulian.kernel.sample import SCHEMAS, Columns
 from hulian.kernel.storage import StorageClass
+from hulian.kernel.unreadable import UNREADABLE
 
 __all__ = [
     "CANCEL",
@@ -187,7 +188,7 @@ def unpack_error(raw: bytes) -> HulianError:
     """The same error, of the same class where its code is known here, else `AnswerError` with that code in its message."""
     try:
         document: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         return AnswerError(f"an error that cannot be read: {error}")
     message, place, hint = (str(document.get(key, "")) for key in ("message", "place", "hint"))
     code = str(document.get("code", ""))

@@ -13,6 +13,7 @@ from anyio.abc import TaskStatus
 
 from hulian.kernel.errors import HulianError, IdentifierError
 from hulian.kernel.identifier import escape, unescape
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.platform.api.contract import SpineLink
 from hulian.platform.api.live import LiveHub
 
@@ -79,7 +80,7 @@ class StatusBoard:
         try:
             component, name = unescape(tokens[3]), unescape(tokens[4])
             document = msgspec.json.decode(payload)
-        except (IdentifierError, msgspec.DecodeError):
+        except (IdentifierError, *UNREADABLE):
             return
         if component == "edge":
             document = connector_status(document)

@@ -13,6 +13,7 @@ import structlog
 from hulian.data.historian.contract import Limits, Request
 from hulian.kernel.errors import HulianError
 from hulian.kernel.identifier import escape
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.platform.api.access import Gate, Visitor, in_thread
 from hulian.platform.api.board import StatusBoard
 from hulian.platform.api.contract import Dependencies
@@ -73,7 +74,7 @@ class Context:
         reply = await self.house.spine.request(subject, msgspec.json.encode(request), timeout=seconds)
         try:
             answer = msgspec.json.decode(reply.payload)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise UnavailableError(f"the component {component} answered with something that is not JSON") from error
         if isinstance(answer, dict) and isinstance(refusal := answer.get("error"), dict):
             raise RelayedError(refusal)

@@ -26,6 +26,7 @@ from hulian.kernel.event import Event
 from hulian.kernel.identifier import escape
 from hulian.kernel.sample import Columns
 from hulian.kernel.storage import StorageClass
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.platform.api.contract import Decode, SpineLink
 from hulian.platform.api.errors import TooManyError, UnavailableError
 from hulian.platform.api.times import format_time
@@ -323,7 +324,7 @@ class LiveHub:
     def _deliver_event(self, payload: bytes, feed: _Feed) -> None:
         try:
             shown = _encode(event_view(msgspec.json.decode(payload, type=Event)))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             self.undecodable += 1
             return
         for viewer in feed.viewers:

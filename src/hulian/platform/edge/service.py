@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from hulian.kernel.configuration import convert
 from hulian.kernel.errors import HulianError
 from hulian.kernel.event import Event, Severity
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.exchange.protocols.contract import ConnectorState, Credentials, Environment, PeerTrust
 from hulian.network.exchange.protocols.searching import search
 from hulian.platform.edge.config import EdgeConfiguration
@@ -280,7 +281,7 @@ class EdgeService:
     async def _do(self, group: TaskGroup, payload: bytes) -> dict[str, Any]:
         try:
             request = msgspec.json.decode(payload, type=dict[str, Any])
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise RequestError(f"not a control request: {error}") from error
         match request.get("do"):
             case "reload" if self._follower is not None:

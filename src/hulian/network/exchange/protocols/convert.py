@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from hulian.kernel.sample import value_type
 from hulian.kernel.storage import StorageClass
+from hulian.kernel.unreadable import UNREADABLE
 
 __all__ = ["guess_storage", "one_value", "to_storage"]
 
@@ -236,6 +237,6 @@ def _all_json(sample: pa.Array) -> bool:
     try:
         for text in texts:
             msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import msgspec
 
 from hulian.kernel.quality import Quality
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.exchange.protocols.http.config import JsonMapping
 from hulian.network.exchange.protocols.http.errors import BodyError
 from hulian.network.exchange.protocols.moments import parse_quality, parse_time
@@ -44,7 +45,7 @@ def read_json(body: bytes) -> Any:
     """Raises `BodyError`."""
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise BodyError(f"not JSON: {error}") from error
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from hulian.kernel.quality import Quality
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.exchange.protocols.moments import parse_quality, parse_time
 from hulian.network.exchange.protocols.mqtt.address import matches
 from hulian.network.exchange.protocols.mqtt.config import Mapping as TopicMapping
@@ -94,7 +95,7 @@ class Document:
         """Adds the samples of one payload and returns the document; a wrong payload is reported and adds nothing."""
         try:
             document = self._decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, PayloadError):
+        except (*UNREADABLE, PayloadError):
             try:
                 document = self._read(payload)
             except PayloadError as error:

@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 import cbor2
 import msgspec
 
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.exchange.protocols.mqtt.errors import PayloadError
 
 __all__ = ["decoder_of", "read_json"]
@@ -35,7 +36,7 @@ def read_json(payload: bytes) -> Any:
     """
     try:
         return _json(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         text = payload[:256].strip()
         if text[:1] in (b"{", b"[", b'"') or not payload:
             raise PayloadError(f"not JSON: {error}") from error
