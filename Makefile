@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSOLE_SOURCES := $(shell find console -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+C_SOURCES := $(shell find src -name '*.c' -o -name '*.h')
 # Without bytecode on disk every process of a node would compile all its libraries again at each start.
 unexport PYTHONDONTWRITEBYTECODE
 # How long each decoder is fuzzed by 'make soak'.
@@ -51,7 +52,7 @@ lock: $(VENV)/.ready-test ## resolve the dependencies anew
 	$(BIN)/python -m uv pip compile pyproject.toml -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra clickhouse --extra pandas --extra polars --extra postgresql --group dev -o requirements-dev.lock
 
 clean: ## remove the environment and what was built; the data of a plant stay
-	rm -rf $(VENV) dist build console/node_modules src/hulian/platform/api/static
+	rm -rf $(VENV) dist build console/node_modules src/hulian/platform/api/static src/hulian/network/identifiers/compiled/identifiers.so
 
 $(VENV)/.made:
 	@echo "· making the environment"
@@ -78,8 +79,8 @@ $(VENV)/.locked-test: requirements-dev.lock requirements-install.lock | $(VENV)/
 	$(call install_locked,requirements-dev.lock)
 	@touch $@ $(VENV)/.locked-run
 
-$(VENV)/.ready-run: $(VENV)/.locked-run pyproject.toml hatch_build.py $(CONSOLE_SOURCES)
-	@echo "· building the console and installing Hulian"
+$(VENV)/.ready-run: $(VENV)/.locked-run pyproject.toml hatch_build.py $(CONSOLE_SOURCES) $(C_SOURCES)
+	@echo "· building the console and the compiled library, installing Hulian"
 	@$(PIP) install -q --no-deps -e . || { echo "the build failed; the lines above say why"; exit 1; }
 	@touch $@
 

@@ -20,7 +20,10 @@ def run() -> list[dict]:
     with tempfile.TemporaryDirectory(prefix="hulian-install-") as directory:
         clone, port = Path(directory) / "clone", free_port()
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-        (clone / "hulian.toml").write_text(f"[api]\nport = {port}\n[spine]\nport = {free_port()}\nmqtt_port = {free_port()}\n")
+        (clone / "hulian.toml").write_text(
+            f"[api]\nport = {port}\n[spine]\nport = {free_port()}\nmqtt_port = {free_port()}\n"
+            f"[identifiers]\nport = {free_port()}\nrest_port = {free_port()}\n"
+        )
         environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
         began = time.monotonic()
         process = subprocess.Popen(

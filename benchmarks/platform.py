@@ -44,7 +44,7 @@ def start(runs: int = 3) -> list[dict]:
     """From ``hulian up`` to the first point of this start in the historian, asked through the API."""
     seconds = []
     with tempfile.TemporaryDirectory() as directory, modbus_device(free_port()) as url:
-        platform = RunningPlatform(Path(directory), free_port)
+        platform = RunningPlatform(Path(directory), free_port, identifiers=True)
         with platform, platform.sdk() as sdk:
             node = {"address": "holding@0:uint16", "name": "level", "path": ["level"], "leaf": True, "storage": "integer"}
             (point,) = sdk.propose("tank", [node], thing="99.118.8/tank")
@@ -150,7 +150,7 @@ def memory(minutes: float | None = None) -> list[dict]:
     with tempfile.TemporaryDirectory() as directory:
         plant = Path(directory) / "plant.toml"
         plant.write_text(f"[opcua]\nport = {free_port()}\n[modbus]\nport = {free_port()}\n")
-        platform = RunningPlatform(Path(directory), free_port, arguments=("--demo", "--plant", str(plant)))
+        platform = RunningPlatform(Path(directory), free_port, arguments=("--demo", "--plant", str(plant)), identifiers=True)
         with platform:
             time.sleep(minutes * 60)
             parts = {

@@ -16,6 +16,7 @@ export default defineConfig({
     manifest: true,
     reportCompressedSize: false,
   },
+  worker: { format: "es" },
   server: { proxy: { "/api": { target: platform, changeOrigin: false } } },
   test: { include: ["src/**/*.test.ts"], environment: "node" },
 });

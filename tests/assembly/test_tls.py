@@ -24,7 +24,8 @@ from hulian.assembly.node import SUPERVISOR
 from hulian.assembly.preparation import admit_devices, connect_spine, open_registry, open_trust, prepare
 from hulian.assembly.tls import spine_trust
 from hulian.kernel.event import Event
-from hulian.network.exchange.spine.server import SpineConfiguration, Tls, wait_ready
+from hulian.network.exchange.spine.configuration import SpineConfiguration, Tls
+from hulian.network.exchange.spine.server import wait_ready
 from hulian.network.exchange.spine.streams import declare
 from hulian.network.exchange.spine.tls import shown_certificate
 from hulian.platform.api.configuration import ApiConfiguration

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -23,12 +24,18 @@ PATIENCE = 30_000
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[playwright.Browser]:
+def flags() -> list[str]:
+    """What a module's Chromium is started with besides."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def chromium(flags) -> Iterator[playwright.Browser]:
     """The system's Chromium where there is one, else the one that playwright brings."""
     found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
     with playwright.sync_playwright() as runner:
         try:
-            browser = runner.chromium.launch(executable_path=found, args=FLAGS)
+            browser = runner.chromium.launch(executable_path=found, args=[*FLAGS, *flags])
         except playwright.Error as error:
             pytest.skip(f"no Chromium can be started: {error.message.splitlines()[0]}")
         yield browser
@@ -65,6 +72,12 @@ class Visit:
             self.page.get_by_role("button", name="Change the password").click()
         playwright.expect(self.page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
         return self.page
+
+
+@pytest.fixture(scope="module")
+def visiting(chromium, platform) -> Callable[..., Visit]:
+    """Makes visits that last as long as their maker wants; who makes one closes its context and looks at its errors."""
+    return partial(Visit, chromium, platform.url)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ neighbours go on.
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -55,13 +56,19 @@ def test_a_backup_of_a_running_plant_comes_back_whole(tmp_path, ports):
             try:
                 until(lambda: len(device.acknowledged) > 200, 60, "nothing was acknowledged")
                 before = set(device.acknowledged)
-                platform.cli("backup", str(archive))
+                (platform.data / "identifiers" / "copies").mkdir(parents=True)
+                (platform.data / "identifiers" / "administrator.pem").write_bytes(b"the key of the node")
+                (platform.data / "identifiers" / "copies" / "other.db").write_bytes(b"records of another node")
+                told = json.loads(platform.cli("backup", str(archive), "--json").stdout)
+                assert (told["file"], told["bytes"]) == (str(archive), archive.stat().st_size)
             finally:
                 device.stop()
             assert archive.stat().st_mode & 0o077 == 0
         other = RunningPlatform(tmp_path / "two", ports)
         other.cli("restore", str(archive))
         with other as restored:
+            assert (restored.data / "identifiers" / "administrator.pem").read_bytes() == b"the key of the node"
+            assert not (restored.data / "identifiers" / "copies").exists()
             good = good_values(restored)
             assert before <= set(good)
             assert len(good) == len(set(good))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests talk to: a browser, MQTT clients and brokers, and OPC UA and Sparkplug peers from npm.
+# Installs what the tests talk to: a browser, MQTT clients and brokers, name servers, a software token, and OPC UA and Sparkplug
+# peers from npm.
 # Debian's packages need root (or sudo); what cannot be installed is named, and its tests say that they were skipped.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,6 +11,10 @@ command -v chromium >/dev/null || command -v google-chrome >/dev/null || wanted+
 command -v mosquitto >/dev/null || wanted+=(mosquitto)
 command -v mosquitto_pub >/dev/null || wanted+=(mosquitto-clients)
 command -v mbpoll >/dev/null || wanted+=(mbpoll)
+command -v nsd >/dev/null || [ -x /usr/sbin/nsd ] || wanted+=(nsd)
+command -v unbound >/dev/null || [ -x /usr/sbin/unbound ] || wanted+=(unbound)
+command -v dig >/dev/null || wanted+=(bind9-dnsutils)
+command -v softhsm2-util >/dev/null || wanted+=(softhsm2)
 if [ ${#wanted[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then
     echo "· please install by hand: ${wanted[*]}"

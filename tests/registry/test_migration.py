@@ -14,12 +14,18 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import hulian.data.catalogue.tables
+import hulian.network.identifiers.active.tables
+import hulian.network.identifiers.provisioning.tables
+import hulian.network.identifiers.statistics.tables
 import hulian.network.identifiers.store.tables
 import hulian.trust.tables
 from hulian.registry import ForeignRegistryError, NewerRegistryError, Registry, RegistryError, metadata, migration
 
 assert hulian.data.catalogue.tables.point.metadata is hulian.trust.tables.user.metadata is metadata
 assert hulian.network.identifiers.store.tables.record.metadata is metadata
+assert hulian.network.identifiers.provisioning.tables.application.metadata is metadata
+assert hulian.network.identifiers.statistics.tables.counted.metadata is metadata
+assert hulian.network.identifiers.active.tables.carrier.metadata is metadata
 
 
 def first_version(path, monkeypatch):

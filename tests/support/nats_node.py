@@ -14,9 +14,10 @@ import msgspec
 from free_ports import free_port
 
 from hulian.assembly.accounts import convert
+from hulian.network.exchange.spine.configuration import SpineConfiguration
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.mqtt_input import topic_filter_subjects
-from hulian.network.exchange.spine.server import SpineConfiguration, admit, prepare, wait_ready
+from hulian.network.exchange.spine.server import admit, prepare, wait_ready
 from hulian.network.exchange.spine.streams import declare
 from hulian.network.exchange.spine.tls import SpineTrust
 from hulian.trust import spine_accounts

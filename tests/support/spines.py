@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hulian.assembly.accounts import convert
 from hulian.network.exchange.spine import server
+from hulian.network.exchange.spine.configuration import SpineConfiguration
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.streams import declare
 from hulian.trust.spine_accounts import SpineAccounts
@@ -20,7 +21,7 @@ class SpineServer:
     def __init__(self, directory: Path, port: int, *, organisation: str = "plant", **settings) -> None:
         self.directory = directory
         self.organisation = organisation
-        self.settings = server.SpineConfiguration(port=port, mqtt_port=0, **settings)
+        self.settings = SpineConfiguration(port=port, mqtt_port=0, **settings)
         self.accounts = SpineAccounts(directory / "secrets", organisation)
         self.process: asyncio.subprocess.Process | None = None
 

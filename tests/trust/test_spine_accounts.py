@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from hulian.assembly.accounts import convert
 from hulian.network.exchange.spine import server
+from hulian.network.exchange.spine.configuration import SpineConfiguration
 from hulian.trust import (
     AccountError,
     Component,
@@ -155,7 +156,7 @@ def spine(trust, tmp_path):
     password = trust.devices.add(
         "press", publish=["plant/press/#"], subscribe=["plant/press/set", "shared/#"], by="ada"
     ).password
-    settings = server.SpineConfiguration(port=free_port(), mqtt_port=free_port())
+    settings = SpineConfiguration(port=free_port(), mqtt_port=free_port())
     command = server.prepare(settings, [convert(user) for user in trust.spine.users()], tmp_path / "spine", devices=True)
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -1,3 +1,6 @@
+/** The path that the browser loaded; what the server allows was decided for it. */
+export const landed = location.pathname;
+
 /** Where the person is: the path and query of the address bar, kept by the History API. */
 class Router {
   path = $state(location.pathname);

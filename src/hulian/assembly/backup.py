@@ -150,12 +150,15 @@ async def _historian(spine: Spine, configuration: Configuration, work: Path) -> 
         )
 
 
-def _copy_tree(source: Path, target: Path) -> None:
-    """A copy of all files, readable by their owner only."""
+def _copy_tree(source: Path, target: Path, *, without: str = "") -> None:
+    """A copy of all files, readable by their owner only, but for those in the folder ``without``."""
     if not source.is_dir():
         return
     for path in sorted(source.rglob("*")):
-        place = target / path.relative_to(source)
+        inside = path.relative_to(source)
+        if inside.parts[0] == without:
+            continue
+        place = target / inside
         if path.is_dir():
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             continue
@@ -174,6 +177,8 @@ def _copy_rest(configuration: Configuration, configuration_file: Path | None, da
         registry.close()
     for name in ("secrets", "pki"):
         _copy_tree(data / name, work / name)
+    # The node's own key, and which identifiers were given out. Copies of other nodes' records are copied again from them.
+    _copy_tree(data / "identifiers", work / "identifiers", without="copies")
     if end_of_trail is not None:  # of a moment before the registry's: a later one would speak of records that are not copied
         (work / "secrets" / head.name).write_bytes(end_of_trail)
     if configuration_file is not None and configuration_file.exists():

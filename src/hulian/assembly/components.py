@@ -42,6 +42,7 @@ def run_component(name: str, configuration: Configuration, configuration_file: P
         "historian": _historian,
         "edge": _edge,
         "api": _api,
+        "identifiers": _identifiers,
     }
     anyio.run(_serve, makers[name], configuration, backend_options={"use_uvloop": False})
     return 0
@@ -206,6 +207,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     from hulian.assembly.accounts import spine_users
     from hulian.assembly.edge_orders import EdgeOrders
     from hulian.assembly.exposure import plain_events
+    from hulian.assembly.naming import node_for_people
     from hulian.assembly.preparation import connect_spine, open_registry, open_trust, spine_settings
     from hulian.assembly.teller import Teller
     from hulian.assembly.tls import spine_trust, watched_listeners
@@ -254,6 +256,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
             edges=edges,
             leaf_port=configuration.spine.leaf_port,
             own_secrets=frozenset(secrets_of(configuration)),
+            identifiers=node_for_people(configuration, registry),
             spine=spine,
             queries=QueryClient(spine, organisation),
             decode=bundle.columns_of,
@@ -272,6 +275,20 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     if watched:
         tasks["certificates"] = watch.check
     return Upkeep(service, teller.tell, tasks, beside=[teller.run, edges.serve], at_start=plain_events(configuration, "api"))
+
+
+async def _identifiers(configuration: Configuration, stack: AsyncExitStack) -> Component:
+    from hulian.assembly.identifiers import identifier_node
+    from hulian.assembly.preparation import open_registry
+    from hulian.network.identifiers.nodes.configuration import Role
+
+    if configuration.identifiers.role is Role.RECURSIVE:
+        return identifier_node(configuration, None)
+    # A node of identifiers can stand alone: nobody has made its directory before.
+    await anyio.Path(configuration.node.data).mkdir(parents=True, exist_ok=True, mode=0o700)
+    registry = await anyio.to_thread.run_sync(open_registry, configuration)
+    stack.callback(registry.close)
+    return await anyio.to_thread.run_sync(identifier_node, configuration, registry)
 
 
 def _prune(audit: Audit, settings: AuditConfiguration) -> float:

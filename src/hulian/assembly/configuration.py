@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from hulian.data.historian.configuration import HistorianConfiguration
 from hulian.data.ingest.configuration import IngestConfiguration
-from hulian.network.exchange.spine.server import SpineConfiguration
+from hulian.network.exchange.spine.configuration import SpineConfiguration
+from hulian.network.identifiers.nodes.configuration import IdentifiersConfiguration
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.platform.edge.config import EdgeConfiguration
 
@@ -65,3 +66,4 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ingest: IngestConfiguration = IngestConfiguration()
     historian: HistorianConfiguration = HistorianConfiguration()
     audit: AuditConfiguration = AuditConfiguration()
+    identifiers: IdentifiersConfiguration = IdentifiersConfiguration()

@@ -15,6 +15,7 @@ from hulian.assembly.accounts import convert
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.tls import listener_certificates, spine_listener
 from hulian.network.exchange.spine import server
+from hulian.network.exchange.spine.configuration import SpineConfiguration, Tls
 from hulian.trust import CertificateAuthority, EnrolmentError, edge_account, private_files
 from hulian.trust.spine_accounts import SpineAccounts, SpineUser
 
@@ -39,7 +40,7 @@ class LeafSpine:
         self.accounts = SpineAccounts(self._secrets, organisation)
 
     @property
-    def plain(self) -> server.SpineConfiguration:
+    def plain(self) -> SpineConfiguration:
         """What components need to reach it: it listens to them on loopback, and to no further nodes."""
         node, spine = self._configuration.node, self._configuration.spine
         return msgspec.structs.replace(spine, durability=node.durability.value, leaf_port=0, tls=None)
@@ -90,7 +91,7 @@ class LeafSpine:
     def _users(self, devices: Sequence[SpineUser]) -> list[server.SpineUser]:
         return [convert(user) for user in self.accounts.edge_node_users(self._name, devices)]
 
-    def _settings(self) -> server.SpineConfiguration:
+    def _settings(self) -> SpineConfiguration:
         if self.plain.mqtt_tls is None:
             return self.plain
         without = msgspec.structs.replace(self._configuration, spine=self.plain)
@@ -105,6 +106,6 @@ class LeafSpine:
             urls=[self._leaf],
             user=edge_account(self._name),
             password=password.decode(),
-            tls=server.Tls(certificate=certificate, key=key, authority=authority),
+            tls=Tls(certificate=certificate, key=key, authority=authority),
             domain=f"edge-{self._name}",
         )

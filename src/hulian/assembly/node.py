@@ -85,6 +85,10 @@ def first_start(configuration: Configuration, configuration_file: Path | None) -
             check_port(configuration.api.host, configuration.api.port, what="the API", key="api.port")
         if spine.leaf_port and not node.exists():
             check_port(spine.leaf_host, spine.leaf_port, what="the listener for edge nodes", key="spine.leaf_port")
+        if configuration.identifiers.port and not node.exists():
+            check_port(
+                configuration.identifiers.host, configuration.identifiers.port, what="the resolver", key="identifiers.port"
+            )
         if spine.mqtt_port:
             check_port(spine.mqtt_host, spine.mqtt_port, what="the MQTT listener", key="spine.mqtt_port")
         answer = _run(command("prepare", configuration_file=configuration_file), configuration)
@@ -102,7 +106,10 @@ def _run(line: Sequence[str], configuration: Configuration) -> bytes:
 
 
 def stages(configuration: Configuration, configuration_file: Path | None, preparation: Preparation) -> Sequence[Stage]:
-    """Spine first, then the rest together: none of them needs another one to become ready, and most of it is loading."""
+    """Spine first, then the rest together: none of them needs another one to become ready, and most of it is loading.
+
+    The resolver comes last, and nothing waits for it.
+    """
 
     def component(name: str) -> ProcessSpec:
         return ProcessSpec(name=name, command=command("up", name, configuration_file=configuration_file))
@@ -110,6 +117,7 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
     if preparation.edge:
         return _edge_stages(configuration, preparation, component("edge"))
     admitted = preparation.devices_admitted
+    resolver = (component("identifiers"),) if configuration.identifiers.port else ()
     trust = spine_trust(configuration)
 
     async def spine_ready() -> None:
@@ -131,6 +139,8 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
             )
         ),
         Stage(processes=(component("historian"), component("edge"), component("api"))),
+        # No sample waits for a name: the first ones are stored while the resolver is still loading.
+        Stage(processes=resolver, late=True),
     )
 
 

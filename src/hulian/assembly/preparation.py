@@ -16,6 +16,7 @@ from hulian.assembly.local import TOKEN_FILE
 from hulian.assembly.tls import listener_certificates, spine_trust
 from hulian.data.catalogue import Catalogue
 from hulian.network.exchange.spine import server
+from hulian.network.exchange.spine.configuration import SpineConfiguration
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.mqtt_input import stored_subjects
 from hulian.registry import Registry
@@ -101,7 +102,7 @@ async def connect_spine(configuration: Configuration, component: str, *, seconds
     return await Spine.connect(configuration.spine.url, component, password, component, tls=tls, timeout=seconds)
 
 
-def spine_settings(configuration: Configuration, authority: CertificateAuthority) -> server.SpineConfiguration:
+def spine_settings(configuration: Configuration, authority: CertificateAuthority) -> SpineConfiguration:
     """The spine's table with what the node's table decides, and the certificates of its listeners."""
     found = listener_certificates(configuration, authority)
     return msgspec.structs.replace(found, durability=configuration.node.durability.value)

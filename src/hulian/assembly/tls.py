@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hulian.assembly.configuration import Configuration
-from hulian.network.exchange.spine.server import SpineConfiguration, Tls, reachable, reload
+from hulian.network.exchange.spine.configuration import SpineConfiguration, Tls, reachable
+from hulian.network.exchange.spine.server import reload
 from hulian.network.exchange.spine.tls import ClientTls, SpineTrust, shown_certificate
 
 if TYPE_CHECKING:

@@ -45,6 +45,12 @@ for _name, _target, _group, _help in (
     ("export", "data:export", _DATA, "Write recorded values to CSV or Parquet."),
     ("import", "data:import_", _DATA, "Bring recorded values from CSV or Parquet."),
     ("resolve", "resolving:resolve", _IDENTIFIERS, "Resolve an identifier, from the root down."),
+    ("trace", "tracing:trace", _IDENTIFIERS, "Trace what a thing is made of, or became part of."),
+    ("register", "registering:register", _IDENTIFIERS, "Register an identifier, or change its record."),
+    ("unregister", "registering:unregister", _IDENTIFIERS, "Take an identifier out of the register."),
+    ("allocate", "registering:allocate", _IDENTIFIERS, "Give out identifiers, never one twice."),
+    ("label", "labelling:label", _IDENTIFIERS, "Print identifiers as barcodes: labels and sheets."),
+    ("scan", "labelling:scan", _IDENTIFIERS, "Read the barcodes in images."),
     ("ca", "security:ca", _SECURITY, "Write the certificate of this installation's authority."),
 ):
     app.command(f"hulian.cli.{_target}", name=_name, group=_group, help=_help if _LISTING else None)
@@ -68,10 +74,47 @@ for _name in ("enable", "disable", "restart", "remove"):
     _connector.command(f"hulian.cli.plant:connector_{_name}", name=_name)
 app.command(_connector)
 
+_active = App(name="active", help="Active carriers: provision, list, show, update, revoke, simulate.", group=_IDENTIFIERS)
+for _name in ("provision", "list", "show", "update", "revoke", "simulate"):
+    _active.command(f"hulian.cli.active:active_{_name}", name=_name)
+app.command(_active)
+
 _catalogue = App(name="catalogue", help="Connectors and points as one TOML file: dump, apply.", group=_PLANT)
 for _name in ("dump", "apply"):
     _catalogue.command(f"hulian.cli.catalogue:catalogue_{_name}", name=_name)
 app.command(_catalogue)
+
+_IDENTIFIER_NODES = "Identifier nodes of every tier: status, load, probe, escrow, rollover, demo, and prefixes."
+_identifiers = App(name="identifiers", help=_IDENTIFIER_NODES, group=_IDENTIFIERS)
+for _name in ("status", "probe", "demo"):
+    _identifiers.command(f"hulian.cli.identifiers:identifiers_{_name}", name=_name)
+_identifiers.command("hulian.cli.loading:identifiers_load", name="load")
+for _name in (
+    "apply",
+    "applications",
+    "amend",
+    "withdraw",
+    "review",
+    "ask",
+    "approve",
+    "reject",
+    "suspend",
+    "resume",
+    "revoke",
+):
+    _identifiers.command(f"hulian.cli.provisioning:identifiers_{_name}", name=_name)
+_identifiers.command("hulian.cli.provisioning:identifiers_transfer", name="transfer")
+for _name in ("login", "logins"):
+    _identifiers.command(f"hulian.cli.logins:identifiers_{_name}", name=_name)
+_escrow = App(name="escrow", help="Records for others to keep, signed and encrypted: export, verify, restore.")
+for _name in ("export", "verify", "restore"):
+    _escrow.command(f"hulian.cli.escrow:escrow_{_name}", name=_name)
+_identifiers.command(_escrow)
+_rollover = App(name="rollover", help="A new key for this machine's node, without an outage: begin, finish, status.")
+for _name in ("begin", "finish", "status"):
+    _rollover.command(f"hulian.cli.rollover:rollover_{_name}", name=_name)
+_identifiers.command(_rollover)
+app.command(_identifiers)
 
 _edge = App(name="edge", help="Edge nodes: invite, join, list, approve, revoke, remove; try what they compute.", group=_NODE)
 for _name in ("invite", "invitations", "withdraw", "join", "list", "approve", "revoke", "remove", "dry-run"):

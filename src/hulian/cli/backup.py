@@ -38,7 +38,7 @@ def backup(
     manifest = anyio.run(partial(save, configuration, config, target, say=say, progress=_meter(quiet=json)))
     size = target.stat().st_size
     if json:
-        emit({"file": target, "bytes": size, "files": len(manifest.entries)})
+        emit({"file": str(target), "bytes": size, "files": len(manifest.entries)})
     else:
         print(f"{target}: {size / 2**20:,.1f} MiB, {len(manifest.entries)} files")
 

@@ -27,7 +27,8 @@ __all__ = ["config_check", "config_sample", "prepare", "run_supervised", "status
 
 def up(
     component: Annotated[
-        Literal["all", "spine", "historian", "edge", "api"], Parameter(help="one component alone, in the foreground")
+        Literal["all", "spine", "historian", "edge", "api", "identifiers"],
+        Parameter(help="one component alone, in the foreground"),
     ] = "all",
     /,
     *,
@@ -120,10 +121,10 @@ def run_supervised(
             case "starting":
                 began[status.name] = now
             case "running":
-                print(f"  ✓ {status.name:<10} ready in {now - began.get(status.name, now):.1f} s", flush=True)
+                print(f"  ✓ {status.name:<11} ready in {now - began.get(status.name, now):.1f} s", flush=True)
             case "restarting":
                 began[status.name] = now
-                print(f"  ! {status.name:<10} {status.detail}; starting it again", flush=True)
+                print(f"  ! {status.name:<11} {status.detail}; starting it again", flush=True)
 
     async def run() -> None:
         async with anyio.create_task_group() as group:

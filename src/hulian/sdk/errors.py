@@ -23,6 +23,7 @@ from typing import Any, Final
 import msgspec
 
 from hulian.kernel.errors import HulianError
+from hulian.kernel.unreadable import UNREADABLE
 
 __all__ = [
     "BrokenAnswerError",
@@ -112,7 +113,7 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> PlatformEr
     """The error behind an answer with ``status``."""
     try:
         document: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         document = {}
     if "code" not in document:
         return BrokenAnswerError(f"an answer with status {status} that no Hulian platform gives", status=status)

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.sdk.errors import BrokenAnswerError
 
 __all__ = ["Flow", "Reply", "Request", "awaiting", "blocking", "read"]
@@ -97,5 +98,5 @@ def read(reply: Reply, kind: type[T]) -> T:
     """The JSON body of ``reply`` as ``kind``. Raises `BrokenAnswerError`."""
     try:
         return msgspec.json.decode(reply.body, type=kind)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BrokenAnswerError(f"the answer is not what it should be: {error}") from error

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.sdk.errors import BrokenAnswerError
 from hulian.sdk.records import Sample
 
@@ -61,7 +62,7 @@ def samples_of(data: bytes, names: Mapping[str, str]) -> Iterator[Sample]:
     """The values of a ``samples`` event; ``names`` are the points of the series ids."""
     try:
         document = msgspec.json.decode(data, type=_Samples)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BrokenAnswerError(f"a live message is not what it should be: {error}") from error
     for identity, columns in document.series.items():
         name = names.get(identity, identity)

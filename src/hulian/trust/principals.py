@@ -46,6 +46,7 @@ class Action(StrEnum):
     LEDGER_READ = "ledger.read"
     ANNOTATIONS_READ = "annotations.read"
     EXPORTS_CREATE = "exports.create"
+    IDENTIFIERS_READ = "identifiers.read"
     CONNECTORS_READ = "connectors.read"
     CERTIFICATES_READ = "certificates.read"
     ANNOTATIONS_WRITE = "annotations.write"
@@ -57,6 +58,7 @@ class Action(StrEnum):
     CERTIFICATES_DECIDE = "certificates.decide"
     CREDENTIALS_READ = "credentials.read"
     CREDENTIALS_WRITE = "credentials.write"
+    IDENTIFIERS_WRITE = "identifiers.write"
     EDGES_READ = "edges.read"
     EDGES_WRITE = "edges.write"
     SETTINGS_READ = "settings.read"
@@ -80,6 +82,7 @@ ACTION_SCOPES: Final[dict[Action, Scope]] = {
     Action.LEDGER_READ: Scope.READ,
     Action.ANNOTATIONS_READ: Scope.READ,
     Action.EXPORTS_CREATE: Scope.READ,
+    Action.IDENTIFIERS_READ: Scope.READ,
     Action.CONNECTORS_READ: Scope.READ,
     Action.CERTIFICATES_READ: Scope.READ,
     Action.ANNOTATIONS_WRITE: Scope.ANNOTATE,
@@ -91,6 +94,7 @@ ACTION_SCOPES: Final[dict[Action, Scope]] = {
     Action.CERTIFICATES_DECIDE: Scope.CONFIGURE,
     Action.CREDENTIALS_READ: Scope.CONFIGURE,
     Action.CREDENTIALS_WRITE: Scope.CONFIGURE,
+    Action.IDENTIFIERS_WRITE: Scope.CONFIGURE,
     Action.EDGES_READ: Scope.CONFIGURE,
     Action.EDGES_WRITE: Scope.CONFIGURE,
     Action.SETTINGS_READ: Scope.CONFIGURE,

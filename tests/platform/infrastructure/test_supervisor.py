@@ -111,6 +111,36 @@ async def test_a_component_that_cannot_start_is_told_with_its_last_words(tmp_pat
     )
 
 
+async def test_nobody_waits_for_a_late_stage_and_it_is_kept_and_stopped_like_others(tmp_path):
+    data, log = data_directory(tmp_path), tmp_path / "log"
+    slow = spec("slow", "import sys, time\nwhile not __import__('os').path.exists(sys.argv[3]): time.sleep(0.02)\n" + GOOD,
+                log, "slow", tmp_path / "go")  # fmt: skip
+    stages = [Stage(processes=(slow,), late=True), Stage(processes=(spec("last", GOOD, log, "last"),))]
+    told: list[tuple[str, str]] = []
+    supervisor = Supervisor(data, stages, lambda status: told.append((status.name, str(status.state))))
+
+    async def kept():
+        assert ("last", "running") in told
+        assert ("slow", "running") not in told
+        (tmp_path / "go").touch()
+        await until(lambda: ("slow", "running") in told)
+        psutil.Process(next(item.pid for item in read_components(data) if item.name == "slow")).kill()
+        await until(lambda: told.count(("slow", "running")) == 2)
+
+    await run_until(supervisor, kept)
+    assert {item.state for item in read_components(data)} == {"stopped"}
+
+
+async def test_a_late_component_that_cannot_start_is_told_with_its_last_words(tmp_path):
+    data = data_directory(tmp_path)
+    bad = spec("bad", "import sys; sys.exit('HL-TEST-0002: there is no name')")
+    with pytest.raises(ExceptionGroup) as caught:
+        await Supervisor(data, [Stage(processes=(bad,), late=True)], lambda status: None).run(lambda: None)
+    failed = caught.value.subgroup(ComponentFailedError)
+    assert failed is not None
+    assert "there is no name" in repr(failed)
+
+
 async def test_an_exit_that_no_restart_mends_ends_the_node(tmp_path):
     data = data_directory(tmp_path)
     code = """

@@ -38,6 +38,17 @@ _HEADERS: Final = tuple(
         "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     }.items()
 )
+_SCAN_PAGE: Final = "/identifiers/scan"
+_DECODER: Final = "/assets/decoder."
+_OWN_HEADERS: Final = {
+    # The camera, and a scan gun on a serial port, for the page that scans and no other.
+    _SCAN_PAGE: (b"permissions-policy", b"camera=(self), serial=(self), geolocation=(), microphone=(), payment=(), usb=()"),
+    # A worker has a policy of its own: the barcode reader is WebAssembly, and nothing else of the console is.
+    _DECODER: (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; base-uri 'none'",
+    ),
+}
 _STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -46,10 +57,14 @@ async def _secure(message: Message, scope: Scope) -> None:
     if message["type"] != "http.response.start":
         return
     headers = list(message.get("headers", ()))
-    headers.extend(_HEADERS)
+    path = scope.get("path", "")
+    own = _OWN_HEADERS.get(_DECODER if path.startswith(_DECODER) else path.rstrip("/"))
+    headers.extend(header for header in _HEADERS if own is None or header[0] != own[0])
+    if own is not None:
+        headers.append(own)
     if scope.get("scheme") == "https":
         headers.append(_STRICT_TRANSPORT)
-    if scope.get("path", "").startswith("/api/") and not any(name.lower() == b"cache-control" for name, _ in headers):
+    if path.startswith("/api/") and not any(name.lower() == b"cache-control" for name, _ in headers):
         headers.append((b"cache-control", b"no-store"))
     message["headers"] = headers
 
@@ -107,6 +122,7 @@ _TAGS: Final[dict[str, str]] = {
     "live": "What is: Server-Sent Events.",
     "connectors": "Where it comes from: connections to devices.",
     "edges": "Nodes beside the machines: invitation, approval, revocation.",
+    "identifiers": "Names: resolved, printed on labels, kept in records; the nodes that answer for them.",
     "records": "What happened: ledger, events, annotations, audit.",
     "accounts": "Who may: users, tokens, device credentials, certificates.",
     "system": "How it is: health, metrics, jobs.",

@@ -21,12 +21,13 @@ from hulian.platform.api.errors import ConsoleMissingError, NotFoundError
 
 __all__ = ["Console", "console_routes"]
 
-_TEXT: Final = frozenset({".html", ".js", ".css", ".svg", ".json", ".webmanifest", ".txt", ".map", ".ico"})
+_TEXT: Final = frozenset({".html", ".js", ".css", ".svg", ".json", ".webmanifest", ".txt", ".map", ".ico", ".wasm"})
 _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".webmanifest": "application/manifest+json",
+    ".wasm": "application/wasm",
     ".woff2": "font/woff2",
 }
 _SMALL: Final = 512

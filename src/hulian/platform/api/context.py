@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import msgspec
@@ -20,11 +21,17 @@ from hulian.platform.api.contract import Dependencies
 from hulian.platform.api.errors import UnavailableError
 from hulian.platform.api.jobs import JobBoard
 from hulian.platform.api.live import LiveHub
+from hulian.platform.api.naming.pace import Pace
 from hulian.platform.api.points import PointIndex
 from hulian.platform.api.rates import Rates
 from hulian.platform.api.refusals import RelayedError
 
+if TYPE_CHECKING:
+    from hulian.platform.api.naming.service import Naming
+
 __all__ = ["Context"]
+
+_NAMING: Final = "hulian.platform.api.naming.service"
 
 _log = structlog.get_logger("hulian.api")
 
@@ -51,6 +58,8 @@ class Context:
         self.board = StatusBoard(dependencies.spine, dependencies.organisation, self.hub)
         self.rates = Rates()
         self.jobs = JobBoard(self.configuration.imports)
+        self.asking = Pace(rate=10.0, burst=60.0)
+        self._naming: Naming | None = None
 
     def limits(self, rows: int = 2**40) -> Limits:
         """The configured bounds of one query, with at most ``rows`` rows."""
@@ -63,6 +72,20 @@ class Context:
         """A whole answer; a table without columns where the historian knows none of the series."""
         batches = [batch async for batch in self.queries.query(request, limits or self.limits())]
         return pa.Table.from_batches(batches, batches[-1].schema) if batches else pa.table({})
+
+    async def naming(self) -> Naming:
+        """What is asked about identifiers, loaded when somebody first asks: most visits never do.
+
+        Raises `UnavailableError` where this installation has no identifier node.
+        """
+        node = self.house.identifiers
+        if node is None:
+            raise UnavailableError("this installation has no identifier node", hint="identifiers.port in hulian.toml is 0")
+        if self._naming is None:
+            module = await in_thread(lambda: importlib.import_module(_NAMING))
+            if self._naming is None:
+                self._naming = module.Naming(node)
+        return self._naming
 
     async def ask(self, component: str, request: Mapping[str, Any], *, edge: str = "", seconds: float = 5.0) -> Any:
         """Asks a component over the spine, that of an edge node where ``edge`` is named.

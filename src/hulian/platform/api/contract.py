@@ -19,6 +19,7 @@ from hulian.data.historian.contract import Annotate, Correct, Limits, Request, S
 from hulian.kernel.sample import Columns
 from hulian.network.exchange.spine.streams import StreamFigures
 from hulian.platform.api.configuration import ApiConfiguration
+from hulian.platform.api.naming.contract import IdentifierNode
 from hulian.trust import Trust
 
 __all__ = ["ComponentReport", "Decode", "Dependencies", "EdgeNodes", "Message", "Queries", "Refusal", "SpineLink", "Subscribed"]
@@ -116,8 +117,9 @@ class Dependencies:
     """Everything the application is built from. ``prefix`` begins the names that are proposed for new things.
     ``accounts_changed`` is awaited after an MQTT credential was made or taken away: it renders the spine's accounts anew and
     makes the server read them. ``edges`` does the same for edge nodes and their orders, and ``leaf_port`` is where they reach
-    the spine, 0 where they are not served. ``own_secrets`` are names of kept secrets that no connector may use. ``components``
-    and ``streams`` are asked when somebody looks at the health; the first blocks shortly. ``console`` is the folder of the
+    the spine, 0 where they are not served. ``own_secrets`` are names of kept secrets that no connector may use.
+    ``identifiers`` is the identifier node beside this API, None where there is none. ``components`` and ``streams`` are asked
+    when somebody looks at the health; the first blocks shortly. ``console`` is the folder of the
     built console, ``scratch`` one for files that are being imported (None: the system's).
     """
 
@@ -133,6 +135,7 @@ class Dependencies:
     edges: EdgeNodes = field(default_factory=_NoEdgeNodes)
     leaf_port: int = 0
     own_secrets: frozenset[str] = frozenset()
+    identifiers: IdentifierNode | None = None
     components: Callable[[], Sequence[ComponentReport]] = tuple
     streams: Callable[[], Awaitable[Sequence[StreamFigures]]] = _no_streams
     console: Path | None = None

@@ -79,8 +79,27 @@ _BY_CODE: Final = {
     "HL-MQTT-0001": 400,
     "HL-MQTT-0002": 400,
     "HL-MQTT": 502,
+    "HL-ID-0400": 502,
+    "HL-ID-0401": 504,
+    "HL-ID-0402": 502,
+    "HL-ID-0403": 502,
+    "HL-ID-0404": 404,
+    "HL-ID-0406": 502,
 }
 """The status of an error of another room: by its code, else by its room, else 400, a mistake of the caller."""
+
+
+_BY_RESPONSE: Final = {
+    3: 503,  # server busy
+    100: 404,  # no such handle
+    101: 409,  # there is such a handle
+    201: 409,  # there is such a value
+    400: 403,  # no administrator
+    401: 403,  # not permitted
+    402: 403,  # authentication needed
+    403: 403,  # authentication failed
+}
+"""The status where the server of an identifier refused, by the response code of its protocol."""
 
 
 class RelayedError(HulianError):
@@ -99,6 +118,8 @@ def status_of(error: HulianError) -> int:
     """The HTTP status of ``error``. One that was relayed keeps its code, and so its status."""
     if isinstance(error, ApiError):
         return error.status
+    if (refused := _BY_RESPONSE.get(getattr(error, "response_code", 0))) is not None:
+        return refused
     room = error.code.rpartition("-")[0]
     return _BY_CODE.get(error.code) or _BY_CODE.get(room) or 400
 

@@ -120,10 +120,14 @@ def read_components(data: Path) -> list[ComponentStatus]:
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """Processes that start together, once everything before them is ready and ``before`` has returned."""
+    """Processes that start together, once everything before them is ready and ``before`` has returned.
+
+    Nobody waits for those of a ``late`` stage: what comes behind it starts at once, and the node counts as started without.
+    """
 
     processes: Sequence[ProcessSpec]
     before: Callable[[], Awaitable[None]] | None = None
+    late: bool = False
 
 
 class Supervisor:
@@ -158,6 +162,10 @@ class Supervisor:
                 for stage in self._stages:
                     if stage.before is not None:
                         await stage.before()
+                    if stage.late:
+                        for spec in stage.processes:
+                            group.start_soon(self._late, spec)
+                        continue
                     async with anyio.create_task_group() as starting:
                         for spec in stage.processes:
                             starting.start_soon(self._first_start, spec)
@@ -168,6 +176,10 @@ class Supervisor:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._stop()
+
+    async def _late(self, spec: ProcessSpec) -> None:
+        await self._first_start(spec)
+        await self._keep(spec)
 
     async def _first_start(self, spec: ProcessSpec) -> None:
         process = ManagedProcess(spec, self._data / "log" / f"{spec.name}.log")

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
-import pyarrow as pa
 
 from hulian.sdk.errors import BrokenAnswerError
 from hulian.sdk.flow import Reply, read
@@ -62,6 +61,8 @@ def items(reply: Reply, kind: type[T]) -> list[T]:
 
 
 def table(reply: Reply) -> History:
+    import pyarrow as pa  # half a second, which only a call that returns a table should take
+
     try:
         return History(pa.ipc.open_stream(reply.body).read_all())
     except (pa.ArrowInvalid, OSError) as error:

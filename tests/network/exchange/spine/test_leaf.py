@@ -18,6 +18,7 @@ from nats_node import ORGANISATION, NatsNode
 
 from hulian.assembly.accounts import convert
 from hulian.network.exchange.spine import server, streams
+from hulian.network.exchange.spine.configuration import Tls
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.errors import SpineConfigurationError, SpineUnavailableError
 from hulian.network.exchange.spine.publisher import Publisher
@@ -49,7 +50,7 @@ class Site:
         self.directory = directory
         self.authority = CertificateAuthority(directory / "authority", ORGANISATION)
         made = self.authority.server_certificate(["127.0.0.1"], "leaf")
-        tls = server.Tls(certificate=str(made.certificate), key=str(made.key), authority=str(self.authority.root_file()))
+        tls = Tls(certificate=str(made.certificate), key=str(made.key), authority=str(self.authority.root_file()))
         self.port = free_port()
         self.centre = NatsNode(directory, leaf_port=self.port, leaf_tls=tls)
         self.centre.users.append(convert(edge_user("tank")))
@@ -66,7 +67,7 @@ class Site:
         (self.directory / "node.key").write_bytes(
             key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
-        return server.Tls(
+        return Tls(
             certificate=str(self.directory / "node.pem"),
             key=str(self.directory / "node.key"),
             authority=str(self.authority.root_file()),

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from nats_node import ORGANISATION
 
-from hulian.network.exchange.spine.connection import MAXIMUM_PAYLOAD
+from hulian.network.exchange.spine.configuration import MAXIMUM_PAYLOAD
 from hulian.network.exchange.spine.consumer import BatchConsumer
 from hulian.network.exchange.spine.errors import (
     MessageTooLargeError,

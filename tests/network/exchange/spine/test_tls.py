@@ -16,6 +16,7 @@ from nats_node import DEVICE_PASSWORD
 
 from hulian.kernel.configuration import convert
 from hulian.kernel.errors import ConfigurationError
+from hulian.network.exchange.spine.configuration import SpineConfiguration, Tls
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.errors import (
     SpineConfigurationError,
@@ -23,7 +24,7 @@ from hulian.network.exchange.spine.errors import (
     SpineUnavailableError,
     SpineUntrustedError,
 )
-from hulian.network.exchange.spine.server import SpineConfiguration, SpineUser, Tls, reload, render
+from hulian.network.exchange.spine.server import SpineUser, reload, render
 from hulian.network.exchange.spine.tls import ClientTls, SpineTrust
 from hulian.trust import CertificateAuthority
 

@@ -14,7 +14,7 @@ from identifier_nodes import QUICK, asked, question, site
 from hulian.network.identifiers.chain.contract import Asker
 from hulian.network.identifiers.chain.errors import LoopError, UnreachableError
 from hulian.network.identifiers.chain.sites import Target
-from hulian.network.identifiers.nodes import enterprise, recursive
+from hulian.network.identifiers.nodes.tiers import enterprise, recursive
 from hulian.network.identifiers.store import RecordStore
 from hulian.network.identifiers.transport.budget import Budget
 from hulian.network.identifiers.transport.client import Client
@@ -48,7 +48,7 @@ async def test_what_is_not_registered_is_an_answer(plant):
         assert found.code == ResponseCode.HANDLE_NOT_FOUND, handle
     assert (await follow.resolve(ResolveRequest("88.111.1/item7", indexes=(5,)))).code == ResponseCode.VALUES_NOT_FOUND
     prefix = await follow.resolve(ResolveRequest("88.111.1"))
-    assert [value.type for value in prefix.values] == ["HS_SITE"]
+    assert [value.type for value in prefix.values] == ["HS_SITE", "HS_ADMIN", "HS_PUBKEY"]
 
 
 async def test_aliases_are_followed_and_a_circle_of_them_is_named(plant):
@@ -65,19 +65,30 @@ async def test_answers_longer_than_a_datagram_come_in_parts_and_over_tcp(plant):
         answer = await asked(plant, "enterprise", question("88.111.1/large"), transport)
         body = read_body(answer)
         assert isinstance(body, Values)
-        assert [value.data[:1] for value in body.values] == [bytes([65 + number % 26]) for number in range(1, 60)]
+        assert [value.data[:1] for value in body.values] == [bytes([65 + number % 26]) for number in range(1, 30)]
 
 
 async def test_private_values_are_kept_from_everybody(plant):
     item = "88.111.1/item7"
     answer = await asked(plant, "enterprise", question(item))
     assert [value.type for value in read_body(answer).values] == ["URL"]
-    assert (await asked(plant, "enterprise", question(item, flags=0))).response_code == ResponseCode.NOT_PERMITTED
-    assert (
-        await asked(plant, "enterprise", question(item, flags=0, indexes=(100,)))
-    ).response_code == ResponseCode.NOT_PERMITTED
+    needed = ResponseCode.AUTHENTICATION_NEEDED
+    assert (await asked(plant, "enterprise", question(item, flags=0))).response_code == needed
+    assert (await asked(plant, "enterprise", question(item, flags=0, indexes=(100,)))).response_code == needed
     only = question(item, indexes=(100,))
     assert (await asked(plant, "enterprise", only)).response_code == ResponseCode.VALUES_NOT_FOUND
+
+
+async def test_a_recursive_node_gives_all_or_says_who_must_be_asked(plant):
+    """It never answers a question for everything with the public part of it, and has nothing private that it could keep."""
+    everything = await asked(plant, "recursive", question("88.111.1/large", flags=0))
+    assert len(read_body(everything).values) == 29
+    for _ in range(2):
+        refused = await asked(plant, "recursive", question("88.111.1/item7", flags=0))
+        assert refused.response_code == ResponseCode.NOT_PERMITTED
+        assert f"127.0.0.1:{plant.ports['enterprise']}" in read_body(refused).message
+    public = await asked(plant, "recursive", question("88.111.1/item7"))
+    assert [value.type for value in read_body(public).values] == ["URL"]
 
 
 async def test_a_node_says_what_it_does_not_do(plant):
@@ -197,7 +208,7 @@ async def test_a_stranger_draws_no_more_than_its_budget_and_turns_to_tcp(plant):
 
 
 def test_budgets_know_networks_and_forget_no_exemption():
-    budget = Budget(rate=100, exempt=["192.0.2.0/24"])
+    budget = Budget(rate=200, exempt=["192.0.2.0/24"])
     assert all(budget.allows("192.0.2.9", 1_000, 0.0) for _ in range(5))
     assert budget.allows("198.51.100.1", 100, 0.0)
     assert not budget.allows("198.51.100.1", 1, 0.0)

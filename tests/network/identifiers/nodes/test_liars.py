@@ -14,7 +14,7 @@ from identifier_nodes import URL, Hierarchy, question, site, text
 from hulian.network.identifiers.chain.contract import Asker
 from hulian.network.identifiers.chain.errors import DeceivedError, FollowError, LoopError, UnreachableError
 from hulian.network.identifiers.chain.follow import Follow
-from hulian.network.identifiers.nodes import recursive
+from hulian.network.identifiers.nodes.tiers import recursive
 from hulian.network.identifiers.transport.client import Client
 from hulian.network.identifiers.wire.bodies import Body, Referral, ResolveRequest, Values, answer, digest_of, read_body
 from hulian.network.identifiers.wire.codes import ResponseCode

@@ -71,5 +71,5 @@ async def test_what_fails_is_said_with_a_code_and_a_hint(plant, root):
     assert "HL-ID-02" in err
     assert "Traceback" not in err
     code, _, err = await hulian("88.111.1/item7", "--root", root.parent / "nowhere", root=root)
-    assert code == 1
+    assert code == 78
     assert "nowhere" in err

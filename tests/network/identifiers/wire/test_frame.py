@@ -184,7 +184,6 @@ def test_a_plain_question_is_read_in_place():
     assert (request_id, flags) == (0x11223344, 0x11000000)
     assert question == REQUEST[44:-4]
     assert fast.handle_of(question) == b"88.111.1/ITEM7"
-    assert fast.rest_of(question, fast.handle_of(question)) == bytes(8)
 
 
 @given(messages)
@@ -221,30 +220,6 @@ def test_peek_never_believes_what_decode_refuses(noise, at):
 def test_a_question_with_a_broken_handle(question):
     with pytest.raises(errors.WireError):
         fast.handle_of(question)
-
-
-@given(request_id=st.integers(0, 2**32 - 1), flags=st.integers(0, 2**32 - 1), expiration=st.integers(0, 2**32 - 1))
-def test_a_packed_answer_is_patched_not_rebuilt(request_id, flags, expiration):
-    body = bodies.Values("88.111.1/ITEM7", (Value(index=1, type="URL", data=b"x" * 1_200),)).pack()
-    message = Message(op_code=1, response_code=1, body=body, site_serial=1, recursion=3)
-    wanted = Message(
-        op_code=1,
-        response_code=1,
-        body=body,
-        site_serial=1,
-        recursion=3,
-        request_id=request_id,
-        flags=flags,
-        expiration=expiration,
-    )
-    whole = bytearray(frame.encode(message))
-    fast.patch(memoryview(whole), request_id, flags, expiration)
-    assert whole == frame.encode(wanted)
-    from hulian.network.identifiers.wire import datagrams
-
-    pieces = [bytearray(piece) for piece in datagrams.split(frame.encode(message))]
-    fast.patch_datagrams(pieces, request_id, flags, expiration)
-    assert pieces == datagrams.split(frame.encode(wanted))
 
 
 # -- hostile -----------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from hulian.kernel.identifier import escape
+from hulian.network.exchange.spine.configuration import MAXIMUM_PAYLOAD
 from hulian.network.exchange.spine.errors import (
     MessageTooLargeError,
     SpineConfigurationError,
@@ -30,10 +31,7 @@ from hulian.network.exchange.spine.errors import (
 )
 from hulian.network.exchange.spine.tls import SpineTrust
 
-__all__ = ["MAXIMUM_PAYLOAD", "Message", "Sink", "Spine", "Subscription", "status_of"]
-
-MAXIMUM_PAYLOAD: Final = 8 * 2**20
-"""Largest message of the spine, headers included."""
+__all__ = ["Message", "Sink", "Spine", "Subscription", "status_of"]
 
 Sink = Callable[[bytes, bytes, bytes, bytes], None]
 """Called with (subject, reply, headers, payload) from the parser: quick, never blocking, never raising."""

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from hulian.network.exchange.spine.connection import MAXIMUM_PAYLOAD, Spine, status_of
+from hulian.network.exchange.spine.configuration import MAXIMUM_PAYLOAD
+from hulian.network.exchange.spine.connection import Spine, status_of
 from hulian.network.exchange.spine.errors import (
     MessageTooLargeError,
     PublishError,

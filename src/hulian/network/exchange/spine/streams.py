@@ -23,9 +23,9 @@ from typing import Any, Final
 import msgspec
 
 from hulian.kernel.identifier import escape
+from hulian.network.exchange.spine.configuration import SpineConfiguration
 from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.errors import StreamError
-from hulian.network.exchange.spine.server import SpineConfiguration
 
 __all__ = [
     "COMMANDS",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
 
-from hulian.network.identifiers.wire.bodies import Body, Failure, answer, digest_of
+from hulian.network.identifiers.wire.bodies import Body, Challenge, Failure, answer, digest_of
 from hulian.network.identifiers.wire.codes import OpFlag, ResponseCode
 from hulian.network.identifiers.wire.frame import Message
+from hulian.network.identifiers.wire.values import Reference
 
 __all__ = ["LIFE", "Asker", "Link", "reply"]
 
@@ -18,10 +20,19 @@ LIFE = 12 * 3600
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a question comes from: ``address`` without the port; ``verified`` where a handshake has proved the address."""
+    """Where a question comes from, and who has proved to ask it.
+
+    ``address`` is without the port; ``verified`` where a handshake has proved it. ``connection`` numbers the connections of a
+    listener, 0 for datagrams; ``encrypted`` where its messages are hidden from everybody else. ``who`` is the key that was
+    proved, by index and handle. ``part`` sends an answer that others follow; datagrams have none.
+    """
 
     address: str
     verified: bool = False
+    connection: int = 0
+    encrypted: bool = False
+    who: Reference | None = None
+    part: Callable[[Message], Awaitable[None]] | None = None
 
 
 class Link(Protocol):
@@ -33,12 +44,18 @@ class Link(Protocol):
 
 
 def reply(to: Message, code: ResponseCode, body: Body | str = "", *, authoritative: bool = False) -> Message:
-    """An answer with ``body``; a text is that of a failure. The digest is there where it was asked for."""
+    """An answer with ``body``; a text is that of a failure. The digest is there where it was asked for.
+
+    A 402 says only that somebody has to prove who they are: `Authenticate` in front makes a challenge of it.
+    """
+    challenge = code is ResponseCode.AUTHENTICATION_NEEDED
+    if isinstance(body, str):
+        body = Challenge(b"") if challenge else Failure(body)
     return answer(
         to,
         code,
-        Failure(body) if isinstance(body, str) else body,
+        body,
         expiration=int(time.time()) + LIFE,
         flags=OpFlag.AUTHORITATIVE.value if authoritative else 0,
-        digest=digest_of(to) if to.has(OpFlag.RETURN_DIGEST) else None,
+        digest=digest_of(to) if challenge or to.has(OpFlag.RETURN_DIGEST) else None,
     )

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hulian.kernel.errors import HulianError
 
-__all__ = ["DeceivedError", "FollowError", "LoopError", "NoServiceError", "UnreachableError"]
+if TYPE_CHECKING:
+    from hulian.network.identifiers.chain.follow import Hop
+
+__all__ = ["DeceivedError", "FollowError", "LoopError", "NoServiceError", "RefusedError", "SecurityError", "UnreachableError"]
 
 
 class FollowError(HulianError):
-    """A question could not be followed to its answer."""
+    """A question could not be followed to its answer.
+
+    ``path`` is how far it came, where a walk had begun.
+    """
 
     code = "HL-ID-0400"
+    path: tuple[Hop, ...] = ()
 
 
 class UnreachableError(FollowError):
@@ -39,3 +48,20 @@ class NoServiceError(FollowError):
 
     code = "HL-ID-0404"
     default_hint = "its HS_SITE has to name a server with a query interface over UDP or TCP"
+
+
+class RefusedError(FollowError):
+    """The responsible server does not do what it was asked; ``response_code`` is what it says."""
+
+    code = "HL-ID-0405"
+
+    def __init__(self, message: str, *, response_code: int, place: str = "", hint: str = "") -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.response_code = response_code
+
+
+class SecurityError(FollowError):
+    """The other side does not prove who it is, or does not know this side."""
+
+    code = "HL-ID-0406"
+    default_hint = "compare the key in the site record of the server, and that of this node, with what their owners say"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
+import anyio
 import msgspec
 
 from hulian.network.identifiers.chain.contract import Asker, reply
@@ -14,22 +15,28 @@ from hulian.network.identifiers.chain.errors import (
     FollowError,
     LoopError,
     NoServiceError,
+    SecurityError,
+    UnreachableError,
 )
-from hulian.network.identifiers.chain.sites import Target, sites_in, targets
-from hulian.network.identifiers.store import key_of, zero_na
+from hulian.network.identifiers.chain.latency import Latency
+from hulian.network.identifiers.chain.signed import check_signed
+from hulian.network.identifiers.chain.sites import PREFERRED, Target, sites_in, targets
 from hulian.network.identifiers.wire.bodies import (
     Failure,
     Referral,
     ResolveRequest,
     Values,
+    Verdict,
+    VerifyRequest,
     check_digest,
     read_answer,
     read_body,
     request,
 )
-from hulian.network.identifiers.wire.codes import OpCode, OpFlag, ResponseCode
+from hulian.network.identifiers.wire.codes import OpCode, OpFlag, ResponseCode, Transport
 from hulian.network.identifiers.wire.errors import WireError
 from hulian.network.identifiers.wire.frame import Message
+from hulian.network.identifiers.wire.names import key_of, zero_na
 from hulian.network.identifiers.wire.typed.references import HandleText
 from hulian.network.identifiers.wire.typed.site import Site
 from hulian.network.identifiers.wire.values import Value
@@ -39,10 +46,16 @@ __all__ = ["Ask", "Follow", "Hop", "Resolution"]
 MOST_STEPS: Final = 40
 """Questions for one answer, the bound of the Handle System's clients."""
 
+PATIENCE: Final = 0.5
+"""Seconds after which another server of the same service is asked as well, the first try of the Handle System's clients."""
+
 MOST_ALIASES: Final = 10
 MOST_SERVICES: Final = 50_000
 SERVICE_SECONDS: Final = 3600.0
 """The longest that the service of a prefix is believed without asking again."""
+
+AGAIN_SECONDS: Final = 10.0
+"""The shortest time after which it is asked again where a service is that does not answer."""
 
 _LIFE: Final = 60
 _SERVICE_TYPES: Final = ("HS_SITE", "HS_SERV")
@@ -78,7 +91,9 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
 class _Walk:
     """One question under way: its bounds, and what it has passed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, public: bool = True) -> None:
+        self.public = public
+        self.wanted = b""
         self.path: list[Hop] = []
         self.aliases: set[bytes] = set()
         self.services: set[bytes] = set()
@@ -87,17 +102,21 @@ class _Walk:
 class Follow:
     """Finds the service of a handle's prefix, from the values ``root`` of the root service on, and asks it.
 
-    Servers are taken by measured latency, the next one where one does not answer. The services of prefixes are remembered for
-    as long as their records say, an hour at most. Every answer must carry the digest of its question and name its handle.
+    Servers are taken by measured latency, the next one where one does not answer, or not soon. The services of prefixes are
+    remembered for as long as their records say, an hour at most, and asked for again where none of their servers answers.
+    Every answer must carry the digest of its question and name its handle; where only ``signed`` ones are believed, servers are
+    asked over TCP, and their answers must carry the signature of the key that their site records name. A signature that does
+    not hold makes it look once whether the key has changed.
     """
 
-    def __init__(self, root: Sequence[Value], ask: Ask) -> None:
+    def __init__(self, root: Sequence[Value], ask: Ask, *, signed: bool = False) -> None:
+        self.signed = signed
         self._root = sites_in(root, "HS_SITE")
         if not self._root:
             raise NoServiceError("the root data name no site")
         self._ask = ask
-        self._services: dict[bytes, tuple[float, list[Site]]] = {}
-        self._latency: dict[str, float] = {}
+        self._services: dict[bytes, tuple[float, list[Site], float]] = {}
+        self._latency = Latency()
 
     async def answer(self, asked: Message, asker: Asker) -> Message:
         """See `Link`: for plain resolutions; whatever is on the way of the answer is told in words."""
@@ -105,18 +124,33 @@ class Follow:
         if not isinstance(question, ResolveRequest):
             return reply(asked, ResponseCode.NOT_SUPPORTED, f"opcode {asked.op_code} is not served here")
         try:
-            found = await self.resolve(question)
+            found = await self.resolve(question, public=asked.has(OpFlag.PUBLIC_ONLY))
         except FollowError as error:
             return reply(asked, ResponseCode.ERROR, f"{error.code}: {error.message}")
         if found.code == ResponseCode.SUCCESS:
             return reply(asked, ResponseCode.SUCCESS, Values(question.handle, found.values))
+        if found.code == ResponseCode.AUTHENTICATION_NEEDED:
+            # Whoever may read it proves that to the responsible node: a proof is good for the question it was made for.
+            at = found.path[-1].target if found.path else "the responsible node"
+            return reply(asked, ResponseCode.NOT_PERMITTED, f"not all of it is public: ask {at} yourself")
         return reply(asked, ResponseCode(found.code), found.message)
 
-    async def resolve(self, question: ResolveRequest) -> Resolution:
-        """Public values of a handle. Raises `FollowError` and its kinds; that there is no record is an answer, no error."""
-        walk = _Walk()
+    async def resolve(self, question: ResolveRequest, *, public: bool = True) -> Resolution:
+        """Values of a handle: the public ones, or, where not ``public``, all or none (402).
+
+        Raises `FollowError` and its kinds with the path so far; that there is no record is an answer, no error.
+        """
+        walk = _Walk(public=public)
+        try:
+            return await self._walked(walk, question)
+        except FollowError as error:
+            error.path = tuple(walk.path)
+            raise
+
+    async def _walked(self, walk: _Walk, question: ResolveRequest) -> Resolution:
         handle = question.handle if "/" in question.handle else f"0.NA/{question.handle}"
         while True:
+            walk.wanted = key_of(handle)
             asked = ResolveRequest(handle, question.indexes, question.types)
             code, values, text = await self._resolved(walk, asked)
             alias = next((value for value in values if value.type == "HS_ALIAS"), None)
@@ -127,6 +161,57 @@ class Follow:
             if key_of(handle) in walk.aliases or len(walk.aliases) > MOST_ALIASES:
                 raise LoopError(f"the aliases of {question.handle} lead in a circle, or too far", place=handle)
 
+    async def service_of(self, handle: str) -> list[Site]:
+        """The sites that hold the record of ``handle``, or would hold it. Raises `FollowError`; none where nobody does.
+
+        The record of a prefix stands where the walk down the tiers ends: at the node that may derive it.
+        """
+        walk, key = _Walk(), key_of(handle if "/" in handle else f"0.NA/{handle}")
+        if not key.startswith(b"0."):
+            return await self._service(walk, zero_na(key))
+        sites = self._root
+        while True:
+            _, body = await self._asked(walk, sites, ResolveRequest(key.decode(), types=_SERVICE_TYPES))
+            if not isinstance(body, Referral):
+                return sites
+            sites = await self._referred(walk, body)
+
+    async def sites_of(self, prefix: str) -> list[Site]:
+        """The sites of the service of ``prefix``, mirrors among them; those of the root for ``0.NA``."""
+        return self._root if key_of(prefix) == b"0.NA" else await self._service(_Walk(), zero_na(prefix))
+
+    async def values_of(self, handle: str, types: tuple[str, ...]) -> tuple[int, tuple[Value, ...]]:
+        """An `hulian.network.identifiers.chain.lookup.Elsewhere`."""
+        found = await self.resolve(ResolveRequest(handle, types=types))
+        return found.code, found.values
+
+    async def holds(self, proof: VerifyRequest) -> bool:
+        """An `hulian.network.identifiers.chain.proofs.VerifyElsewhere`."""
+        last: FollowError = NoServiceError(f"no server can be asked about {proof.handle}")
+        for target in self._latency.order(targets(await self.service_of(proof.handle), proof.handle)):
+            asked = request(
+                OpCode.VERIFY_RESPONSE,
+                proof,
+                request_id=0,
+                expiration=int(time.time()) + _LIFE,
+                flags=OpFlag.RETURN_DIGEST.value,
+            )
+            try:
+                answer = await self._ask(target, asked)
+                check_digest(asked, answer)
+                body, _ = read_answer(answer)
+            except WireError as error:
+                last = DeceivedError(f"{error.message} ({error.code})", place=str(target))
+            except FollowError as error:
+                last = error
+            else:
+                return isinstance(body, Verdict) and answer.op_code == asked.op_code and body.valid
+        raise last
+
+    def forget(self, handle: str) -> None:
+        """What is remembered of the service of ``handle`` is out of date."""
+        self._services.pop(zero_na(key_of(handle)), None)
+
     # -- one handle ----------------------------------------------------------------------------------------------------
 
     async def _resolved(self, walk: _Walk, question: ResolveRequest) -> tuple[int, tuple[Value, ...], str]:
@@ -136,7 +221,30 @@ class Follow:
             sites = await self._service(walk, zero_na(key))
             if not sites:
                 return ResponseCode.HANDLE_NOT_FOUND, (), f"nobody has registered the prefix of {question.handle}"
-        return await self._at(walk, sites, question)
+        try:
+            return await self._at(walk, sites, question)
+        except SecurityError:
+            if key.startswith(b"0."):
+                raise
+            self.forget(question.handle)
+            walk.services.discard(zero_na(key))
+            moved = await self._service(walk, zero_na(key))
+        except UnreachableError:
+            moved = await self._moved(walk, key, sites)
+            if not moved:
+                raise
+        return await self._at(walk, moved, question)
+
+    async def _moved(self, walk: _Walk, key: bytes, sites: list[Site]) -> list[Site]:
+        """Where the service of ``key`` is now, if that is elsewhere than at the ``sites`` that were remembered and do not
+        answer: somebody may stand in for it."""
+        prefix = zero_na(key)
+        known = self._services.get(prefix)
+        if key.startswith(b"0.") or known is None or time.monotonic() - known[2] < AGAIN_SECONDS:
+            return []
+        del self._services[prefix]
+        found = await self._service(walk, prefix)
+        return [] if found == sites else found
 
     async def _at(self, walk: _Walk, sites: list[Site], question: ResolveRequest) -> tuple[int, tuple[Value, ...], str]:
         """What ``sites``, or those they refer to, answer: the code, the values, what they say."""
@@ -165,7 +273,8 @@ class Follow:
         if len(self._services) >= MOST_SERVICES:
             self._services.clear()
         seconds = min([SERVICE_SECONDS, *(float(value.ttl) for value in values if not value.ttl_type)])
-        self._services[prefix] = (time.monotonic() + max(seconds, 0.0), sites)
+        now = time.monotonic()
+        self._services[prefix] = (now + max(seconds, 0.0), sites, now)
         return sites
 
     async def _referred(self, walk: _Walk, body: Referral) -> list[Site]:
@@ -201,32 +310,97 @@ class Follow:
     async def _asked(
         self, walk: _Walk, sites: list[Site], question: ResolveRequest
     ) -> tuple[Message, Referral | Values | Failure | None]:
-        """The answer of the first server that gives a sound one."""
-        last: FollowError | None = None
-        flags = (OpFlag.PUBLIC_ONLY | OpFlag.RETURN_DIGEST).value
-        for target in targets(sites, question.handle, self._latency):
-            if len(walk.path) >= MOST_STEPS:
-                raise LoopError(f"{question.handle}: more than {MOST_STEPS} questions")
-            asked = request(OpCode.RESOLVE, question, request_id=0, expiration=int(time.time()) + _LIFE, flags=flags)
-            began = time.perf_counter()
-            try:
-                answer = await self._ask(target, asked)
-                body = _checked(asked, answer, question, target)
-            except FollowError as error:
-                self._passed(walk, question, target, 0, began, str(error))
-                last = error
-                continue
-            self._passed(walk, question, target, answer.response_code, began)
-            return answer, body
-        raise last or NoServiceError(f"no server can be asked about {question.handle}")
+        """The first sound answer. A server that gives none within `PATIENCE` is not waited for alone: the next is asked too."""
+        public = walk.public or key_of(question.handle) != walk.wanted
+        flags = (OpFlag.RETURN_DIGEST | (OpFlag.PUBLIC_ONLY if public else OpFlag(0))).value
+        if self.signed:
+            flags |= OpFlag.CERTIFIED.value
+        race = _Race(question, flags)
+        transports = (Transport.TCP,) if self.signed else PREFERRED
+        waiting = self._latency.order(targets(sites, question.handle, transports))
+        if len(waiting) == 1 and len(walk.path) < MOST_STEPS:
+            race.under_way = 1
+            await self._ask_one(walk, race, waiting.pop())
+            if race.found is not None:
+                return race.found
+        async with anyio.create_task_group() as group:
+            while race.found is None and (waiting or race.under_way):
+                if waiting:
+                    if len(walk.path) + race.under_way >= MOST_STEPS:
+                        race.last = LoopError(f"{question.handle}: more than {MOST_STEPS} questions")
+                        break
+                    race.under_way += 1
+                    group.start_soon(self._ask_one, walk, race, waiting.pop(0))
+                await race.changed(PATIENCE if waiting else None)
+            group.cancel_scope.cancel()
+        if race.found is None and race.refused is not None:
+            return race.refused
+        if race.found is None:
+            raise race.last or NoServiceError(f"no server can be asked about {question.handle}")
+        return race.found
 
-    def _passed(self, walk: _Walk, question: ResolveRequest, target: Target, code: int, began: float, error: str = "") -> None:
+    async def _ask_one(self, walk: _Walk, race: _Race, target: Target) -> None:
+        began = time.perf_counter()
+        try:
+            asked = request(
+                OpCode.RESOLVE,
+                race.question,
+                request_id=0,
+                expiration=int(time.time()) + _LIFE,
+                flags=race.flags,
+                site_serial=target.serial if self.signed else -1,
+            )
+            answer = await self._ask(target, asked)
+            if self.signed:
+                check_signed(answer, target)
+            found = answer, _checked(asked, answer, race.question, target)
+        except FollowError as error:
+            race.last = error
+            self._passed(walk, race, target, 0, began, str(error))
+        except anyio.get_cancelled_exc_class():
+            if race.found is not None:  # otherwise it is the asker who went away, which is nobody's fault
+                self._passed(walk, race, target, 0, began, "another server was quicker")
+            raise
+        else:
+            refused = answer.response_code == ResponseCode.NOT_RESPONSIBLE
+            if not refused:
+                race.found = race.found or found
+            self._passed(walk, race, target, answer.response_code, began)
+            if refused:
+                # What is remembered of this one is out of date; another server of the service may know better.
+                race.refused = found
+                self._latency.failed(target)
+        finally:
+            race.under_way -= 1
+            race.moved.set()
+
+    def _passed(self, walk: _Walk, race: _Race, target: Target, code: int, began: float, error: str = "") -> None:
         took = time.perf_counter() - began
-        walk.path.append(Hop(handle=question.handle, target=str(target), code=code, seconds=took, error=error))
-        before = self._latency.get(str(target), took)
-        if len(self._latency) >= MOST_SERVICES:
-            self._latency.clear()
-        self._latency[str(target)] = before + (took - before) / 4
+        hop = Hop(handle=race.question.handle, target=str(target), code=code, seconds=took, error=error)
+        # Who was overtaken stands before whoever answered: the path goes on from there.
+        walk.path.insert(len(walk.path) - (race.found is not None and bool(error)), hop)
+        if error:
+            self._latency.failed(target)
+        else:
+            self._latency.answered(target, took)
+
+
+class _Race:
+    """One question to the servers of a service, one after the other until somebody answers."""
+
+    def __init__(self, question: ResolveRequest, flags: int) -> None:
+        self.question, self.flags = question, flags
+        self.under_way = 0
+        self.found: tuple[Message, Referral | Values | Failure | None] | None = None
+        self.refused: tuple[Message, Referral | Values | Failure | None] | None = None
+        self.last: FollowError | None = None
+        self.moved = anyio.Event()
+
+    async def changed(self, seconds: float | None) -> None:
+        """Waits until one of them has answered or failed, for ``seconds`` at most."""
+        with anyio.move_on_after(seconds):
+            await self.moved.wait()
+        self.moved = anyio.Event()
 
 
 def _checked(asked: Message, answer: Message, question: ResolveRequest, target: Target) -> Referral | Values | Failure | None:

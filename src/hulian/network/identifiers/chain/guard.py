@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
 
 from hulian.network.identifiers.chain.contract import Asker, Link, reply
+from hulian.network.identifiers.chain.plain import Plain, plain_of
+from hulian.network.identifiers.chain.session_table import SessionTable
 from hulian.network.identifiers.wire.bodies import read_body
 from hulian.network.identifiers.wire.codes import OpCode, ResponseCode
 from hulian.network.identifiers.wire.errors import WireError
@@ -22,6 +25,21 @@ class Guard:
     def __init__(self, next_: Link, *, serves: Collection[OpCode] = (OpCode.RESOLVE,)) -> None:
         self._next = next_
         self._serves = frozenset(code.value for code in serves)
+
+    @property
+    def plain(self) -> Plain | None:
+        """What this link asks of a plain question is part of its being plain."""
+        return plain_of(self._next) if OpCode.RESOLVE.value in self._serves else None
+
+    @property
+    def upkeep(self) -> Callable[[], Coroutine[Any, Any, None]] | None:
+        """What the next link does beside answering."""
+        return getattr(self._next, "upkeep", None)
+
+    @property
+    def sessions(self) -> SessionTable | None:
+        """The keys that messages to this node may be encrypted with."""
+        return getattr(self._next, "sessions", None)
 
     async def answer(self, request: Message, asker: Asker) -> Message:
         """See `Link`."""

@@ -6,9 +6,10 @@ from struct import Struct
 from typing import Final
 
 from hulian.network.identifiers.chain.contract import Asker, Link, reply
+from hulian.network.identifiers.chain.plain import FromRecords, Plain, plain_of
 from hulian.network.identifiers.store import RecordStore, key_of, zero_na
-from hulian.network.identifiers.wire.bodies import Empty, ResolveRequest, read_body
-from hulian.network.identifiers.wire.codes import OpFlag, Permission, ResponseCode
+from hulian.network.identifiers.wire.bodies import Empty, read_body
+from hulian.network.identifiers.wire.codes import OpCode, OpFlag, Permission, ResponseCode
 from hulian.network.identifiers.wire.frame import Message
 from hulian.network.identifiers.wire.values import scan
 
@@ -18,6 +19,17 @@ _COUNT: Final = Struct(">i")
 _ZERO_NA: Final = b"0.NA/"
 _NOBODY: Final = b"\0\0\0\0"
 """An empty handle: the values themselves say who is responsible."""
+_ABOUT_RECORDS: Final = frozenset(
+    (
+        OpCode.RESOLVE,
+        OpCode.CREATE,
+        OpCode.DELETE,
+        OpCode.ADD_VALUES,
+        OpCode.REMOVE_VALUES,
+        OpCode.MODIFY_VALUES,
+    )
+)
+"""Operations on the record of a prefix that belongs to somebody below: made here, they would hide what stands there."""
 _DELEGATION: Final = frozenset((b"HS_SITE.PREFIX", b"HS_SERV.PREFIX"))
 
 
@@ -31,11 +43,17 @@ class Refer:
         self._store = store
         self._next = next_
 
+    @property
+    def plain(self) -> Plain | None:
+        """Records pass: they say nothing about a prefix that is not here, which is all that this link speaks about."""
+        found = plain_of(self._next)
+        return found if isinstance(found, FromRecords) else None
+
     async def answer(self, request: Message, asker: Asker) -> Message:
         """See `Link`."""
-        question = read_body(request)
-        if isinstance(question, ResolveRequest) and not request.has(OpFlag.DO_NOT_REFER):
-            key = key_of(question.handle)
+        body = read_body(request)
+        if request.op_code in _ABOUT_RECORDS and not request.has(OpFlag.DO_NOT_REFER):
+            key = key_of(getattr(body, "handle", None) or "")
             if b"/" not in key:
                 key = zero_na(key)
             if key.startswith(_ZERO_NA) and self._store.packed(key) is None and (values := self._delegation(key)):

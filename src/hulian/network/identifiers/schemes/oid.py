@@ -21,7 +21,7 @@ from hulian.network.identifiers.schemes.errors import (
     UnknownError,
 )
 
-__all__ = ["MAXIMUM_ARCS", "MAXIMUM_ARC_BITS", "ORS_DOMAIN", "Oid"]
+__all__ = ["MAXIMUM_ARCS", "MAXIMUM_ARC_BITS", "ORS_DOMAIN", "ORS_LABEL", "Oid", "arc_names"]
 
 ORS_DOMAIN: Final = "oid-res.org"
 """The domain of the OID resolution system."""
@@ -32,7 +32,9 @@ MAXIMUM_ARCS: Final = 128
 MAXIMUM_ARC_BITS: Final = 128
 """Largest arc that is read: those under 2.25 are UUIDs."""
 
-_LABEL: Final = "ors-dummy"
+ORS_LABEL: Final = "ors-dummy"
+"""What stands in front of the name of an OID."""
+
 _LONGEST: Final = 2048
 _NAMES: Final[Mapping[tuple[int, ...], Mapping[str, int]]] = MappingProxyType(
     {
@@ -112,7 +114,7 @@ class Oid(Code):
         if labels[-len(tail) :] != tail or len(name) > 255:
             raise StructureError(f"{name!r} is no name under {domain}", rule="oid.domain", position=0)
         labels = labels[: -len(tail)]
-        if labels[:1] == [_LABEL]:
+        if labels[:1] == [ORS_LABEL]:
             labels = labels[1:]
         arcs: tuple[int, ...] = ()
         for label in reversed(labels):
@@ -147,13 +149,18 @@ class Oid(Code):
         size = len(content).to_bytes((len(content).bit_length() + 7) // 8, "big")
         return bytes((6, 128 | len(size))) + size + content
 
-    def domain(self, domain: str = ORS_DOMAIN) -> str:
+    def domain(self, domain: str = ORS_DOMAIN, *, named: bool = False) -> str:
         """The name that an ORS client asks DNS about (X.672, 7.3): the arcs in reverse, behind ``ors-dummy``.
 
         The label is there because a DNAME, by which the system joins names to numbers, does not redirect its own name.
+        ``named`` gives the name in the tree of names: arcs at the top by those that ASN.1 has for them.
         Raises `LengthError` where DNS cannot hold the name.
         """
-        name = ".".join([_LABEL, *map(str, reversed(self.arcs)), domain])
+        labels = list(map(str, self.arcs))
+        for depth, arc in enumerate(self.arcs) if named else ():
+            known = (name for name, number in arc_names(self.arcs[:depth]).items() if number == arc)
+            labels[depth] = next(known, labels[depth])
+        name = ".".join([ORS_LABEL, *reversed(labels), domain])
         if len(name) > 253:
             raise LengthError(f"{self.text} is too long for a domain name", rule="oid.domain", position=None)
         return name
@@ -168,6 +175,11 @@ class Oid(Code):
                 where = begin + sum(len(part) + 1 for part in skipped)
                 raise type(error)(error.message, rule=error.rule, position=where) from None
             raise
+
+
+def arc_names(above: tuple[int, ...]) -> Mapping[str, int]:
+    """The arcs below ``above`` that may be written as names alone, with their numbers; the first name of a number is usual."""
+    return _NAMES.get(above, MappingProxyType({}))
 
 
 def _arc(text: str, position: int) -> int:

@@ -13,20 +13,26 @@ _SOURCES: Final = 65_536
 
 
 class Budget:
-    """``rate`` bytes a second and as many at once for each source; the networks ``exempt`` are not counted.
+    """At most ``rate`` bytes in any second for each source; the networks ``exempt`` are not counted.
+
+    Half of it may be drawn at once, and the other half flows in over a second, again and again: so no second, wherever it
+    begins, sees more.
 
     Sources are /32 and /64 networks: an IPv6 host has a whole /64 to ask from. At most 65,536 are remembered; who was not
-    heard of for longest goes, and begins with a full bucket.
+    heard of for longest goes, and begins with a full bucket. The compiled loops have the same in C (`CompiledBudget`).
     """
 
     def __init__(self, rate: int = 64 << 10, exempt: Sequence[str] = ()) -> None:
-        self._rate = float(rate)
+        self._rate = rate / 2
+        self.rate, self.exempt = rate, tuple(exempt)
         self._exempt = tuple(ipaddress.ip_network(network) for network in exempt)
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._known: dict[str, bool] = {}
 
     def allows(self, address: str, size: int, now: float) -> bool:
         """Whether an answer of ``size`` bytes goes to ``address`` at ``now`` (monotonic seconds); what goes is counted."""
+        if ":" in address:
+            address = _as_v4(address)
         if self._exempt and self._is_exempt(address):
             return True
         source = _network(address)
@@ -46,6 +52,13 @@ class Budget:
             host = ipaddress.ip_address(address.partition("%")[0])
             found = self._known[address] = any(host in network for network in self._exempt)
         return found
+
+
+def _as_v4(address: str) -> str:
+    """What an IPv6 socket calls an IPv4 source is one: all of them would share one /64 otherwise."""
+    found = ipaddress.ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return address if mapped is None else str(mapped)
 
 
 def _network(address: str) -> str:

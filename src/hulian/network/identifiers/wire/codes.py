@@ -22,7 +22,8 @@ __all__ = [
 
 
 class OpCode(IntEnum):
-    """What is asked (DO-IRP 3.0, section 6.2.2.1; from 1000 on Handle.Net's replication, from 2000 on the Chinese dialect)."""
+    """What is asked (DO-IRP 3.0, section 6.2.2.1; from 1000 on Handle.Net's replication, from 2000 on the Chinese dialect, from
+    3000 on Hulian's active carriers)."""
 
     RESOLVE = 1
     GET_SITE = 2
@@ -47,6 +48,11 @@ class OpCode(IntEnum):
     BACKUP_SERVER = 1003
     LOGIN_PASSWORD = 2000
     LOGIN = 2001
+    CARRIER_HELLO = 3000
+    CARRIER_ENROL = 3001
+    CARRIER_REPORT = 3002
+    CARRIER_CONTENTS = 3003
+    CARRIER_REKEY = 3004
 
 
 class OpFlag(IntFlag):

@@ -1,11 +1,10 @@
-"""The hot path: a plain question read in place, and a packed answer patched for whoever asks next. No objects are made.
+"""The hot path: a plain question read in place. No objects are made.
 
 Offsets in a message: opcode 20, response code 24, opFlags 28, expiration 36, body length 40, body 44.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from struct import Struct
 from typing import Final, TypeAlias
 
@@ -13,7 +12,7 @@ from hulian.network.identifiers.wire.codes import OpCode
 from hulian.network.identifiers.wire.errors import LengthError, TruncatedError
 from hulian.network.identifiers.wire.limits import MAX_HANDLE
 
-__all__ = ["BODY", "Peeked", "handle_of", "patch", "patch_datagrams", "peek", "rest_of"]
+__all__ = ["BODY", "Peeked", "handle_of", "peek"]
 
 BODY: Final = 44
 """Where the body begins."""
@@ -23,7 +22,6 @@ Peeked: TypeAlias = tuple[int, int, bytes]
 
 _PEEK: Final = Struct(">HBxIIQQI8xi").unpack_from
 """Version, flags, session id, request id, sequence and length in one, opcode and response code in one, opFlags, body length."""
-_PUT: Final = Struct(">I").pack_into
 _I32: Final = Struct(">i")
 _RESOLVE: Final = OpCode.RESOLVE.value << 32
 _FLAGS: Final = 0xE0
@@ -64,25 +62,3 @@ def handle_of(question: bytes) -> bytes:
     if not 0 <= size <= min(MAX_HANDLE, len(question) - 12):
         raise LengthError(f"a handle of {size} bytes", place="a resolution request", offset=0)
     return question[4 : 4 + size]
-
-
-def rest_of(question: bytes, handle: bytes) -> bytes:
-    """Index list and type list of a packed question, still packed; eight zero bytes ask for everything."""
-    return question[4 + len(handle) :]
-
-
-def patch(answer: bytearray | memoryview, request_id: int, flags: int, expiration: int) -> None:
-    """Makes the packed ``answer`` the answer to another question: its request id, opFlags and expiration are overwritten.
-
-    Not for answers that are signed or carry a request digest: both cover what is overwritten.
-    """
-    _PUT(answer, 8, request_id)
-    _PUT(answer, 28, flags)
-    _PUT(answer, 36, expiration)
-
-
-def patch_datagrams(datagrams: Sequence[bytearray | memoryview], request_id: int, flags: int, expiration: int) -> None:
-    """`patch` for an answer that is kept as datagrams: the request id stands in each, the header in the first."""
-    patch(datagrams[0], request_id, flags, expiration)
-    for datagram in datagrams[1:]:
-        _PUT(datagram, 8, request_id)

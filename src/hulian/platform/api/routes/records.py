@@ -14,6 +14,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from hulian.data.historian.contract import Annotate, Annotations, Events
 from hulian.kernel.event import Severity
 from hulian.kernel.identifier import unescape
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
 from hulian.platform.api.errors import NotFoundError, RequestError
@@ -191,7 +192,7 @@ async def events(
 def _event(when: int, row: dict[str, Any]) -> EventView:
     try:
         details = msgspec.json.decode(row["details"] or "{}", type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         details = {}
     return EventView(
         time=format_time(when),

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hulian.kernel.storage import StorageClass
@@ -57,6 +57,7 @@ def test_doubles_come_back_bit_for_bit(numbers, delimiter):
 @pytest.mark.fuzz
 @settings(max_examples=150 * FUZZ)
 @given(st.binary(max_size=400), st.sampled_from(["auto", ",", "whitespace"]), st.sampled_from(['"', ""]))
+@example(b"\x00\r\x00\r\x00", "auto", '"')
 def test_garbage_never_breaks_the_reader_and_every_line_is_accounted_for(tmp_path_factory, garbage, delimiter, quote):
     path = tmp_path_factory.getbasetemp() / "garbage.csv"
     path.write_bytes(b"time,a\n1700000000,1\n" + garbage + b"\n1700000001,2\n")
@@ -73,6 +74,15 @@ def test_garbage_never_breaks_the_reader_and_every_line_is_accounted_for(tmp_pat
         assert reader.mark.offset == path.stat().st_size
     finally:
         reader.close()
+
+
+def test_a_line_with_carriage_returns_inside_is_several_rows_of_one_line():
+    """Found by ten minutes of fuzzing: the rows were counted by other ends than Arrow's, and the reader broke off."""
+    configuration = FilesConfiguration()
+    shape = shape_of(b"time,a\n", configuration)
+    parsed = parse(b"1,2\n3\r4\r5\r\n6,7\n", shape, configuration, {"a": pa.float64()})
+    assert parsed.table.to_pylist() == [{"a": 2.0}, {"a": 7.0}]
+    assert ([line for line, _ in parsed.bad], [parsed.line(row) for row in range(2)]) == ([1, 1, 1], [0, 2])
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60), st.lists(st.integers(1, 40), min_size=1, max_size=20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tracemalloc
 
 import msgspec
 import pyarrow as pa
@@ -72,6 +73,20 @@ def test_a_damaged_arrow_stream_is_refused_or_valid(damage, compression, cut):
 def test_garbage_is_not_decompressed(garbage, encoding):
     with contextlib.suppress(HttpError):
         assert len(decompressed(garbage, encoding, 10_000)) <= 10_000
+
+
+def test_broken_bodies_cost_no_memory():
+    """Found by ten minutes of fuzzing: pyarrow's `read` loses its buffer where the stream breaks, a mebibyte for each body."""
+    broken, limit = b"\x28\xb5\x2f\xfd" + bytes(range(100)), 100_000
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            with pytest.raises(HttpError):
+                decompressed(broken, "zstd", limit)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 10 * limit
 
 
 json = st.recursive(

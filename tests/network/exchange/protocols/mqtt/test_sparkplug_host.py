@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import asynccontextmanager
 
@@ -92,13 +93,23 @@ class Field:
         self.client.will_set(*self.edge.will, qos=1)
         self.client.on_message = self._hear
         self.client.on_connect = self._connected
+        self.client.on_publish = self._published
+        self._marks: set[int] = set()
+        self._born = threading.Event()
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
+        assert self._born.wait(20), "the broker has not got the births"
 
     def _connected(self, client, data, flags, reason, properties) -> None:
         for topic in self.edge.subscriptions:
             client.subscribe(topic, qos=1)
         self.edge.birth()
+        # The broker acknowledges this when it has the births: who subscribes after it has missed them for sure.
+        self._marks.add(client.publish("field/born", b"", qos=1).mid)
+
+    def _published(self, client, data, mid, reason, properties) -> None:
+        if mid in self._marks:
+            self._born.set()
 
     def _hear(self, client, data, message) -> None:
         self.commands.append((message.topic, message.payload, message.qos, message.retain))

@@ -108,8 +108,8 @@ def _distinct(names: list[str]) -> tuple[str, ...]:
 
 
 def data_lines(data: bytes) -> list[int]:
-    """Which lines of ``data`` hold anything, from 0."""
-    return [number for number, line in enumerate(data.split(b"\n")) if line.strip(b"\r")]
+    """The line of each row, from 0: lines end with LF. Arrow ends a row at a lone CR too, so that one line may hold several."""
+    return [number for number, line in enumerate(data.split(b"\n")) for row in line.split(b"\r") if row]
 
 
 def parse(data: bytes, shape: Shape, configuration: FilesConfiguration, types: Mapping[str, pa.DataType]) -> Parsed:

@@ -68,11 +68,13 @@ def _inflated(body: bytes, limit: int, window: int) -> bytes:
 
 def _unpacked(body: bytes, limit: int) -> bytes:
     parts, size = [], 0
+    # Into a buffer of our own: what `read` has allocated for its answer is lost where the body turns out to be broken.
+    room = memoryview(bytearray(min(_STEP, limit + 1)))
     try:
         with pa.CompressedInputStream(pa.BufferReader(body), "zstd") as stream:
-            while part := stream.read(min(_STEP, limit - size + 1)):
-                size += len(part)
-                parts.append(part)
+            while read := stream.readinto(room[: limit - size + 1]):
+                size += read
+                parts.append(bytes(room[:read]))
                 if size > limit:
                     raise _too_long(limit)
     except (pa.ArrowException, OSError) as error:

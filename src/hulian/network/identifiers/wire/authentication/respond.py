@@ -23,7 +23,15 @@ from hulian.network.identifiers.wire.reader import Reader
 from hulian.network.identifiers.wire.typed.keys import UsableKey
 from hulian.network.identifiers.wire.typed.secret import SecretKey
 
-__all__ = ["Identity", "KeyIdentity", "SecretIdentity", "respond", "verify_key_response", "verify_secret_response"]
+__all__ = [
+    "Identity",
+    "KeyIdentity",
+    "SecretIdentity",
+    "respond",
+    "secret_proof",
+    "verify_key_response",
+    "verify_secret_response",
+]
 
 _ITERATIONS: Final = 10_000
 _MOST_ITERATIONS: Final = 100_000
@@ -66,7 +74,7 @@ def respond(identity: Identity, request: Message, challenge: Message) -> Challen
     data = body.nonce + digest.digest
     version = lower_version(challenge)
     if isinstance(identity, SecretIdentity):
-        proof = _secret_proof(identity.secret.reveal(), data, old=version < (2, 7))
+        proof = secret_proof(identity.secret.reveal(), data, old=version < (2, 7))
         return ChallengeResponse("HS_SECKEY", identity.handle, identity.index, proof)
     name = digest_name(identity.signer, version, dsa_key=identity.dsa)
     signature = identity.signer.sign(data, name, identity.handle.encode())
@@ -108,7 +116,11 @@ def verify_secret_response(response: bytes, secret: SecretKey, nonce: bytes, dig
     return hmac.compare_digest(found, wanted)
 
 
-def _secret_proof(key: bytes, data: bytes, *, old: bool) -> bytes:
+def secret_proof(key: bytes, data: bytes, *, old: bool = False) -> bytes:
+    """What proves the secret ``key`` over ``data``, a nonce and a digest; ``old`` is the form of versions before 2.7.
+
+    Raises `AlgorithmError` for an empty secret.
+    """
     if not key:
         raise AlgorithmError("an empty secret proves nothing", place="a challenge response")
     if old:

@@ -1,5 +1,6 @@
 """The bodies of messages, one class each: `pack` writes, `read_body` finds out which one it is and reads it."""
 
+from hulian.network.identifiers.wire.bodies.carried import Carried
 from hulian.network.identifiers.wire.bodies.challenge import Challenge, ChallengeResponse, Login, Verdict, VerifyRequest
 from hulian.network.identifiers.wire.bodies.digest import RequestDigest, check_digest, digest_of
 from hulian.network.identifiers.wire.bodies.handles import (
@@ -15,6 +16,7 @@ from hulian.network.identifiers.wire.bodies.read import Body, answer, login_requ
 from hulian.network.identifiers.wire.bodies.replication import (
     DumpRequest,
     NextTransaction,
+    Transaction,
     TransactionLogAnswer,
     TransactionLogRequest,
 )
@@ -23,6 +25,7 @@ from hulian.network.identifiers.wire.bodies.session import ExchangeKey, SessionS
 
 __all__ = [
     "Body",
+    "Carried",
     "Challenge",
     "ChallengeResponse",
     "Created",
@@ -41,6 +44,7 @@ __all__ = [
     "SessionSetup",
     "SessionSetupAnswer",
     "SiteAnswer",
+    "Transaction",
     "TransactionLogAnswer",
     "TransactionLogRequest",
     "Values",

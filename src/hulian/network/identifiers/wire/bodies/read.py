@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
+from hulian.network.identifiers.wire.bodies.carried import Carried
 from hulian.network.identifiers.wire.bodies.challenge import Challenge, ChallengeResponse, Login, Verdict, VerifyRequest
 from hulian.network.identifiers.wire.bodies.digest import RequestDigest, read_digest
 from hulian.network.identifiers.wire.bodies.handles import (
@@ -31,7 +32,8 @@ from hulian.network.identifiers.wire.reader import Reader
 __all__ = ["Body", "answer", "login_request", "read_answer", "read_body", "request"]
 
 Body: TypeAlias = (
-    Challenge
+    Carried
+    | Challenge
     | ChallengeResponse
     | Created
     | DumpRequest
@@ -55,6 +57,13 @@ Body: TypeAlias = (
     | VerifyRequest
 )
 
+_CARRIERS: Final[dict[int, type[Any]]] = {
+    OpCode.CARRIER_HELLO: Carried,
+    OpCode.CARRIER_ENROL: Carried,
+    OpCode.CARRIER_REPORT: Carried,
+    OpCode.CARRIER_CONTENTS: Carried,
+    OpCode.CARRIER_REKEY: Carried,
+}
 _REQUESTS: Final[dict[int, type[Any]]] = {
     OpCode.RESOLVE: ResolveRequest,
     OpCode.GET_SITE: HandleOnly,
@@ -78,6 +87,7 @@ _REQUESTS: Final[dict[int, type[Any]]] = {
     OpCode.DUMP_HANDLES: DumpRequest,
     OpCode.BACKUP_SERVER: HandleOnly,
     OpCode.LOGIN: Login,
+    **_CARRIERS,
 }
 _ANSWERS: Final[dict[int, type[Any]]] = {
     OpCode.RESOLVE: Values,
@@ -101,6 +111,7 @@ _ANSWERS: Final[dict[int, type[Any]]] = {
     OpCode.DUMP_HANDLES: Empty,
     OpCode.BACKUP_SERVER: Empty,
     OpCode.LOGIN: Empty,
+    **_CARRIERS,
 }
 _REFERRALS: Final = frozenset((ResponseCode.SERVICE_REFERRAL, ResponseCode.PREFIX_REFERRAL))
 _CARRIED: Final = (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from hulian.network.identifiers.wire import fields
 from hulian.network.identifiers.wire.errors import FieldError
 from hulian.network.identifiers.wire.reader import Reader
 
-__all__ = ["DumpRequest", "NextTransaction", "TransactionLogAnswer", "TransactionLogRequest"]
+__all__ = ["DumpRequest", "NextTransaction", "Transaction", "TransactionLogAnswer", "TransactionLogRequest"]
 
 _MAX_STATE = 65_536
 
@@ -69,21 +71,85 @@ class TransactionLogRequest(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Transaction(msgspec.Struct, frozen=True, kw_only=True):
+    """One change as our own mirrors read it: a row of the log, and the counted values of the record where they are still those.
+
+    ``at`` is UTC ns. ``values`` is empty for what leaves no record, and where a later change has replaced them.
+    """
+
+    number: int
+    at: int
+    what: int
+    handle: str
+    by: str
+    content: bytes
+    seal: bytes
+    values: bytes
+
+    def pack(self) -> bytes:
+        return b"".join(
+            (
+                fields.i64(self.number),
+                fields.i64(self.at),
+                fields.u8(self.what),
+                fields.handle(self.handle),
+                fields.handle(self.by),
+                fields.binary(self.content),
+                fields.binary(self.seal),
+                fields.binary(self.values),
+            )
+        )
+
+    @classmethod
+    def read(cls, reader: Reader) -> Transaction:
+        return cls(
+            number=reader.i64(),
+            at=reader.i64(),
+            what=reader.u8(),
+            handle=reader.handle(),
+            by=reader.handle(),
+            content=reader.binary(32),
+            seal=reader.binary(32),
+            values=reader.binary(),
+        )
+
+
+_SMALLEST_TRANSACTION: Final = 37
+
+
 class TransactionLogAnswer(msgspec.Struct, frozen=True):
-    """The answer to opcode 1001: one byte of flags, of which the first says that the connection stays open."""
+    """The answer to opcode 1001: one byte of flags, of which the first says that the connection stays open.
+
+    What Handle.Net sends behind it is not published. To our own mirrors we send ``last``, the number of the newest change, and
+    the changes that they asked for; ``last`` is -1 where neither is there.
+    """
 
     flags: int = 0
+    last: int = -1
+    transactions: tuple[Transaction, ...] = ()
 
     @property
     def keep_open(self) -> bool:
         return bool(self.flags & 1)
 
     def pack(self) -> bytes:
-        return fields.u8(self.flags)
+        head = fields.u8(self.flags)
+        if self.last < 0:
+            return head
+        packed = [transaction.pack() for transaction in self.transactions]
+        return head + fields.i64(self.last) + fields.i32(len(packed)) + b"".join(packed)
 
     @classmethod
     def read(cls, reader: Reader) -> TransactionLogAnswer:
-        return cls(reader.u8())
+        flags = reader.u8()
+        if not reader.left:
+            return cls(flags)
+        began = reader.at
+        last = reader.i64()
+        if last < 0:
+            reader.fail(FieldError, f"the number {last} of the newest change", at=began)
+        count = reader.count(_SMALLEST_TRANSACTION)
+        return cls(flags, last, tuple([Transaction.read(reader) for _ in range(count)]))
 
 
 class DumpRequest(msgspec.Struct, frozen=True, kw_only=True):

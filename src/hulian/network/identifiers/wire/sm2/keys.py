@@ -89,6 +89,12 @@ class PublicKey:
             if c2 != plain:  # a key stream of zeros hides nothing (section 6.1, A5); short texts do meet it
                 return c1 + c3 + c2
 
+    def encrypt_der(self, plain: bytes) -> bytes:
+        """The ciphertext in the DER of GM/T 0009, section 7.2, which other software takes."""
+        raw = self.encrypt(plain)
+        numbers = [der.integer(int.from_bytes(raw[at : at + 32], "big")) for at in (1, 33)]
+        return der.sequence(*numbers, der.octets(raw[65:97]), der.octets(raw[97:]))
+
     def _encrypted(self, plain: bytes, k: int) -> tuple[bytes, bytes, bytes]:
         first, shared = multiply(k), multiply(k, self.point)
         if first is None or shared is None:

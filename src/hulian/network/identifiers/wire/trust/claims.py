@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.identifiers.wire.errors import AlgorithmError, SignatureError
 from hulian.network.identifiers.wire.limits import MAX_HANDLE, MAX_VALUES
 from hulian.network.identifiers.wire.trust.digests import value_digest
@@ -94,7 +95,7 @@ def _read(data: bytes, kind: type[_T], what: str) -> tuple[_T, Jws]:
     jws = parse(data)
     try:
         claims = msgspec.json.decode(jws.payload, type=kind)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise SignatureError(f"claims that cannot be read: {error}", place=what) from None
     if max(map(len, (claims.iss, claims.sub, *claims.chain))) > _MAX_NAME:
         raise SignatureError(f"a name of more than {_MAX_NAME} characters", place=what)

@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.identifiers.wire.errors import AlgorithmError, LimitError, SignatureError
 
 __all__ = ["MAX_JWS", "Jwk", "Jws", "decode64", "encode64", "parse", "sign"]
@@ -96,7 +97,7 @@ def parse(data: bytes) -> Jws:
         raise SignatureError(f"{len(parts)} parts, where a compact JWS has 3", place="a JWS")
     try:
         header = msgspec.json.decode(decode64(parts[0], "the header of a JWS"), type=_Header)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         raise SignatureError("a header that cannot be read", place="a JWS") from None
     if header.alg != "RS256" or header.crit:
         raise AlgorithmError("an algorithm other than RS256, or an extension that must be understood", place="a JWS")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 import msgspec
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
@@ -130,6 +129,8 @@ def _from_pem(pem: bytes) -> UsableKey:
     if (found := sm2.PublicKey.from_pem(pem)) is not None:
         return found
     if b"CERTIFICATE" in pem[:64]:
+        from cryptography import x509  # seldom needed, and a quarter of a second
+
         key = x509.load_pem_x509_certificate(pem).public_key()
     else:
         key = serialization.load_pem_public_key(pem)  # type: ignore[assignment]

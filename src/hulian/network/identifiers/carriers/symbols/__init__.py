@@ -1,0 +1,1 @@
+"""Barcodes: a code as the modules of a symbol, and the symbols in an image."""

@@ -1,0 +1,1 @@
+"""What is asked over HTTPS: resolvers of GS1 Digital Links, DID documents."""
