@@ -23,11 +23,16 @@ class Texting {
   language = $state<Language>(preferred());
   texts = $state.raw<Texts | null>(null);
 
-  async load(language = this.language, remember = false): Promise<void> {
+  async load(language = this.language): Promise<void> {
     this.texts = await loaders[language]();
     this.language = language;
     document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-    if (remember) store("language", language);
+  }
+
+  /** The choice is kept before its texts are fetched: somebody who goes on at once has chosen all the same. */
+  choose(language: Language): Promise<void> {
+    store("language", language);
+    return this.load(language);
   }
 }
 

@@ -58,7 +58,9 @@ def active_provision(
         with file.open("rb") as opened:
             content = opened.read((16 << 20) + 1)
     except OSError as error:
-        raise CommandError(f"cannot read the list: {error.strerror}", place=str(file)) from error
+        raise CommandError(
+            f"cannot read the list: {error.strerror}", place=str(file), hint="the first argument is a CSV file with a line a carrier"
+        ) from error
     wanted = read_list(content, reservation)
     configuration = read_configuration(config)
     Path(configuration.node.data).mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -108,7 +108,9 @@ def _name(file: Path) -> str:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise CommandError(
-            f"cannot read the file: {error.strerror}", place=str(file), hint="CSV or an Arrow IPC stream with handle, index, type, data"
+            f"cannot read the file: {error.strerror}",
+            place=str(file),
+            hint="it takes CSV or an Arrow IPC stream with the columns handle, index, type and data",
         ) from error
     return re.sub(r"[^A-Za-z0-9._-]", "-", file.stem)[:60] + "-" + digest[:32]
 
