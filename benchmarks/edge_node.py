@@ -68,7 +68,7 @@ def part(command: list[str]) -> str:
     """What a process of the node is called, without the paths of this machine."""
     if "nats" in Path(command[0]).name:
         return "nats-server"
-    return "edge" if command[-4:-2] == ["up", "edge"] else "supervisor"
+    return "edge" if {"up", "edge"} <= set(command) else "supervisor"
 
 
 async def measure(place: Path) -> tuple[float, str]:

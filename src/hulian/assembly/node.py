@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,8 @@ from hulian.network.exchange.spine.connection import Spine
 from hulian.network.exchange.spine.server import wait_ready
 from hulian.network.exchange.spine.streams import MQTT, declare
 from hulian.platform.infrastructure.errors import ComponentFailedError
-from hulian.platform.infrastructure.process import ProcessSpec
+from hulian.platform.infrastructure.forking import ForkServer
+from hulian.platform.infrastructure.process import ITSELF, ProcessSpec
 from hulian.platform.infrastructure.supervisor import Stage, check_port, lock_directory
 
 __all__ = ["Preparation", "first_start", "make_teller", "stages"]
@@ -69,10 +70,10 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
 def command(*arguments: str, configuration_file: Path | None) -> list[str]:
     """A command line of this very program."""
     named = ["--config", str(configuration_file)] if configuration_file is not None else []
-    return [sys.executable, "-m", "hulian", *arguments, *named]
+    return [*ITSELF, *arguments, *named]
 
 
-def first_start(configuration: Configuration, configuration_file: Path | None) -> Preparation:
+def first_start(configuration: Configuration, configuration_file: Path | None, forks: ForkServer | None = None) -> Preparation:
     """Checks the ports and makes the data directory ready, in a process of its own, so that this one stays small.
 
     Raises `PortInUseError`, `AlreadyRunningError`, `ComponentFailedError`.
@@ -91,21 +92,41 @@ def first_start(configuration: Configuration, configuration_file: Path | None) -
             )
         if spine.mqtt_port:
             check_port(spine.mqtt_host, spine.mqtt_port, what="the MQTT listener", key="spine.mqtt_port")
-        answer = _run(command("prepare", configuration_file=configuration_file), configuration)
+        answer = _run(command("prepare", configuration_file=configuration_file), configuration, forks)
     finally:
         os.close(lock)
     return msgspec.json.decode(answer, type=Preparation)
 
 
-def _run(line: Sequence[str], configuration: Configuration) -> bytes:
-    done = subprocess.run(line, capture_output=True, check=False)
-    if done.returncode:
-        words = done.stderr.decode("utf-8", "replace").strip()
-        raise ComponentFailedError(f"the node cannot be made ready:\n{words}", place=configuration.node.data)
-    return done.stdout
+def _run(line: Sequence[str], configuration: Configuration, forks: ForkServer | None) -> bytes:
+    """What a command printed. Raises `ComponentFailedError` with its complaint where it failed."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
+        status = _ended(line, output.fileno(), complaint.fileno(), forks)
+        output.seek(0)
+        complaint.seek(0)
+        if status:
+            words = complaint.read().decode("utf-8", "replace").strip()
+            raise ComponentFailedError(f"the node cannot be made ready:\n{words}", place=configuration.node.data)
+        return output.read()
 
 
-def stages(configuration: Configuration, configuration_file: Path | None, preparation: Preparation) -> Sequence[Stage]:
+def _ended(line: Sequence[str], output: int, complaint: int, forks: ForkServer | None) -> int:
+    if forks is not None:
+        try:
+            pid = forks.spawn(line[len(ITSELF) :], stdout=output, stderr=complaint)
+        except OSError:
+            pass  # executed instead
+        else:
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return subprocess.run(line, stdin=subprocess.DEVNULL, stdout=output, stderr=complaint, check=False).returncode
+
+
+def stages(
+    configuration: Configuration,
+    configuration_file: Path | None,
+    preparation: Preparation,
+    forks: ForkServer | None = None,
+) -> Sequence[Stage]:
     """Spine first, then the rest together: none of them needs another one to become ready, and most of it is loading.
 
     The resolver comes last, and nothing waits for it.
@@ -129,7 +150,7 @@ def stages(configuration: Configuration, configuration_file: Path | None, prepar
         if not admitted:
             # Once only: a reload while devices come back from a restart can leave one of them without acknowledgements.
             admit = command("prepare", "--admit", configuration_file=configuration_file)
-            await anyio.to_thread.run_sync(_run, admit, configuration)
+            await anyio.to_thread.run_sync(_run, admit, configuration, forks)
             admitted = True
 
     return (

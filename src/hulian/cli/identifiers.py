@@ -42,6 +42,7 @@ def identifiers_demo(
     from hulian.assembly.identifier_demo import NODES, Country
     from hulian.assembly.logging import configure_logging
     from hulian.cli.node import run_supervised
+    from hulian.cli.preloading import fork_server
     from hulian.platform.infrastructure.supervisor import check_port
 
     configure_logging("supervisor")
@@ -49,7 +50,8 @@ def identifiers_demo(
         check_port("127.0.0.1", port + place, what=f"the node '{node.name}'", key="--port")
     country = Country(directory, port)
     country.prepare()
-    return run_supervised(directory, country.stages(), [], afterwards=partial(_show, country, once=once))
+    with fork_server() as forks:
+        return run_supervised(directory, country.stages(), [], afterwards=partial(_show, country, once=once), forks=forks)
 
 
 def _show(country: Country, *, once: bool) -> None:

@@ -19,7 +19,9 @@ from hulian.cli.local import ConfigFile, Json, read_configuration
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hulian.assembly.configuration import Configuration
     from hulian.assembly.teller import Teller
+    from hulian.platform.infrastructure.forking import ForkServer
     from hulian.platform.infrastructure.supervisor import ComponentStatus, Stage
 
 __all__ = ["config_check", "config_sample", "prepare", "run_supervised", "status", "up"]
@@ -59,6 +61,22 @@ def up(
         from hulian.assembly.components import run_component
 
         return run_component(component, configuration, config)
+    from hulian.cli.preloading import fork_server
+
+    # First of all: it loads while this process does.
+    with fork_server() as forks:
+        return _up(configuration, config, plant, forks, demo=demo, enrolled=enrolled)
+
+
+def _up(
+    configuration: Configuration,
+    config: Path | None,
+    plant: Path | None,
+    forks: ForkServer | None,
+    *,
+    demo: bool,
+    enrolled: bool,
+) -> int:
     from hulian.assembly.logging import configure_logging
 
     configure_logging("supervisor")
@@ -70,13 +88,13 @@ def up(
         from hulian.cli.demo import check_ports
 
         check_ports(configuration, plant)
-    preparation = first_start(configuration, config)
-    data, chosen = Path(configuration.node.data), stages(configuration, config, preparation)
+    preparation = first_start(configuration, config, forks)
+    data, chosen = Path(configuration.node.data), stages(configuration, config, preparation, forks)
     welcome, teller = preparation.welcome(configuration), make_teller(configuration, preparation)
     if enrolled:
-        return run_supervised(data, chosen, welcome)
+        return run_supervised(data, chosen, welcome, forks=forks)
     if not demo:
-        return run_supervised(data, chosen, welcome, teller=teller)
+        return run_supervised(data, chosen, welcome, teller=teller, forks=forks)
     from hulian.cli.demo import connect_plant, demo_stage
 
     return run_supervised(
@@ -85,6 +103,7 @@ def up(
         welcome,
         afterwards=partial(connect_plant, configuration, config, plant),
         teller=teller,
+        forks=forks,
     )
 
 
@@ -108,6 +127,7 @@ def run_supervised(
     *,
     afterwards: Callable[[], object] | None = None,
     teller: Teller | None = None,
+    forks: ForkServer | None = None,
 ) -> int:
     """Runs the stages with progress on the terminal until Ctrl-C or SIGTERM; 0 for a clean end."""
     from hulian.platform.infrastructure.supervisor import Supervisor, lock_directory
@@ -136,10 +156,10 @@ def run_supervised(
                     group.start_soon(anyio.to_thread.run_sync, afterwards)
 
             if teller is None:
-                await Supervisor(data, node_stages, progress).run(started)
+                await Supervisor(data, node_stages, progress, forks=forks).run(started)
             else:
                 group.start_soon(teller.run)
-                await Supervisor(data, node_stages, progress, teller.tell).run(started)
+                await Supervisor(data, node_stages, progress, teller.tell, forks=forks).run(started)
 
     print("Hulian starts", flush=True)
     anyio.run(run)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import resource
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,14 +15,30 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["NOTIFY_VARIABLE", "UNFIXABLE", "ManagedProcess", "ProcessSpec", "allow_many_files", "tell_ready", "without_pandas"]
+from hulian.platform.infrastructure.forking import ForkedProcess, ForkServer, die_with_parent
+
+__all__ = [
+    "ENVIRONMENT",
+    "ITSELF",
+    "NOTIFY_VARIABLE",
+    "UNFIXABLE",
+    "ManagedProcess",
+    "ProcessSpec",
+    "allow_many_files",
+    "tell_ready",
+    "without_pandas",
+]
 
 NOTIFY_VARIABLE: Final = "HULIAN_NOTIFY"
 UNFIXABLE: Final = 78
 """Exit status (EX_CONFIG of sysexits.h) of a component that would fail again in the same way."""
 _TAIL: Final = 4000
 _LOG_BOUND: Final = 8 * 2**20
-_PR_SET_PDEATHSIG: Final = 1
+ITSELF: Final = (sys.executable, "-m", "hulian")
+"""How a command begins that runs this very program, and may therefore begin as a fork."""
+# No component multiplies matrices: threads for that would only take memory.
+ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"), "PYTHONUNBUFFERED": "1"}
+"""What a process has in its environment besides its parent's."""
 _FILES: Final = 65_536
 
 
@@ -64,22 +78,17 @@ def allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _die_with_parent() -> None:
-    """Runs in the child: the kernel ends it when the supervisor is killed, so that nothing is left behind."""
-    os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 class ManagedProcess:
     """A started process; its output goes to ``log``, which is cut when it grows past its bound."""
 
-    def __init__(self, spec: ProcessSpec, log: Path) -> None:
+    def __init__(self, spec: ProcessSpec, log: Path, forks: ForkServer | None = None) -> None:
+        """``forks`` is where it may come from while that runs."""
         self.spec = spec
         self.log = log
+        self._forks = forks
         self.started = 0.0
         self.trouble = ""
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | ForkedProcess | None = None
         self._ready: asyncio.Future[None] | None = None
 
     @property
@@ -94,21 +103,9 @@ class ManagedProcess:
             self.log.replace(self.log.with_suffix(".log.1"))
         read_end, write_end = os.pipe()
         os.set_inheritable(write_end, True)
-        # No component multiplies matrices: threads for that would only take memory.
-        environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
-        if self.spec.probe is None:
-            environment[NOTIFY_VARIABLE] = str(write_end)
         try:
             with self.log.open("ab") as output:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self.spec.command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env=environment,
-                    pass_fds=(write_end,),
-                    preexec_fn=_die_with_parent,
-                )
+                self._process = await self._fork(output.fileno(), write_end) or await self._execute(output.fileno(), write_end)
         except OSError:
             os.close(read_end)
             raise
@@ -127,6 +124,31 @@ class ManagedProcess:
                 ready.set_result(None)
 
         loop.add_reader(read_end, readable)
+
+    async def _fork(self, output: int, notify: int) -> ForkedProcess | None:
+        if self._forks is None or tuple(self.spec.command[: len(ITSELF)]) != ITSELF:
+            return None
+        arguments, told = self.spec.command[len(ITSELF) :], None if self.spec.probe else (NOTIFY_VARIABLE, notify)
+        try:
+            pid = await asyncio.to_thread(self._forks.spawn, arguments, stdout=output, stderr=output, notify=told)
+        except OSError:
+            self._forks = None
+            return None
+        return ForkedProcess(pid)
+
+    async def _execute(self, output: int, notify: int) -> asyncio.subprocess.Process:
+        environment = {**os.environ, **ENVIRONMENT}
+        if self.spec.probe is None:
+            environment[NOTIFY_VARIABLE] = str(notify)
+        return await asyncio.create_subprocess_exec(
+            *self.spec.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            pass_fds=(notify,),
+            preexec_fn=die_with_parent,
+        )
 
     async def wait_ready(self) -> bool:
         """True once the process serves; False where it ended or took too long: `trouble` says which."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import msgspec
 import psutil
 
@@ -28,6 +29,7 @@ from hulian.platform.infrastructure.errors import (
     PortInUseError,
 )
 from hulian.platform.infrastructure.events import InfrastructureEvent
+from hulian.platform.infrastructure.forking import ForkServer
 from hulian.platform.infrastructure.process import UNFIXABLE, ManagedProcess, ProcessSpec, allow_many_files
 
 __all__ = ["ComponentState", "ComponentStatus", "Stage", "Supervisor", "check_port", "lock_directory", "read_components"]
@@ -139,12 +141,19 @@ class Supervisor:
         stages: Sequence[Stage],
         progress: Callable[[ComponentStatus], None],
         emit: Callable[[Event], None] = lambda event: None,
+        *,
+        forks: ForkServer | None = None,
     ) -> None:
-        """``progress`` hears each change of a component's state, ``emit`` what belongs into the events of the node."""
+        """``progress`` hears each change of a component's state, ``emit`` what belongs into the events of the node.
+
+        ``forks`` is closed once all have started.
+        """
         self._data = data
         self._stages = stages
         self._progress = progress
         self._emit = emit
+        self._forks = forks
+        self._to_start = sum(len(stage.processes) for stage in stages)
         self._status: dict[str, ComponentStatus] = {}
         self._processes: dict[str, ManagedProcess] = {}
         self._measured: dict[int, psutil.Process] = {}
@@ -182,7 +191,7 @@ class Supervisor:
         await self._keep(spec)
 
     async def _first_start(self, spec: ProcessSpec) -> None:
-        process = ManagedProcess(spec, self._data / "log" / f"{spec.name}.log")
+        process = ManagedProcess(spec, self._data / "log" / f"{spec.name}.log", self._forks)
         self._processes[spec.name] = process
         before = process.log.stat().st_size if process.log.exists() else 0
         self._set(spec.name, ComponentState.STARTING)
@@ -197,6 +206,9 @@ class Supervisor:
                 hint="the lines above are the end of its log",
             )
         self._set(spec.name, ComponentState.RUNNING)
+        self._to_start -= 1
+        if not self._to_start and self._forks is not None:
+            await anyio.to_thread.run_sync(self._forks.close)
 
     async def _keep(self, spec: ProcessSpec) -> None:
         pause = 0.2
