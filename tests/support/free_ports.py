@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from typing import Final
 
 FIRST: Final = 20_000
-EACH: Final = 6_000
-"""Below the range that outgoing connections take theirs from, and a part for each of two workers: what is free now is not
+PARTS: Final = 4
+EACH: Final = 3_000
+"""Below the range that outgoing connections take theirs from, and a part for each worker of the tests: what is free now is not
 taken by anybody else before the server of the test listens."""
 
 
 def _ports() -> Iterator[int]:
     worker = re.search(r"\d+", os.environ.get("PYTEST_XDIST_WORKER", ""))
-    begin = FIRST + EACH * (int(worker[0]) % 2 if worker else 0)
+    begin = FIRST + EACH * (int(worker[0]) % PARTS if worker else 0)
     start = os.getpid() * 97 % EACH
     return itertools.cycle(begin + (start + step) % EACH for step in range(EACH))
 
