@@ -176,7 +176,7 @@ def _broken(error: Exception, name: str) -> DocumentError:
 
 
 def read_json(source: Source, wanted: Any = Any, *, largest: int = LARGEST_JSON) -> Any:
-    """The document as type ``wanted``. Raises `DocumentError` with the path where it does not fit, or `HostileDocumentError`."""
+    """The document as type ``wanted``. Raises `DocumentError` with the path, or `HostileDocumentError`."""
     if source.size > largest:
         raise HostileDocumentError(f"it is larger than {largest >> 20} MiB", place=source.name)
     with source.open() as opened, Metered(opened, largest, source.progress, source.name) as stream:
