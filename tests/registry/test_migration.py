@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import hulian.data.catalogue.tables
+import hulian.network.exchange.semantics.model.tables
 import hulian.network.identifiers.active.tables
 import hulian.network.identifiers.provisioning.tables
 import hulian.network.identifiers.statistics.tables
@@ -26,6 +27,7 @@ assert hulian.network.identifiers.store.tables.record.metadata is metadata
 assert hulian.network.identifiers.provisioning.tables.application.metadata is metadata
 assert hulian.network.identifiers.statistics.tables.counted.metadata is metadata
 assert hulian.network.identifiers.active.tables.carrier.metadata is metadata
+assert hulian.network.exchange.semantics.model.tables.node.metadata is metadata
 
 
 def first_version(path, monkeypatch):

@@ -1,0 +1,236 @@
+"""The information model of an installation, kept in its registry."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hulian.network.exchange.semantics.contract import Content, Format, Node, Source
+from hulian.network.exchange.semantics.errors import ConflictError, ModelError, NoSuchNodeError
+from hulian.network.exchange.semantics.model import tables
+from hulian.network.exchange.semantics.model.check import Finding, check
+from hulian.network.exchange.semantics.model.columns import Columns, load
+from hulian.network.exchange.semantics.model.differences import Differences, differences
+from hulian.network.exchange.semantics.model.find import Answer, Meanings, Question, find
+from hulian.network.exchange.semantics.model.notes import Note, notes_of, take
+from hulian.network.exchange.semantics.model.tables import PLACES
+from hulian.network.exchange.semantics.model.versions import KeptContent, Version, clear, drop, stage, versions
+from hulian.registry import Registry
+
+__all__ = ["KEPT", "Import", "Model"]
+
+KEPT: Final = 5
+"""Versions of a document that are kept, the current one among them."""
+_node = msgspec.msgpack.Decoder(Node).decode
+
+
+class Import(msgspec.Struct, kw_only=True):
+    """A document that was read and is not part of the model yet: what it would change, and what is wrong with it."""
+
+    version: Version
+    differences: Differences
+    findings: list[Finding]
+    orphans: int = 0
+    """Notes of people on nodes that would no longer be there; they are kept."""
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What keeps it out."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+
+class Model:
+    """Thread-safe; blocking. Every change is a transaction of the registry, and what was there before is kept."""
+
+    def __init__(self, registry: Registry, meanings: Meanings) -> None:
+        self._registry = registry
+        self._meanings = meanings
+        self._lock = threading.Lock()
+        self._columns: Columns | None = None
+
+    # -- documents -----------------------------------------------------------------------------------------------------
+
+    def read(self, form: Format, source: Source, name: str, who: str) -> Import:
+        """Reads a document without changing the model. Raises `DocumentError`; `apply` or `discard` comes next."""
+        _check_name(name)
+        key = stage(self._registry, form, source, name, who, self._meanings.normal)
+        return self.staged(key)
+
+    def staged(self, key: int) -> Import:
+        """What `read` found, again. Raises `ModelError` where there is no such version."""
+        with self._registry.read() as connection:
+            version = self._version(connection, key)
+            current = _current(connection, version.document.name)
+            findings = check(connection, key, version.document.name)
+            orphans = _orphans(connection, version, current)
+        return Import(
+            version=version, differences=differences(self._registry, current, key), findings=findings, orphans=orphans
+        )
+
+    def apply(self, key: int) -> Version:
+        """Makes a version the current one of its document. Raises `ConflictError` where it has errors."""
+        with self._registry.write() as connection:
+            version = self._version(connection, key)
+            name = version.document.name
+            errors = [finding for finding in check(connection, key, name) if finding.severity == "error"]
+            if errors:
+                raise ConflictError(
+                    f"the document has {len(errors)} errors, the first: {errors[0].message}",
+                    place=errors[0].node,
+                    hint="import it under the name of the document that it replaces, or mend it",
+                )
+            connection.execute(sa.delete(tables.document).where(tables.document.c.name == name))
+            connection.execute(sa.insert(tables.document).values(name=name, current=key))
+            _changed(connection)
+            old = [one.key for one in versions(connection, document=name) if one.key != key][KEPT - 1 :]
+        for one in old:
+            drop(self._registry, one)
+        return version
+
+    def discard(self, key: int) -> None:
+        """Forgets a version that is not current. Raises `ModelError`."""
+        with self._registry.read() as connection:
+            if self._version(connection, key).current:
+                raise ModelError("this version is the current one", place=str(key), hint="remove the document instead")
+        drop(self._registry, key)
+
+    def remove(self, name: str) -> None:
+        """Takes a document out of the model; its versions stay and can be applied again. Raises `ModelError`."""
+        with self._registry.write() as connection:
+            gone = connection.execute(sa.delete(tables.document).where(tables.document.c.name == name))
+            if not gone.rowcount:
+                raise ModelError("there is no such document", place=name, hint=_known(connection))
+            _changed(connection)
+
+    def clear(self, older_than: int) -> None:
+        """Removes what imports that were killed have left; ``older_than`` is nanoseconds since 1970."""
+        clear(self._registry, older_than=older_than)
+
+    def documents(self) -> list[Version]:
+        """The current version of each document, by name."""
+        with self._registry.read() as connection:
+            found = [one for one in versions(connection) if one.current]
+        return sorted(found, key=lambda version: version.document.name)
+
+    def history(self, name: str) -> list[Version]:
+        """All versions of a document that are kept, the newest first."""
+        with self._registry.read() as connection:
+            return versions(connection, document=name)
+
+    def differences(self, old: int | None, new: int) -> Differences:
+        """From one version to another."""
+        return differences(self._registry, old, new)
+
+    def content(self, name: str) -> Content:
+        """The current version of a document, to be written. Raises `ModelError`."""
+        with self._registry.read() as connection:
+            current = _current(connection, name)
+            if current is None:
+                raise ModelError("there is no such document", place=name, hint=_known(connection))
+            return KeptContent(self._registry, self._version(connection, current))
+
+    # -- nodes ---------------------------------------------------------------------------------------------------------
+
+    def node(self, identity: str) -> tuple[Node, list[Note]]:
+        """A node of the current model, and what people noted on it. Raises `NoSuchNodeError`."""
+        with self._registry.read() as connection:
+            body = _body(connection, identity)
+            if body is None:
+                raise NoSuchNodeError("no document has a node of this id", place=identity)
+            return _node(body), notes_of(connection, node=identity)
+
+    def note(self, notes: Sequence[Note]) -> None:
+        """Keeps what somebody says of nodes, all or none. Raises `NoSuchNodeError`, `ModelError`."""
+        with self._registry.write() as connection:
+            for note in notes:
+                if note.value and _body(connection, note.node) is None:
+                    raise NoSuchNodeError("no document has a node of this id", place=note.node)
+                take(connection, self._normal(note))
+            _changed(connection)
+
+    def _normal(self, note: Note) -> Note:
+        if note.field != "meaning" or not note.value:
+            return note
+        normal = self._meanings.normal(note.value)
+        if normal is None:
+            raise ModelError(f"'{note.value}' identifies no concept", place=note.node, hint="an IRDI or a URI")
+        return msgspec.structs.replace(note, value=normal)
+
+    def notes(self, field: str | None = None) -> list[Note]:
+        """All that people noted, or all of one field."""
+        with self._registry.read() as connection:
+            return notes_of(connection, field=field)
+
+    def find(self, question: Question) -> Answer:
+        """Raises `QueryError`."""
+        columns = self.columns()
+        with self._registry.read() as connection:
+            return find(connection, columns, question, self._meanings)
+
+    def columns(self) -> Columns:
+        """The shape of the model as it is now; made anew after a change."""
+        with self._registry.read() as connection:
+            revision = _revision(connection)
+            with self._lock:
+                if self._columns is None or self._columns.revision != revision:
+                    self._columns = load(connection, revision)
+                return self._columns
+
+    def _version(self, connection: Connection, key: int) -> Version:
+        found = versions(connection, key=key)
+        if not found:
+            raise ModelError("there is no such version", place=str(key))
+        return found[0]
+
+
+def _check_name(name: str) -> None:
+    if not name or len(name) > 100 or not all(character.isalnum() or character in "-_. " for character in name):
+        raise ModelError(
+            "a document's name has 1 to 100 letters, digits, '-', '_', '.' and spaces",
+            place=name,
+            hint="choose one with --name",
+        )
+
+
+def _current(connection: Connection, name: str) -> int | None:
+    found = connection.execute(sa.select(tables.document.c.current).where(tables.document.c.name == name)).scalar()
+    return None if found is None else int(found)
+
+
+def _body(connection: Connection, identity: str) -> bytes | None:
+    row, document = tables.node.c, tables.document.c
+    current = sa.exists().where(row.key >= document.current * PLACES, row.key < (document.current + 1) * PLACES)
+    found = connection.execute(sa.select(row.body).where(row.id == identity, current).limit(1)).scalar()
+    return None if found is None else bytes(found)
+
+
+def _known(connection: Connection) -> str:
+    names = connection.execute(sa.select(tables.document.c.name).order_by(tables.document.c.name).limit(20)).scalars().all()
+    return f"there are: {', '.join(names)}" if names else "import one with 'hulian model import'"
+
+
+def _orphans(connection: Connection, version: Version, current: int | None) -> int:
+    if current is None:
+        return 0
+    note, old, new = tables.note.c, tables.node.alias("old"), tables.node.alias("new")
+
+    def within(column: sa.ColumnElement[int], key: int) -> sa.ColumnElement[bool]:
+        return sa.and_(column >= key * PLACES, column < (key + 1) * PLACES)
+
+    was = sa.exists().where(old.c.id == note.node, within(old.c.key, current))
+    is_there = sa.exists().where(new.c.id == note.node, within(new.c.key, version.key))
+    return int(connection.execute(sa.select(sa.func.count()).select_from(tables.note).where(was, ~is_there)).scalar() or 0)
+
+
+def _revision(connection: Connection) -> int:
+    return int(connection.execute(sa.select(tables.state.c.revision)).scalar() or 0)
+
+
+def _changed(connection: Connection) -> None:
+    if not connection.execute(sa.update(tables.state).values(revision=tables.state.c.revision + 1)).rowcount:
+        connection.execute(sa.insert(tables.state).values(one=1, revision=1))
