@@ -11,13 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hulian.network.exchange.semantics.contract import Content, Format, Node, Source
-from hulian.network.exchange.semantics.errors import ConflictError, ModelError, NoSuchNodeError
+from hulian.network.exchange.semantics.errors import ConflictError, ModelError, NoSuchNodeError, QueryError
 from hulian.network.exchange.semantics.model import tables
 from hulian.network.exchange.semantics.model.check import Finding, check
 from hulian.network.exchange.semantics.model.columns import Columns, load
 from hulian.network.exchange.semantics.model.differences import Differences, differences
 from hulian.network.exchange.semantics.model.find import Answer, Meanings, Question, find
 from hulian.network.exchange.semantics.model.notes import Note, notes_of, take
+from hulian.network.exchange.semantics.model.sparql import MOST_NODES, Sparql
+from hulian.network.exchange.semantics.model.sparql_worker import Reply
 from hulian.network.exchange.semantics.model.tables import PLACES
 from hulian.network.exchange.semantics.model.versions import KeptContent, Version, clear, drop, stage, versions
 from hulian.registry import Registry
@@ -52,6 +54,11 @@ class Model:
         self._meanings = meanings
         self._lock = threading.Lock()
         self._columns: Columns | None = None
+        self._sparql = Sparql(meanings.normal)
+
+    def close(self) -> None:
+        """Ends what answers SPARQL. The registry stays open."""
+        self._sparql.close()
 
     # -- documents -----------------------------------------------------------------------------------------------------
 
@@ -171,6 +178,22 @@ class Model:
         columns = self.columns()
         with self._registry.read() as connection:
             return find(connection, columns, question, self._meanings)
+
+    def sparql(self, text: str, *, documents: Sequence[str] = (), rows: int = 1_000, seconds: float = 10.0) -> Reply:
+        """A question in SPARQL over some documents, or all; see `triples` for the terms. Raises `QueryError`, `ModelError`."""
+        with self._registry.read() as connection:
+            revision = _revision(connection)
+        chosen = [one for one in self.documents() if not documents or one.document.name in documents]
+        if missing := set(documents) - {one.document.name for one in chosen}:
+            raise QueryError(f"there is no document '{min(missing)}'", place="documents")
+        if (nodes := sum(one.nodes for one in chosen)) > MOST_NODES:
+            raise QueryError(
+                f"{nodes:,} nodes are more than the {MOST_NODES:,} that SPARQL is asked over",
+                place="documents",
+                hint="name some documents, or ask by meaning",
+            )
+        contents = [KeptContent(self._registry, one) for one in chosen]
+        return self._sparql.ask(text, contents, (revision, tuple(documents)), rows=rows, seconds=seconds)
 
     def columns(self) -> Columns:
         """The shape of the model as it is now; made anew after a change."""

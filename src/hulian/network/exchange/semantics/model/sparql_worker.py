@@ -1,0 +1,89 @@
+"""The process that answers SPARQL: it holds the triples in memory and can be killed at any time.
+
+On its standard input come frames: four bytes of length, one of kind, the content. ``T`` is N-Triples to load, ``Q`` a question
+as JSON; each question is answered by one frame of JSON on the standard output. It ends with its input.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from itertools import islice
+from typing import Any, BinaryIO, Final
+
+import msgspec
+import pyoxigraph
+
+__all__ = ["Reply", "Task", "read_frame", "write_frame"]
+
+_LONGEST_VALUE: Final = 10_000
+
+
+class Task(msgspec.Struct):
+    """A question, the prefixes that it may use, and how many rows are wanted."""
+
+    text: str
+    prefixes: dict[str, str]
+    rows: int
+
+
+class Reply(msgspec.Struct, omit_defaults=True):
+    """Names and rows of a ``SELECT``, three columns of a ``CONSTRUCT``, one of an ``ASK``; or why there is none."""
+
+    names: list[str] = []
+    rows: list[list[str | None]] = []
+    more: bool = False
+    error: str = ""
+
+
+def read_frame(stream: BinaryIO) -> tuple[bytes, bytes] | None:
+    """Kind and content of the next frame; None at the end."""
+    head = stream.read(5)
+    if len(head) < 5:
+        return None
+    return head[4:], stream.read(int.from_bytes(head[:4], "big"))
+
+
+def write_frame(stream: BinaryIO, kind: bytes, content: bytes) -> None:
+    """One frame, sent at once."""
+    stream.write(len(content).to_bytes(4, "big") + kind + content)
+    stream.flush()
+
+
+def _value(term: Any) -> str | None:
+    if term is None:
+        return None
+    text = term.value if isinstance(term, (pyoxigraph.Literal, pyoxigraph.NamedNode)) else str(term)
+    return str(text)[:_LONGEST_VALUE]
+
+
+def _answer(store: pyoxigraph.Store, task: Task) -> Reply:
+    try:
+        found = store.query(task.text, prefixes=task.prefixes)
+        if isinstance(found, pyoxigraph.QueryBoolean):
+            return Reply(["answer"], [["true" if found else "false"]])
+        if isinstance(found, pyoxigraph.QueryTriples):
+            names = ["subject", "predicate", "object"]
+            rows = [[_value(part) for part in (one.subject, one.predicate, one.object)] for one in islice(found, task.rows + 1)]
+        else:
+            names = [variable.value for variable in found.variables]
+            rows = [[_value(one[name]) for name in names] for one in islice(found, task.rows + 1)]
+        return Reply(names, rows[: task.rows], len(rows) > task.rows)
+    except (SyntaxError, ValueError, OSError, RuntimeError) as error:
+        return Reply(error=str(error))
+
+
+def _main(memory: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    store = pyoxigraph.Store()
+    given, out = sys.stdin.buffer, sys.stdout.buffer
+    while (frame := read_frame(given)) is not None:
+        kind, content = frame
+        if kind == b"T":
+            store.bulk_load(content, format=pyoxigraph.RdfFormat.N_TRIPLES)
+        else:
+            write_frame(out, b"A", msgspec.json.encode(_answer(store, msgspec.json.decode(content, type=Task))))
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]))
