@@ -36,6 +36,7 @@ class Columns:
         types: NDArray[np.int32],
         names: NDArray[np.int32],
         words: list[str],
+        meanings: dict[str, NDArray[np.int32]],
     ) -> None:
         self.revision = revision
         self.keys = keys
@@ -43,6 +44,7 @@ class Columns:
         self.parents = parents
         self.types = types
         self.names = names
+        self._meanings = meanings
         self._words = words
         self._folded: dict[str, list[int]] = {}
         for number, word in enumerate(words):
@@ -50,6 +52,13 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def meaning(self, concepts: Iterable[str]) -> NDArray[np.int32]:
+        """Rows that mean one of the concepts, in order."""
+        found = [self._meanings[concept] for concept in concepts if concept in self._meanings]
+        if len(found) == 1:
+            return found[0]
+        return np.unique(np.concatenate(found)) if found else np.empty(0, np.int32)
 
     def rows(self, keys: Iterable[int]) -> NDArray[np.int32]:
         """Rows of these keys; those of other versions are left out."""
@@ -133,11 +142,34 @@ def load(connection: Connection, revision: int) -> Columns:
             )
     if not parts:
         empty = np.empty(0, np.int32)
-        return Columns(revision, np.empty(0, np.int64), np.empty(0, np.int8), empty, empty, empty, [])
+        return Columns(revision, np.empty(0, np.int64), np.empty(0, np.int8), empty, empty, empty, [], {})
     key, kind, parent, type_, name = (np.concatenate(column) for column in zip(*parts, strict=True))
     del parts
     of_type = _typed(connection, key, type_, list(ids), versions)
-    return Columns(revision, key, kind, _places(key, parent), of_type, name, list(words))
+    return Columns(revision, key, kind, _places(key, parent), of_type, name, list(words), _meant(connection, key))
+
+
+def _meant(connection: Connection, keys: NDArray[np.int64]) -> dict[str, NDArray[np.int32]]:
+    """Rows by concept: what documents say, and what people noted."""
+    row, note = tables.meaning.c, tables.note.c
+    noted = (
+        sa.select(note.value, tables.node.c.key).join(tables.node, note.node == tables.node.c.id).where(note.field == "meaning")
+    )
+    numbers: dict[str, int] = {}
+    parts: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
+    for query in (sa.select(row.concept, row.node), noted):
+        for rows in connection.execute(query.execution_options(yield_per=_PART)).partitions(_PART):
+            concepts, nodes = zip(*rows, strict=True)
+            number = np.fromiter((numbers.setdefault(concept, len(numbers)) for concept in concepts), np.int32, len(concepts))
+            parts.append((number, np.array(nodes, np.int64)))
+    if not parts:
+        return {}
+    concept, place = np.concatenate([part[0] for part in parts]), _places(keys, np.concatenate([part[1] for part in parts]))
+    concept, place = concept[place != NOWHERE], place[place != NOWHERE]
+    order = np.lexsort((place, concept))
+    concept, place = concept[order], place[order]
+    edges = np.searchsorted(concept, np.arange(len(numbers) + 1))
+    return {name: np.unique(place[edges[number] : edges[number + 1]]) for name, number in numbers.items()}
 
 
 def _places(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int32]:

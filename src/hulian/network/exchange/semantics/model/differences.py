@@ -50,10 +50,12 @@ class Differences(msgspec.Struct, kw_only=True):
 
 
 def differences(registry: Registry, old: int | None, new: int) -> Differences:
-    """From version ``old`` (None: from nothing) to version ``new``."""
+    """From version ``old`` to version ``new``; from None everything is new, and nothing is listed."""
     found = Differences(first=[])
-    before = _ordered(registry, old) if old is not None else iter(())
-    after = _ordered(registry, new)
+    if old is None:
+        found.added, found.references_added = _sizes(registry, new)
+        return found
+    before, after = _ordered(registry, old), _ordered(registry, new)
     left, right = next(before, None), next(after, None)
     while left is not None or right is not None:
         if right is None or (left is not None and left[0] < right[0]):
@@ -63,8 +65,7 @@ def differences(registry: Registry, old: int | None, new: int) -> Differences:
             left = next(before, None)
         elif left is None or right[0] < left[0]:
             found.added += 1
-            if len(found.first) < SHOWN and old is not None:
-                _list(found, Change("added", right[0], _node(right[1]).name))
+            _list(found, Change("added", right[0], _node(right[1]).name))
             right = next(after, None)
         else:
             if left[1] == right[1]:
@@ -75,9 +76,15 @@ def differences(registry: Registry, old: int | None, new: int) -> Differences:
                     one, other = _node(left[1]), _node(right[1])
                     _list(found, Change("changed", left[0], other.name, _fields(one, other)))
             left, right = next(before, None), next(after, None)
-    if old is not None:
-        found.references_removed, found.references_added = _references(registry, old, new)
+    found.references_removed, found.references_added = _references(registry, old, new)
     return found
+
+
+def _sizes(registry: Registry, version: int) -> tuple[int, int]:
+    row = tables.version.c
+    with registry.read() as connection:
+        found = connection.execute(sa.select(row.nodes, row.references).where(row.key == version)).one()
+    return int(found.nodes), int(found.references)
 
 
 def _list(found: Differences, change: Change) -> None:

@@ -103,13 +103,13 @@ def find(connection: Connection, columns: Columns, question: Question, meanings:
 
 def _start(connection: Connection, columns: Columns, question: Question, meanings: Meanings) -> NDArray[np.int32]:
     if question.meaning:
-        return _meaning(connection, columns, question.meaning, meanings)
+        return _meaning(columns, question.meaning, meanings)
     if question.name:
         return np.flatnonzero(columns.named(question.name)).astype(np.int32)
     return np.arange(len(columns), dtype=np.int32)
 
 
-def _meaning(connection: Connection, columns: Columns, text: str, meanings: Meanings) -> NDArray[np.int32]:
+def _meaning(columns: Columns, text: str, meanings: Meanings) -> NDArray[np.int32]:
     """Nodes that mean ``text``: by their documents, or because somebody noted it."""
     given = meanings.normal(text)
     concepts = [given] if given is not None else list(meanings.concepts(text))
@@ -119,14 +119,7 @@ def _meaning(connection: Connection, columns: Columns, text: str, meanings: Mean
             place="meaning",
             hint="give the identifier of a concept, import a dictionary that has the word, or ask by name",
         )
-    keys: list[int] = []
-    for begin in range(0, len(concepts), _PART):
-        part = concepts[begin : begin + _PART]
-        row, note = tables.meaning.c, tables.note.c
-        keys += connection.execute(sa.select(row.node).where(row.concept.in_(part))).scalars()
-        noted = sa.select(tables.node.c.key).join(tables.note, note.node == tables.node.c.id)
-        keys += connection.execute(noted.where(note.field == "meaning", note.value.in_(part))).scalars()
-    return columns.rows(keys)
+    return columns.meaning(concepts)
 
 
 def _kind(text: str) -> int:
@@ -153,7 +146,7 @@ def _things(connection: Connection, columns: Columns, text: str, meanings: Meani
     types = found.copy()
     given = meanings.normal(text)
     if given is not None or meanings.concepts(text):
-        meant = columns.mask(_meaning(connection, columns, text, meanings))
+        meant = columns.mask(_meaning(columns, text, meanings))
         found |= meant
         types |= meant
     return found | columns.of_types(types)

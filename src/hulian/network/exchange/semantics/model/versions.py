@@ -77,7 +77,6 @@ def stage(registry: Registry, form: Format, source: Source, name: str, who: str,
         for batch in batches:
             intake.take(batch)
         intake.finish()
-        _unique(registry, key, source.name)
     except BaseException:
         drop(registry, key)
         raise
@@ -141,6 +140,8 @@ class _Intake:
                     self._orphans.append((place, node.parent))
             if not node.id or len(node.id) > _LONGEST_ID:
                 raise DocumentError(f"a node's id has 1 to {_LONGEST_ID} characters", place=f"{self._place}, {node.name[:80]}")
+            if node.id in known:
+                raise DocumentError("an id is there twice", place=f"{self._place}, {node.id}")
             body = _encode(node)
             if len(body) > _LARGEST_BODY:
                 raise HostileDocumentError(
@@ -216,16 +217,6 @@ class _Intake:
         self._rows = [[] for _ in range(8)]
         self._concepts = ([], [])
         self._refers = [[] for _ in range(5)]
-
-
-def _unique(registry: Registry, key: int, place: str) -> None:
-    with registry.read() as connection:
-        node = tables.node.c
-        twice = connection.execute(
-            sa.select(node.id).where(*_range(node.key, key)).group_by(node.id).having(sa.func.count() > 1).limit(1)
-        ).scalar()
-    if twice is not None:
-        raise DocumentError("an id is there twice", place=f"{place}, {twice}")
 
 
 def _range(column: Any, key: int) -> tuple[Any, Any]:
