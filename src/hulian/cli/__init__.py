@@ -68,6 +68,11 @@ for _name in ("make", "list", "apply", "export", "save", "remove"):
     _template.command(f"hulian.cli.taglists:template_{_name}", name=_name)
 app.command(_template)
 
+_model = App(name="model", help="What the plant is: import, export, compare and ask its documents.", group=_PLANT)
+for _name in ("import", "validate", "export", "documents", "diff", "find", "sparql", "bind", "remove"):
+    _model.command(f"hulian.cli.models:model_{_name}", name=_name)
+app.command(_model)
+
 _connector = App(name="connector", help="Change or copy one connector.", group=_PLANT)
 _connector.command("hulian.cli.taglists:connector_copy", name="copy")
 for _name in ("enable", "disable", "restart", "remove"):
