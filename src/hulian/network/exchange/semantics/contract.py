@@ -187,6 +187,8 @@ class Loss(msgspec.Struct, frozen=True):
     """Line and path, or the id of a node."""
     what: str
     why: str
+    lost: bool = True
+    """False for a finding: nothing is lost, but the document says what cannot be so (a path that leads nowhere)."""
 
 
 class Source(msgspec.Struct, kw_only=True):
