@@ -9,17 +9,31 @@ from lxml import etree
 
 from hulian.network.exchange.semantics.automationml.names import HEADER, NAMESPACE
 
-__all__ = ["kept_xml", "local_name", "read_header", "revived", "text_of"]
+__all__ = ["LOCAL", "kept_xml", "local_name", "read_header", "revived", "text_of"]
 
+_TAGS: Final = 4096
 _XSI: Final = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 _REVISION: Final = ("RevisionDate", "OldVersion", "NewVersion", "AuthorName", "Comment")
 _PARSER: Final = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, remove_pis=True, huge_tree=False)
 
 
+class _LocalNames(dict[str, str]):
+    """Tags without their namespaces: a document has few, and asks for them millions of times."""
+
+    def __missing__(self, tag: str) -> str:
+        local = tag.rpartition("}")[2]
+        if len(self) < _TAGS:
+            self[tag] = local
+        return local
+
+
+LOCAL: Final = _LocalNames()
+"""By tag: the same without its namespace."""
+
+
 def local_name(element: Any) -> str:
     """The tag of an element without its namespace."""
-    tag: str = element.tag
-    return tag.rpartition("}")[2]
+    return LOCAL[element.tag]
 
 
 def kept_xml(element: Any) -> str:
@@ -75,8 +89,9 @@ def read_header(elements: list[Any], extra: dict[str, Any], order: list[str]) ->
             descriptions[""] = element.text or ""
         elif tag in ("Version", "Copyright") and _plain(element) and tag.lower() not in extra:
             extra[tag.lower()] = element.text or ""
-        elif tag == "Revision" and not element.attrib and (known := dict(_revision(element))):
-            extra.setdefault("revisions", []).append(known)
+        elif tag == "Revision":
+            known = dict(_revision(element)) if not element.attrib else {}
+            extra.setdefault("revisions", []).append(known or {"xml": kept_xml(element)})
         else:
             extra.setdefault("header", []).append(kept_xml(element))
             if tag == "Description" and not descriptions:

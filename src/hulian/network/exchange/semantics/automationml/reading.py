@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hulian.network.exchange.semantics.automationml.headers import kept_xml, local_name, read_header
+from hulian.network.exchange.semantics.automationml.headers import LOCAL, kept_xml, local_name, read_header
 from hulian.network.exchange.semantics.automationml.identities import Identities, PendingLink
 from hulian.network.exchange.semantics.automationml.names import (
     CONTAINERS,
@@ -200,15 +200,20 @@ class FileReader:
         header: list[Any] = []
         own: list[Any] = []
         rest: list[tuple[str, Any]] = []
+        if (text := frame.element.text) and not text.isspace():
+            self._stray(frame.element, text)
+            frame.element.text = None
         parts = _OWN.get(frame.tag, ())
         count = 0
         for child in frame.element:
             if child is until:
                 break
             count += 1
+            if (tail := child.tail) and not tail.isspace():
+                self._stray(child, tail)
             if child is frame.last:
                 continue
-            tag = local_name(child)
+            tag = LOCAL[child.tag]
             if _ORDER.get(tag, 99) < frame.rank:
                 self._misplaced(child, tag)
             frame.rank = max(frame.rank, _ORDER.get(tag, frame.rank))
@@ -240,7 +245,7 @@ class FileReader:
             self._attribute(frame.element, [*header, *own], frame.id, parent, Kind.PROPERTY_TYPE, "@")
             return
         extra: dict[str, Any] = {}
-        descriptions = self._header(header, extra)
+        descriptions = self._header(header, extra) if header else {}
         kind = KINDS[frame.tag]
         if kind == Kind.FOLDER:
             extra["tag"] = frame.tag
@@ -329,6 +334,8 @@ class FileReader:
         header = [child for child in element if local_name(child) in HEADER]
         descriptions = self._header(header, extra) if header else {}
         self._node(element, "ExternalInterface", identity, name, parent, Kind.OBJECT, descriptions, extra)
+        if not len(element):
+            return
         below: set[str] = set()
         for child in element:
             tag = local_name(child)
@@ -404,7 +411,8 @@ class FileReader:
         if len(element):
             extra["header"] = [kept_xml(child) for child in element]
         first, second = str(extra.get("a", "")), str(extra.get("b", ""))
-        self._known.later(PendingLink(Relation.LINK, frame.id, self._prefix, first, second, extra, self._place(element)))
+        place = f"{self._source.name}, line {element.sourceline}, {frame.name}/{extra['name']}"
+        self._known.later(PendingLink(Relation.LINK, frame.id, self._prefix, first, second, extra, place))
 
     # ------------------------------------------------------------ attributes
 
@@ -427,7 +435,9 @@ class FileReader:
         nested: list[Any] = []
         rank = 0
         for child in children:
-            tag = local_name(child)
+            tag = LOCAL[child.tag]
+            if (tail := child.tail) and not tail.isspace():
+                self._stray(child, tail)
             now = _ORDER.get(tag, 99)
             if now < rank:
                 self._misplaced(child, tag)
@@ -443,6 +453,8 @@ class FileReader:
                 header.append(child)
             else:
                 self._known.find(tag, self._place(child), "CAEX has none in an attribute", lost=True)
+        if (stray := element.text) and not stray.isspace():
+            self._stray(element, stray)
         for key, text in element.items():
             if key == "Name":
                 name = text
@@ -573,6 +585,9 @@ class FileReader:
 
     def _misplaced(self, element: Any, tag: str) -> None:
         self._known.find(f"the place of {tag}", self._place(element), "CAEX has another order; it is written in that", lost=True)
+
+    def _stray(self, element: Any, text: str) -> None:
+        self._known.find(f"the text {text.strip()[:60]!r}", self._place(element), "CAEX has no text between elements", lost=True)
 
     def _unknown_attribute(self, element: Any, key: str, text: str) -> None:
         self._known.find(f"attribute {key}={text!r}", self._place(element), f"CAEX has none in {local_name(element)}", lost=True)
