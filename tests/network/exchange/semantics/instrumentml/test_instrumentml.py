@@ -131,7 +131,7 @@ def test_what_is_none_of_it_is_refused():
     with pytest.raises(DocumentError, match="line 2"):
         taken(text("<Device>\n</Port>"))
     with pytest.raises(HostileDocumentError, match="holds more than"):
-        taken(text(f"<Device><StateModel>{'<a/>' * 50_001}</StateModel></Device>"))
+        taken(text(f"<Device><StateModel><b>{'<a/>' * 50_001}</b></StateModel></Device>"))
     with pytest.raises(HostileDocumentError, match="none of IML"):
         taken(text(f"<Device>{'<a/>' * 10_001}</Device>"))
 
@@ -145,7 +145,9 @@ def test_recognising_looks_at_the_first_element():
 
 
 def test_the_schema_names_what_is_wrong_with_its_line():
-    wrong = text("<Device name='a'>\n<Port>\n<MessageInterface><Message synchronous='perhaps'/></MessageInterface></Port></Device>")
+    wrong = text(
+        "<Device name='a'>\n<Port>\n<MessageInterface><Message synchronous='perhaps'/></MessageInterface></Port></Device>"
+    )
     (fault,) = faults(wrong)
     assert fault.startswith("a.iml, line 3:")
     assert "perhaps" in fault
@@ -170,7 +172,9 @@ def test_what_came_from_another_language_is_written_as_far_as_iml_goes():
         Node(id="p", kind=Kind.OBJECT, name="pump", labels={"en": "Pump", "de": "Pumpe"}),
         Node(id="p/s", kind=Kind.PROPERTY, name="speed", parent="p", value="5", datatype="xs:double", unit="RPM"),
         Node(id="p/o", kind=Kind.OPERATION, name="start", parent="p"),
-        Node(id="p/o/i", kind=Kind.PROPERTY, name="ramp", parent="p/o", relation=Relation.INPUT, datatype="xs:double", unit="s"),
+        Node(
+            id="p/o/i", kind=Kind.PROPERTY, name="ramp", parent="p/o", relation=Relation.INPUT, datatype="xs:double", unit="s"
+        ),
         Node(id="p/o/o", kind=Kind.PROPERTY, name="done", parent="p/o", relation=Relation.OUTPUT),
         Node(id="p/e", kind=Kind.EVENT, name="tripped", parent="p", meanings=("0173-1#02-AAA000#001",)),
     ]

@@ -27,7 +27,9 @@ def endpoint_of(attributes: Mapping[str, str], content: Iterable[Any]) -> str:
     ...                                     ["Parameter", {"name": "port", "value": "5025"}, "", []]])
     'tcp://10.0.0.7:5025'
     """
-    given = {one.get("name", "").lower(): one.get("value", "") for name, one, _, _ in content if name in ("Parameter", "Property")}
+    given = {
+        one.get("name", "").lower(): one.get("value", "") for name, one, _, _ in content if name in ("Parameter", "Property")
+    }
     return endpoint_url(attributes.get("type", ""), given)
 
 

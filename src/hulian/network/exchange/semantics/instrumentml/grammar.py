@@ -23,7 +23,7 @@ CONSTRAINTS: Final = ("BitRangeConstraint", "RangeConstraint", "ListConstraint")
 BENDS: Final = (
     ("Instrument, InstrumentSet, InstrumentPeer", "the spelling before 2005"),
     ("a namespace, whichever it is", "the schema has none, and samples name http://aaa.gsfc.nasa.gov/iml"),
-    ("children in another order than the grammar's", "instruments were described by hand; among different elements it says nothing"),
+    ("children in another order than the grammar's", "described by hand; among different elements it says nothing"),
     ("xsi:schemaLocation and its kin", "it names a schema that is nowhere any more; it is not kept"),
     ("attributes that the grammar does not name", "the framework's classes read attributes of their own; they are kept"),
     ("units left empty", "published samples write units=\"\" for 'none'"),
@@ -46,6 +46,9 @@ class Element(msgspec.Struct, frozen=True):
     """The attribute that is the node's value."""
 
 
+_PORT: Final = (
+    "Parameter", "Property", "MessageInterface", "ResponseInterface", "DataInterface", "InputAdapter", "OutputAdapter", "Connection",
+)  # fmt: skip
 _COMMON: Final = ("name", "type", "displayName", "description")
 _CALL: Final = ("name", "displayName", "description", "synchronous", "size")
 _FIELD: Final = (
@@ -61,13 +64,7 @@ ELEMENTS: Final[dict[str, Element]] = {
     ),
     "DevicePeer": Element(Kind.OBJECT, held=True),
     "StateModel": Element(Kind.OBJECT, held=True),
-    "Port": Element(
-        Kind.OBJECT,
-        (
-            "Parameter", "Property", "MessageInterface", "ResponseInterface", "DataInterface", "InputAdapter", "OutputAdapter",
-            "Connection",
-        ),
-    ),  # fmt: skip
+    "Port": Element(Kind.OBJECT, _PORT),
     "MessageInterface": Element(Kind.FOLDER, ("Parameter", "Message")),
     "ResponseInterface": Element(Kind.FOLDER, ("Parameter", "Response")),
     "ScriptInterface": Element(Kind.FOLDER, ("Parameter", "Script")),

@@ -18,9 +18,9 @@ _XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
 
 def plain_attributes(element: Any) -> dict[str, str]:
     """The attributes without those that only speak about schemas."""
-    found = dict(element.attrib)
-    for name in [name for name in found if name[0] == "{"]:
-        if name.startswith(_XSI):
+    found = dict(element.items())
+    if "{" in "".join(found):
+        for name in [name for name in found if name.startswith(_XSI)]:
             del found[name]
     return found
 
@@ -28,21 +28,21 @@ def plain_attributes(element: Any) -> dict[str, str]:
 def kept(element: Any, place: str) -> list[Any]:
     """What is in ``element``, itself included. Raises `HostileDocumentError` beyond `LARGEST` elements, and `DocumentError`
     for text between elements, which IML has nowhere."""
-    count = 0
+    return _kept(element, place, [0])
 
-    def one(element: Any) -> list[Any]:
-        nonlocal count
-        count += 1
-        if count > LARGEST:
-            raise HostileDocumentError(f"an element holds more than {LARGEST} others", place=place)
-        children = [one(child) for child in element]
-        text = (element.text or "").strip()
-        for child in element:
-            if child.tail and child.tail.strip():
-                raise DocumentError("text stands between elements", place=f"{place}, line {child.sourceline}")
-        return [local(element.tag), plain_attributes(element), text, children]
 
-    return one(element)
+def _kept(element: Any, place: str, count: list[int]) -> list[Any]:
+    count[0] += 1
+    if count[0] > LARGEST:
+        raise HostileDocumentError(f"an element holds more than {LARGEST} others", place=place)
+    children = []
+    for child in element:
+        children.append(_kept(child, place, count))
+        tail = child.tail
+        if tail and not tail.isspace():
+            raise DocumentError("text stands between elements", place=f"{place}, line {child.sourceline}")
+    text = element.text
+    return [local(element.tag), plain_attributes(element), text.strip() if text else "", children]
 
 
 def make(content: list[Any], parent: Any = None) -> Any:

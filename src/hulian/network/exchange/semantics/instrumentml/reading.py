@@ -28,6 +28,7 @@ __all__ = ["constraints_of", "read"]
 
 _LONGEST_ID: Final = 1000
 _MOST_PAIRED: Final = 10_000
+_MOST_TAGS: Final = 1_000
 _NOT_ESCAPED: Final = str.maketrans({"%": "%25", "/": "%2F", "~": "%7E"})
 _MAIML: Final = (
     "this is MaiML, the measurement analysis instrument markup language (JIS K 0200); InstrumentML here is NASA's "
@@ -103,24 +104,14 @@ class _Reader:
         """Yields the batches as they are full."""
         held: Any = None
         left_out: Any = None
+        known: dict[str, tuple[str, Element | None]] = {}
         self._start(root)
         if ELEMENTS[local(root.tag)].held:
             held = root
         for kind, element in events:
             if kind == "start":
-                if held is not None or left_out is not None:
-                    continue
-                tag = element.tag
-                name = local(tag)
-                frame = self._stack[-1]
-                rule = ELEMENTS.get(name)
-                if rule is None or name not in frame.children:
-                    left_out = element
-                    self._leave(name, element)
-                elif rule.held:
-                    held = element
-                else:
-                    self._open(name, rule, element)
+                if held is None and left_out is None:
+                    held, left_out = self._begun(element, known)
                 continue
             if held is not None:
                 if element is held:
@@ -130,8 +121,7 @@ class _Reader:
                     self._forget(element)
                 continue
             if left_out is not None:
-                if element is left_out:
-                    left_out = None
+                left_out = None if element is left_out else left_out
                 self._forget(element)
                 continue
             if element.text and not element.text.isspace():
@@ -143,6 +133,23 @@ class _Reader:
                 self._batch = Batch(nodes=[], references=[])
         if self._batch.nodes or self._batch.references:
             yield self._batch
+
+    def _begun(self, element: Any, known: dict[str, tuple[str, Element | None]]) -> tuple[Any, Any]:
+        """An element has begun: whether it is to be held whole, or left out."""
+        tag = element.tag
+        if (found := known.get(tag)) is None:
+            name = local(tag)
+            found = name, ELEMENTS.get(name)
+            if len(known) < _MOST_TAGS:
+                known[tag] = found
+        name, rule = found
+        if rule is None or name not in self._stack[-1].children:
+            self._leave(name, element)
+            return None, element
+        if rule.held:
+            return element, None
+        self._open(name, rule, element)
+        return None, None
 
     def _start(self, root: Any) -> None:
         name = local(root.tag)
@@ -201,7 +208,11 @@ class _Reader:
         name = local(element.tag)
         frame = self._stack[-1]
         rule = ELEMENTS[name]
-        content = kept(element, self._place(element, name))[3] if len(element) else []
+        try:
+            content = [kept(child, "") for child in element] if len(element) else []
+        except DocumentError as error:
+            error.place = self._place(element, name) + error.place
+            raise
         if name == "Field":
             self._field(plain_attributes(element), content, frame)
             return
@@ -217,10 +228,7 @@ class _Reader:
             self._add(child, ELEMENTS[child], given, inner)
 
     def _add(self, name: str, rule: Element, attributes: dict[str, str], parent: _Frame, **more: Any) -> str:
-        extra: dict[str, Any] = {"element": name}
-        for key, value in more.items():
-            if value:
-                extra[key] = value
+        extra: dict[str, Any] = {"element": name} | {key: value for key, value in more.items() if value}
         called = attributes.pop("name", None)
         if called is None:
             extra["unnamed"] = True

@@ -93,19 +93,31 @@ class _Writer:
 
     def _attributes(self, element: Any, name: str, node: Node) -> None:
         own = node.extra.get("iml", {})
-        rule = ELEMENTS[name]
         if not own.get("unnamed"):
             self._set_text(element, "name", node.name, node)
         for key, texts in (("displayName", node.labels), ("description", node.descriptions)):
             self._language(element, key, texts, node)
-        for key, value in own.get("attributes", {}).items():
+        said = own.get("attributes", {})
+        for key, value in said.items():
             if key not in ("units", "type"):
                 self._set_text(element, key, value, node)
-        said = own.get("attributes", {})
         if name in ("Field", "DataBuffer", "BasisBuffer"):
             self._typed(element, said, node)
         elif "type" in said:
             self._set_text(element, "type", said["type"], node)
+        self._measured(element, name, said, node)
+        if name == "Field":
+            self._field(element, own, node)
+        for child in own.get("content", ()):
+            try:
+                make(child, element)
+            except (ValueError, TypeError) as error:
+                self._lose(node.id, "what only IML knows of it", f"it is no XML: {error}")
+        self._unsaid(node, name)
+
+    def _measured(self, element: Any, name: str, said: dict[str, str], node: Node) -> None:
+        """Unit and value."""
+        rule = ELEMENTS[name]
         if "units" in rule.attributes:
             if node.unit or "units" in said:
                 self._set_text(element, "units", node.unit or said["units"], node)
@@ -119,14 +131,6 @@ class _Writer:
                 self._set_text(element, rule.value, node.value, node)
             else:
                 self._lose(node.id, f"value {node.value!r}", f"a {name} has none")
-        if name == "Field":
-            self._field(element, own, node)
-        for child in own.get("content", ()):
-            try:
-                make(child, element)
-            except (ValueError, TypeError) as error:
-                self._lose(node.id, "what only IML knows of it", f"it is no XML: {error}")
-        self._unsaid(node, name)
 
     def _unsaid(self, node: Node, name: str) -> None:
         """What the model has and IML has no word for."""
@@ -151,7 +155,7 @@ class _Writer:
     def _language(self, element: Any, key: str, texts: dict[str, str], node: Node) -> None:
         if not texts:
             return
-        chosen = next((tag for tag in ("", "en", *texts) if tag in texts))
+        chosen = next(tag for tag in ("", "en", *texts) if tag in texts)
         self._set_text(element, key, texts[chosen], node)
         for tag, text in texts.items():
             if tag != chosen:
