@@ -11,8 +11,8 @@ __all__ = ["BENDS", "bent"]
 BENDS: Final = {
     "bare-required-model": "a RequiredModel without Version or PublicationDate: AML, AMLLibraries and ISA-95 name only the URI",
     "empty-parent": "ParentNodeId is empty: AMLLibraries writes it where there is none; it is read as absent",
-    "foreign-attribute": "an attribute that the schema does not have, as DesignToolOnly of DI and the base model; it is kept, and "
-    "not written, because a strict reader refuses it",
+    "foreign-attribute": "an attribute that the schema does not have, as DesignToolOnly of DI and the base model; it is kept, "
+    "and not written, because a strict reader refuses it",
     "no-models": "no Models, as NodeSets before 1.03 and exports of tools; the first URI that nodes have is taken as defined",
     "standard-alias": "a name of the base namespace (HasComponent, Double) that no Alias explains; it means the standard node",
     "white-space": "white space around a node id: pretty printers break lines there",
@@ -25,8 +25,8 @@ BENDS: Final = {
     "unordered": "children before their parents, and references to nodes further down: the model wants parents first",
     "odd-children": "children of a node in another order than the schema's; the writer puts them in order",
     "unknown-child": "a child element that the schema does not have; it is in the list of losses",
-    "lax-value": "a value whose elements are not as the Types schema has them (attributes, no elements, other namespaces); it is "
-    "kept as it is",
+    "lax-value": "a value whose elements are not as the Types schema has them (attributes, no elements, other namespaces); it "
+    "is kept as it is",
 }
 
 

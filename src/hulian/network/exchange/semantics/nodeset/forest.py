@@ -1,6 +1,7 @@
 """The tree in a graph: parents before what stands under them, out of a document that has its nodes in any order.
 
-A node is given away at once where its parent was, or is of another document; else it waits, in few bytes, until its parent comes.
+A node is given away at once where its parent was, or is of another document; else it waits, in few bytes, until its
+parent comes.
 """
 
 from __future__ import annotations

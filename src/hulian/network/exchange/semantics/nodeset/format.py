@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO, Final
 
 from hulian.network.exchange.semantics.contract import Batch, Content, Document, Format, Loss, Source
@@ -16,7 +16,7 @@ class NodeSet:
     """The pair of functions of ``UANodeSet.xsd`` (OPC 10000-6, Annex F)."""
 
     name = "nodeset"
-    suffixes = (".nodeset2.xml", ".nodeset.xml", ".xml")
+    suffixes: Sequence[str] = (".nodeset2.xml", ".nodeset.xml", ".xml")
 
     def recognises(self, name: str, head: bytes) -> bool:
         """A begin with the schema's namespace: most publishers put a licence before it, which may be longer than ``head``."""

@@ -82,8 +82,6 @@ class Header:
                 extra["modified"] = value
         if self._models:
             extra["models"] = self._models
-        if self._uris:
-            extra["uris"] = self._uris
         if self._servers:
             extra["servers"] = self._servers
         if self._extensions:
@@ -98,6 +96,10 @@ class Header:
                 uri = each["attributes"]["ModelUri"]
                 if uri != BASE and uri not in required and uri not in defined:
                     required.append(uri)
+        if self._uris:
+            # The order of the table tells nothing; it is the order in which the writer makes it.
+            first = [uri for uri in (*defined, *required) if uri in self._uris]
+            extra["uris"] = list(dict.fromkeys((*first, *self._uris)))
         return Document(
             name=name,
             format="nodeset",

@@ -10,7 +10,7 @@ from hulian.network.exchange.semantics.contract import Constraints
 from hulian.network.exchange.semantics.nodeset.schema import BASE
 from hulian.network.exchange.semantics.nodeset.values import elements_of
 
-__all__ = ["TELLING", "Facts", "choices_of_fields", "unit_of", "unit_information"]
+__all__ = ["TELLING", "Facts", "choices_of_fields", "unit_information", "unit_of"]
 
 UNECE: Final = "http://www.opcfoundation.org/UA/units/un/cefact"
 TELLING: Final = frozenset({"EURange", "EngineeringUnits", "EnumStrings", "EnumValues"})

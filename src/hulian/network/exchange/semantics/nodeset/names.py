@@ -1,7 +1,7 @@
 """Names of a NodeSet and of the model: ``ns=1;i=5`` there is ``nsu=http://…;i=5`` here, and ``i=5`` is itself.
 
-The form with a URI is that of OPC 10000-6, 5.1.12: ``%`` and ``;`` of a URI are ``%25`` and ``%3B``. Node ids that are written in
-several ways are one: GUIDs have small letters, numbers no leading zeros.
+The form with a URI is that of OPC 10000-6, 5.1.12: ``%`` and ``;`` of a URI are ``%25`` and ``%3B``. Node ids that are
+written in several ways are one: GUIDs have small letters, numbers no leading zeros.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """XML as JSON without loss, and back: bodies of structures, translations, whatever a schema of its own says.
 
-An element is its text where it has neither children nor attributes, else an object: a child under its name, a list where several
-of that name follow each other. ``@xmlns`` is the namespace where it differs from the parent's, ``@{uri}name`` an attribute, ``#``
-the text beside them. What does not fit (mixed content, names that alternate) is ``{"@xml": text}``, as it stood.
+An element is its text where it has neither children nor attributes, else an object: a child under its name, a list
+where several of that name follow each other. ``@xmlns`` is the namespace where it differs from the parent's,
+``@{uri}name`` an attribute, ``#`` the text beside them. What does not fit (mixed content, names that alternate) is
+``{"@xml": text}``, as it stood.
 
-Namespace indexes are translated where the Types schema says that there are some: ``Identifier`` of a node id becomes an id of the
-model, ``NamespaceIndex`` of a qualified name its URI.
+Namespace indexes are translated where the Types schema says that there are some: ``Identifier`` of a node id becomes an
+id of the model, ``NamespaceIndex`` of a qualified name its URI.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from hulian.network.exchange.semantics.errors import DocumentError
 from hulian.network.exchange.semantics.nodeset.bends import bent
 from hulian.network.exchange.semantics.nodeset.forest import Forest, Read, inverse
 from hulian.network.exchange.semantics.nodeset.meaning import choices_of_fields
-from hulian.network.exchange.semantics.nodeset.names import Names, split
+from hulian.network.exchange.semantics.nodeset.names import split
 from hulian.network.exchange.semantics.nodeset.opaque import outer_xml, to_json
-from hulian.network.exchange.semantics.nodeset.schema import BASE, DATATYPES, INSTANCES, KINDS, NODESET
+from hulian.network.exchange.semantics.nodeset.schema import BASE, DATATYPES, KINDS, NODESET
 from hulian.network.exchange.semantics.nodeset.standard import standard_supertypes
 from hulian.network.exchange.semantics.nodeset.survey import CLASS_OF, PREFIX, ROOT, Survey, node_events, survey
 from hulian.network.exchange.semantics.nodeset.values import elements_of, read_value
@@ -289,6 +289,3 @@ def _cut(batch: Batch) -> Iterator[Batch]:
         nodes = nodes[BATCH:]
     if nodes or batch.references:
         yield Batch(nodes, batch.references, [])
-
-
-assert INSTANCES <= KINDS.keys()

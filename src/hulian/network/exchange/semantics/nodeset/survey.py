@@ -1,7 +1,7 @@
 """The first way through a document: what must be known before the first node is given away.
 
-Which nodes it has (a parent that is further down is waited for, one of another document is not), which of its reference types are
-hierarchical, and what properties say of the variable above them. One string a node is kept.
+Which nodes it has (a parent that is further down is waited for, one of another document is not), which of its reference
+types are hierarchical, and what properties say of the variable above them. One string a node is kept.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def node_events(source: Source, header: Header | None) -> Iterator[Any]:
             element.clear()
             count += 1
             if count % _CLEARED == 0:
-                del root[:-1]
+                # The parser is ahead: what follows this element was not given yet.
+                del root[: root.index(element)]
         elif element is root:
             yield root
         elif element.getparent() is root:
@@ -108,7 +109,8 @@ def survey(source: Source) -> Survey:
                 _tell(element, browse.rpartition(":")[2], found)
         elif tag == _REFERENCE_TYPE:
             subtypes.extend(_supertypes(element, identity, found.names))
-    assert found is not None, "the root itself is an event"
+    if found is None:
+        raise DocumentError("it is empty", place=source.name)
     known = set(hierarchical())
     while more := {special for general, special in subtypes if general in known} - known:
         known |= more

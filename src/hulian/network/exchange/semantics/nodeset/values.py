@@ -1,8 +1,9 @@
 """Values of variables: OPC 10000-6, 5.3 (XML) and the model's texts.
 
-A scalar is its text in the lexical form of XSD, with ids of the model for node ids and ``{"uri", "name"}`` for qualified names; an
-array is a JSON array (nested where it has several dimensions), a structure a JSON object as `opaque` makes it. What the text
-alone does not tell (`Shape`) is kept beside it: nothing where the data type says it, a type's name, or an object.
+A scalar is its text in the lexical form of XSD, with ids of the model for node ids and ``{"uri", "name"}`` for
+qualified names; an array is a JSON array (nested where it has several dimensions), a structure a JSON object as
+`opaque` makes it. What the text alone does not tell (`Shape`) is kept beside it: nothing where the data type says it, a
+type's name, or an object.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ def elements_of(value: str | None) -> list[dict[str, Any]]:
     if not value or value[0] not in "[{":
         return []
     found = msgspec.json.decode(value)
-    bodies = []
+    bodies: list[dict[str, Any]] = []
     for item in found if isinstance(found, list) else [found]:
         body = item.get("Body") if isinstance(item, dict) else None
         if isinstance(body, dict):
@@ -258,7 +259,7 @@ def _write_generic(name: str, value: str, indexes: Indexes, pieces: list[str]) -
 
 
 def _write_matrix(name: str, members: Any, depth: int, indexes: Indexes, pieces: list[str]) -> None:
-    dimensions = []
+    dimensions: list[int] = []
     flat = members
     for level in range(depth):
         if not isinstance(flat, list) or not flat:
