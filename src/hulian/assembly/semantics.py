@@ -41,10 +41,14 @@ def format_of(source: Source) -> Format:
     )
 
 
-def document_name(path: Path) -> str:
-    """A name for the document in a file: its own, without suffixes."""
-    stem = path.name.split(".")[0] or path.name.strip(".")
-    return "".join(character if character.isalnum() or character in "-_ " else "-" for character in stem)[:100]
+def document_name(path: Path, form: Format) -> str:
+    """A name for the document in a file: the file's own, without what says its format."""
+    name = path.name
+    for suffix in sorted((*form.suffixes, path.suffix), key=len, reverse=True):
+        if suffix and name.casefold().endswith(suffix.casefold()) and len(name) > len(suffix):
+            name = name[: -len(suffix)]
+            break
+    return "".join(character if character.isalnum() or character in "-_. " else "-" for character in name)[:100]
 
 
 def model_of(registry: Registry) -> Model:
@@ -56,7 +60,16 @@ def model_of(registry: Registry) -> Model:
         found = recognise(text)
         return found.key if found is not None else None
 
-    return Model(registry, Meanings(normal=normal, convert=_convert))
+    return Model(registry, Meanings(normal=normal, convert=_convert, known=_standard))
+
+
+def _standard(identity: str) -> bool:
+    """Nodes of OPC UA's own namespace, which no document brings."""
+    if not identity.startswith("i="):
+        return False
+    from hulian.network.exchange.semantics.nodeset.standard import standard_table
+
+    return identity in standard_table()
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -103,7 +103,7 @@ def _read(model: Model, file: Path, name: str, form: str, *, quiet: bool) -> Imp
 
     source = file_source(file, _meter(file, quiet=quiet))
     chosen = format_named(form) if form else format_of(source)
-    return model.read(chosen, source, name or document_name(file), getpass.getuser())
+    return model.read(chosen, source, name or document_name(file, chosen), getpass.getuser())
 
 
 def _meter(file: Path, *, quiet: bool) -> Callable[[int], None]:
@@ -251,7 +251,6 @@ def _row(version: Version) -> dict[str, Any]:
         "current": "yes" if version.current else "",
         "format": version.document.version or version.document.format,
         "nodes": version.nodes,
-        "file": version.file,
         "by": version.who,
         "imported": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.made / 1e9)),
     }

@@ -323,12 +323,21 @@ def test_a_model_that_never_was_caex_is_written_validly(samples):
         Node(id="x;8", kind=Kind.PROPERTY, name="free", value="1"),
         Node(id="x;9", kind=Kind.ROLE, name="Machine"),
     ]  # fmt: skip
-    references = [Reference("x;4", Relation.ROLE, "x;9"), Reference("x;4", "i=1", "x;9"), Reference("x;6", Relation.LINK, "x;4")]
+    references = [
+        Reference("x;4", Relation.ROLE, "x;9"),
+        Reference("x;4", "i=1", "x;9"),
+        Reference("x;6", Relation.LINK, "x;4"),
+    ]
     content = Collected(Document(name="x", format="nodeset"), [Batch(nodes, references)])
     document, losses = written(content)
     root = etree.fromstring(document)
     etree.XMLSchema(etree.parse(samples / SCHEMAS["3.0"])).assertValid(root)
-    assert {each.get("Name") for each in root.iter("{*}InternalElement", "{*}SystemUnitClass")} == {"P<1>�", "PumpType", "start", "free"}
+    assert {each.get("Name") for each in root.iter("{*}InternalElement", "{*}SystemUnitClass")} == {
+        "P<1>�",
+        "PumpType",
+        "start",
+        "free",
+    }
     element = next(each for each in root.iter("{*}InternalElement") if each.get("Name").startswith("P<"))
     assert element.get("RefBaseSystemUnitPath") == "x/PumpType"
     assert element.find("{*}RoleRequirements").get("RefBaseRoleClassPath") == "x/Machine"

@@ -86,9 +86,7 @@ def _rules(version: str) -> dict[str, _Rule]:
             RefBaseSystemUnitPath=False,
         ),
         "RoleClass": _rule("Attribute*", "ExternalInterface*", "RoleClass*", named=True, RefBaseClassPath=False),
-        "ExternalInterface": _rule(
-            "Attribute*", *(("ExternalInterface*",) if new else ()), named=True, RefBaseClassPath=False
-        ),
+        "ExternalInterface": _rule("Attribute*", *(("ExternalInterface*",) if new else ()), named=True, RefBaseClassPath=False),
         "InterfaceClass": _rule(
             "Attribute*", *(("ExternalInterface*",) if new else ()), "InterfaceClass*", named=True, RefBaseClassPath=False
         ),
@@ -240,7 +238,10 @@ class _Checker:
         for name, (_, least, _) in rule.children.items():
             if counts.get(name, 0) < least:
                 self._tell(element, tag, f"it has no {name}")
-        if tag == "Constraint" and sum(counts.get(each, 0) for each in ("OrdinalScaledType", "NominalScaledType", "UnknownType")) != 1:
+        if (
+            tag == "Constraint"
+            and sum(counts.get(each, 0) for each in ("OrdinalScaledType", "NominalScaledType", "UnknownType")) != 1
+        ):
             self._tell(element, tag, "it has not one kind of scale")
         if not rule.text and (element.text or "").strip():
             self._tell(element, tag, f"{tag} holds no text")
@@ -300,5 +301,7 @@ class _Checker:
             self._tell(element, tag, f"{text.strip()!r} is no xs:dateTime")
 
     def _tell(self, element: Any, tag: str, what: str) -> None:
-        path = "/".join([name for _, name, _, _, _ in self._open[1:]] + ([tag] if self._open and self._open[-1][0] != tag else []))
+        path = "/".join(
+            [name for _, name, _, _, _ in self._open[1:]] + ([tag] if self._open and self._open[-1][0] != tag else [])
+        )
         self.findings.append(Loss(f"{self._name}, line {element.sourceline}, {path}", what, "CAEX's schema", lost=False))

@@ -65,7 +65,9 @@ def write_heading(text: XmlText, file: dict[str, Any], version: str, own: str, n
     elif version == "2.15" and own == "3.0":
         kept = ['<AdditionalInformation AutomationMLVersion="2.0"/>', *map(_writer_header, sources), *kept]
         losses.extend(Loss(place, f"the superior standard {each!r}", "CAEX 2.15 names none") for each in standards)
-    write_header(text, {**file, "header": kept}, {"": file["description"]} if "description" in file else {}, version, losses, place)
+    write_header(
+        text, {**file, "header": kept}, {"": file["description"]} if "description" in file else {}, version, losses, place
+    )
     if version == "3.0":
         for standard in standards:
             text.leaf("SuperiorStandardVersion", (), standard)
@@ -89,7 +91,9 @@ def _source(source: dict[str, str], now: str, losses: list[Loss], place: str) ->
     if not _DATE_TIME.fullmatch(written):
         date = _DATE.match(written.strip())
         source["LastWritingDateTime"] = f"{date[0]}T00:00:00" if date else now
-        losses.append(Loss(place, f"the time of writing {written.strip()!r}", f"it is written as {source['LastWritingDateTime']}"))
+        losses.append(
+            Loss(place, f"the time of writing {written.strip()!r}", f"it is written as {source['LastWritingDateTime']}")
+        )
     return list(source.items())
 
 

@@ -85,7 +85,15 @@ REFERENCES: Final = {
     "AttributeType": "RefAttributeType",
 }
 """The XML attribute with which an element names its type."""
-CONTAINERS: Final = ("CAEXFile", *LIBRARIES, "InternalElement", "SystemUnitClass", "RoleClass", "InterfaceClass", "AttributeType")
+CONTAINERS: Final = (
+    "CAEXFile",
+    *LIBRARIES,
+    "InternalElement",
+    "SystemUnitClass",
+    "RoleClass",
+    "InterfaceClass",
+    "AttributeType",
+)
 """What may hold much, and is therefore read as a stream; all else is read whole."""
 HEADER: Final = (
     "Description",

@@ -305,7 +305,9 @@ class FileReader:
         elif tag in _ROOT and frame.tag == "CAEXFile":
             self._take_root(tag, child)
         elif tag == "MappingObject":
-            self._known.find("MappingObject", self._place(child), "the element requires no role that it could map to", lost=True)
+            self._known.find(
+                "MappingObject", self._place(child), "the element requires no role that it could map to", lost=True
+            )
         else:
             self._known.find(tag, self._place(child), f"CAEX has no {tag} in {frame.tag}", lost=True)
 
@@ -584,13 +586,19 @@ class FileReader:
     # ------------------------------------------------------------ findings
 
     def _misplaced(self, element: Any, tag: str) -> None:
-        self._known.find(f"the place of {tag}", self._place(element), "CAEX has another order; it is written in that", lost=True)
+        self._known.find(
+            f"the place of {tag}", self._place(element), "CAEX has another order; it is written in that", lost=True
+        )
 
     def _stray(self, element: Any, text: str) -> None:
-        self._known.find(f"the text {text.strip()[:60]!r}", self._place(element), "CAEX has no text between elements", lost=True)
+        self._known.find(
+            f"the text {text.strip()[:60]!r}", self._place(element), "CAEX has no text between elements", lost=True
+        )
 
     def _unknown_attribute(self, element: Any, key: str, text: str) -> None:
-        self._known.find(f"attribute {key}={text!r}", self._place(element), f"CAEX has none in {local_name(element)}", lost=True)
+        self._known.find(
+            f"attribute {key}={text!r}", self._place(element), f"CAEX has none in {local_name(element)}", lost=True
+        )
 
     def _place(self, element: Any) -> str:
         """File, line and path by names."""
@@ -600,4 +608,3 @@ class FileReader:
             names.append(above.get("Name") or local_name(above))
             above = above.getparent()
         return f"{self._source.name}, line {element.sourceline}, {'/'.join(reversed(names[:-1] or names))}"
-

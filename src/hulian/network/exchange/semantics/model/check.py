@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -26,13 +27,16 @@ class Finding(msgspec.Struct, frozen=True):
     message: str
 
 
-def check(connection: Connection, key: int, name: str) -> list[Finding]:
-    """Findings of version ``key`` of the document ``name``, the errors first; at most `SHOWN` of each rule."""
+def check(connection: Connection, key: int, name: str, known: Callable[[str], bool]) -> list[Finding]:
+    """Findings of version ``key`` of the document ``name``, the errors first; at most `SHOWN` of each rule.
+
+    ``known`` are ids that need no document.
+    """
     return [
         *_conflicts(connection, key, name),
         *_circles(connection, key),
-        *_missing_types(connection, key, name),
-        *_missing_targets(connection, key, name),
+        *_missing_types(connection, key, name, known),
+        *_missing_targets(connection, key, name, known),
     ]
 
 
@@ -85,7 +89,7 @@ def _circles(connection: Connection, key: int) -> list[Finding]:
     return found[:SHOWN]
 
 
-def _missing_types(connection: Connection, key: int, name: str) -> list[Finding]:
+def _missing_types(connection: Connection, key: int, name: str, standard: Callable[[str], bool]) -> list[Finding]:
     row, other = tables.node.c, tables.node.alias("other")
     wanted = sa.select(row.type, sa.func.min(row.id), sa.func.count()).where(_mine(row.key, key), row.type != "")
     found = []
@@ -93,17 +97,22 @@ def _missing_types(connection: Connection, key: int, name: str) -> list[Finding]
         known = connection.execute(
             sa.select(other.c.key).where(other.c.id == kind, _visible(other.c.key, key, name)).limit(1)
         ).scalar()
-        if known is None:
+        if known is None and not standard(kind):
             more = f" and {count - 1} more" if count > 1 else ""
             found.append(Finding("warning", "type", example, f"its type '{kind}' is not in the model{more}"))
     return found[:SHOWN]
 
 
-def _missing_targets(connection: Connection, key: int, name: str) -> list[Finding]:
+def _missing_targets(connection: Connection, key: int, name: str, standard: Callable[[str], bool]) -> list[Finding]:
     row, other = tables.reference.c, tables.node.alias("other")
     here = sa.exists().where(other.c.id == row.target, _visible(other.c.key, key, name))
-    query = sa.select(row.source, row.relation, row.target).where(_mine(row.key, key), ~here).limit(SHOWN)
-    return [
-        Finding("warning", "reference", source, f"it refers ({relation}) to '{target}', which is not in the model")
-        for source, relation, target in connection.execute(query)
-    ]
+    query = sa.select(row.target, sa.func.min(row.source), sa.func.min(row.relation), sa.func.count())
+    found = []
+    for target, source, relation, count in connection.execute(query.where(_mine(row.key, key), ~here).group_by(row.target)):
+        if not standard(target):
+            more = f", and {count - 1} more" if count > 1 else ""
+            message = f"it refers ({relation}) to '{target}', which is not in the model{more}"
+            found.append(Finding("warning", "reference", source, message))
+            if len(found) >= SHOWN:
+                break
+    return found

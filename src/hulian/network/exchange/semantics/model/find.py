@@ -79,6 +79,8 @@ class Meanings(msgspec.Struct, frozen=True):
     concepts: Callable[[str], Sequence[str]] = lambda words: ()
     convert: Callable[[str, str], tuple[float, float] | None] = lambda unit, wanted: (1.0, 0.0) if unit == wanted else None
     """Factor and offset from one unit to another; None where the dimensions differ. Raises `UnitError` for no unit."""
+    known: Callable[[str], bool] = lambda identity: False
+    """Ids of nodes that every model has without a document: those of the standards themselves."""
 
 
 def find(connection: Connection, columns: Columns, question: Question, meanings: Meanings) -> Answer:

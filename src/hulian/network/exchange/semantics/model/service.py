@@ -73,7 +73,7 @@ class Model:
         with self._registry.read() as connection:
             version = self._version(connection, key)
             current = _current(connection, version.document.name)
-            findings = check(connection, key, version.document.name)
+            findings = check(connection, key, version.document.name, self._meanings.known)
             orphans = _orphans(connection, version, current)
         return Import(
             version=version, differences=differences(self._registry, current, key), findings=findings, orphans=orphans
@@ -84,7 +84,7 @@ class Model:
         with self._registry.write() as connection:
             version = self._version(connection, key)
             name = version.document.name
-            errors = [finding for finding in check(connection, key, name) if finding.severity == "error"]
+            errors = [finding for finding in check(connection, key, name, self._meanings.known) if finding.severity == "error"]
             if errors:
                 raise ConflictError(
                     f"the document has {len(errors)} errors, the first: {errors[0].message}",

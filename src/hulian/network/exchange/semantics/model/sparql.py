@@ -23,7 +23,7 @@ MOST_NODES: Final = 500_000
 MOST_ROWS: Final = 10_000
 _LONGEST: Final = 20_000
 _MEMORY: Final = 4 << 30
-_WORKER: Final = "hulian.network.exchange.semantics.model.sparql_worker"
+_WORKER: Final = "import sys; from hulian.network.exchange.semantics.model.sparql_worker import work; work(int(sys.argv[1]))"
 # The library would fetch from any address that a question names. Escapes are read before words, so they are refused too.
 _FETCHES: Final = re.compile(r"\bservice\b|\\u00", re.IGNORECASE)
 
@@ -89,7 +89,7 @@ class Sparql:
             return self._process
         self._end()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", _WORKER, str(_MEMORY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-c", _WORKER, str(_MEMORY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._process.stdin is not None  # noqa: S101 - a pipe
         try:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 import pyoxigraph
 
-__all__ = ["Reply", "Task", "read_frame", "write_frame"]
+__all__ = ["Reply", "Task", "read_frame", "work", "write_frame"]
 
 _LONGEST_VALUE: Final = 10_000
 
@@ -73,7 +73,8 @@ def _answer(store: pyoxigraph.Store, task: Task) -> Reply:
         return Reply(error=str(error))
 
 
-def _main(memory: int) -> None:
+def work(memory: int) -> None:
+    """All of the process; it takes at most ``memory`` bytes."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     store = pyoxigraph.Store()
     given, out = sys.stdin.buffer, sys.stdout.buffer
@@ -83,7 +84,3 @@ def _main(memory: int) -> None:
             store.bulk_load(content, format=pyoxigraph.RdfFormat.N_TRIPLES)
         else:
             write_frame(out, b"A", msgspec.json.encode(_answer(store, msgspec.json.decode(content, type=Task))))
-
-
-if __name__ == "__main__":
-    _main(int(sys.argv[1]))

@@ -1,0 +1,102 @@
+"""``hulian model``: the page's example as it stands, and what goes wrong told with its place."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from hulian.cli import main
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "topics" / "semantics-model.md").read_text()
+
+
+@pytest.fixture
+def hulian(tmp_path, monkeypatch, capsysbinary):
+    """A command, as `main` runs it; what it printed."""
+    (tmp_path / "hulian.toml").write_text(f"[node]\ndata = '{tmp_path / 'data'}'\n")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, status=0):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        printed, complained = (text.decode() for text in capsysbinary.readouterr())
+        assert (ended.value.code or 0) == status, printed + complained
+        return printed or complained
+
+    return run
+
+
+@pytest.fixture
+def pumps(tmp_path):
+    path = tmp_path / "pumps.jsonl"
+    path.write_text(re.search(r"```jsonl\n(.*?)```", PAGE, re.DOTALL)[1])
+    return path
+
+
+def test_the_example_of_the_page_runs(hulian, pumps):
+    commands = [shlex.split(line) for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+    assert "7 nodes" not in hulian(*commands[0][1:], "--dry-run")
+    assert "6 nodes" in hulian(*commands[0][1:])
+    hulian(*commands[1][1:])
+    found = json.loads(hulian(*commands[2][1:]))
+    promised = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)[1])
+    assert found["total"] == promised["total"]
+    for node, wanted in zip(found["nodes"], promised["nodes"], strict=True):
+        assert wanted.items() <= node.items()
+    assert hulian(*commands[3][1:], "--json").count("PT_101") == 1
+
+
+def test_a_new_version_is_shown_before_it_counts(hulian, pumps):
+    hulian("model", "import", str(pumps), "--format", "hulian")
+    pumps.write_text(pumps.read_text().replace('"kPa"', '"mbar"'))
+    told = hulian("model", "validate", str(pumps), "--format", "hulian")
+    assert "would be imported" in told
+    assert "'kPa' → 'mbar'" in told
+    assert json.loads(hulian("model", "find", "--name", "PT_101", "--json"))["nodes"][0]["unit"] == "kPa"
+    hulian("model", "import", str(pumps), "--format", "hulian")
+    changes = json.loads(hulian("model", "diff", "pumps", "--json", status=1))
+    assert changes["differences"]["first"][0]["fields"] == {"unit": ["kPa", "mbar"]}
+    assert [row["current"] for row in json.loads(hulian("model", "documents", "pumps", "--json"))] == [True, False]
+
+
+def test_what_is_exported_is_what_was_imported(hulian, pumps, tmp_path):
+    hulian("model", "import", str(pumps), "--format", "hulian")
+    hulian("model", "export", "pumps", str(tmp_path / "again.hulian.jsonl"))
+    hulian("model", "remove", "pumps")
+    assert "no document" in hulian("model", "documents")
+    hulian("model", "import", str(tmp_path / "again.hulian.jsonl"), "--name", "pumps")
+    assert len(json.loads(hulian("model", "documents", "pumps", "--json"))) == 2
+    hulian("model", "diff", "pumps")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("import", "nowhere.aml"), ["HL-SEM-0001", "nowhere.aml", "→"]),
+        (("import", "hulian.toml"), ["HL-SEM-0003", "hulian.toml", "--format"]),
+        (("import", "broken.aml"), ["HL-SEM-0001", "broken.aml, line 3", "→"]),
+        (("import", "bomb.aml"), ["HL-SEM-0002", "bomb.aml", "→"]),
+        (("export", "nothing"), ["HL-SEM-0010", "nothing", "→"]),
+        (("export", "nothing", "--as", "dwg"), ["HL-SEM-0010"]),
+        (("find", "no such word"), ["HL-SEM-0040", "meaning", "→"]),
+        (("find", "--name", "x", "--unit", "wombats"), ["no node"]),
+        (("sparql", "SELECT"), ["HL-SEM-0040", "sparql"]),
+        (("bind", "nowhere", "99.118.8/x#y"), ["HL-SEM-0012", "nowhere"]),
+        (("diff", "nothing"), ["nothing", "→"]),
+        (("remove", "nothing"), ["HL-SEM-0010", "nothing", "→"]),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_code_place_and_hint(hulian, tmp_path, arguments, words):
+    (tmp_path / "broken.aml").write_text(
+        '<CAEXFile SchemaVersion="2.15" FileName="a">\n<InstanceHierarchy Name="x">\n</CAEXFile>'
+    )
+    (tmp_path / "bomb.aml").write_text('<!DOCTYPE a [<!ENTITY x "ha">]><CAEXFile>&x;</CAEXFile>')
+    if words == ["no node"]:
+        assert hulian("model", *arguments, status=1) == "Nothing in the model is like that.\n"
+        return
+    told = hulian("model", *arguments, status=1)
+    assert "Traceback" not in told
+    for word in words:
+        assert word in told
