@@ -96,7 +96,7 @@ def ranked(connection: Connection, words: Sequence[str], *, all_of_them: bool = 
         phrases = (" AND " if all_of_them else " OR ").join(f'"{word}"*' for word in words)
         match = sa.literal_column("semantic_concept_word").op("MATCH", is_comparison=True)(phrases)
         table = sa.table("semantic_concept_word", sa.column("rowid"))
-        score = sa.literal_column("-bm25(semantic_concept_word, 10.0, 3.0, 1.0)")
+        score: sa.ColumnElement[float] = sa.literal_column("-bm25(semantic_concept_word, 10.0, 3.0, 1.0)")
         return sa.select(table.c.rowid.label("identity"), score.label("score")).where(match).subquery("matching")
     asked = (" & " if all_of_them else " | ").join(f"'{word}':*" for word in words)
     value = sa.cast(sa.literal(asked, sa.String), _TsQuery())
