@@ -20,7 +20,7 @@ from hulian.network.exchange.semantics.errors import ConceptError
         "0173-1#02-AAO677#002", "0173/1///02#AAO677#002", "0173/1///#02-AAO677#002", "IRDI:0173-1#02-AAO677#002",
         "ECLASS:0173-1#02-AAO677#002",
         "eclass:0173-1#02-aao677#2", "urn:irdi:0173-1#02-AAO677#002", "[IRDI] 0173-1#02-AAO677#002", " 0173-1#02-AAO677#002 ",
-        "https://api.eclass-cdp.com/0173-1-02-AAO677-002", "https://www.eclass.eu/x/0173-1%2302-AAO677%23002", 
+        "https://api.eclass-cdp.com/0173-1-02-AAO677-002", "https://www.eclass.eu/x/0173-1%2302-AAO677%23002",
         "0173-1---02-AAO677#002",
         "0173-1#02-AAO677#002~0", "0173-1#01-AHF578#001/0173-1#02-AAO677#002", "0173-1#01-AHF578#001*0173-1#02-AAO677#002",
     ],

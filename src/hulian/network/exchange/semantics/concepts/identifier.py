@@ -1,7 +1,8 @@
 """Identifiers of concepts: IRDIs in every spelling, URIs, and what in them is a version.
 
 An IRDI (ISO 29002-5, ISO/IEC 11179-6) is written here as ``ICD/OI///CSI#item#version``. ECLASS writes
-``0173-1#02-AAO677#002`` for ``0173/1///02#AAO677#002``; IEC CDD writes ``0112/2///61987#ABA565#007``, and ``-`` for ``/`` in web addresses.
+``0173-1#02-AAO677#002`` for ``0173/1///02#AAO677#002``; IEC CDD writes ``0112/2///61987#ABA565#007``, and ``-`` for ``/`` in
+web addresses.
 
 Bends that are accepted, each because documents that people exchange have it:
 
