@@ -136,7 +136,7 @@ def test_everything_that_the_schema_knows_comes_back(samples):
     older, losses = written(content, version="2.15")
     etree.XMLSchema(etree.parse(samples / SCHEMAS["2.15"])).assertValid(etree.fromstring(older))
     told = {loss.what for loss in losses}
-    assert "Pressure and what is below" in told
+    assert "Types and what is below" in told
     assert "its type Types/Pressure" in told
     assert "SourceObjectInformation" in told
     assert "InterfaceIDMapping" in told

@@ -85,12 +85,15 @@ def element_of(node: Node) -> str:
     return _ELEMENTS.get(node.kind, "InternalElement")
 
 
-def arranged(content: Content, losses: list[Loss]) -> Iterator[Placed]:
-    """All nodes as they are written: parents first, what stands under them right behind them, in the schema's order."""
+def arranged(content: Content, losses: list[Loss], moved: dict[str, str]) -> Iterator[Placed]:
+    """All nodes as they are written: parents first, what stands under them right behind them, in the schema's order.
+
+    ``moved`` gets the new parent of each node that stands elsewhere; the empty text for a library that was made.
+    """
     if _in_order(content):
         yield from _as_it_comes(content)
     else:
-        yield from _Arrangement(content, losses).placed()
+        yield from _Arrangement(content, losses, moved).placed()
 
 
 def _in_order(content: Content) -> bool:
@@ -126,8 +129,8 @@ def _as_it_comes(content: Content) -> Iterator[Placed]:
 class _Arrangement:
     """A model that is no CAEX file, held whole and put in order."""
 
-    def __init__(self, content: Content, losses: list[Loss]) -> None:
-        self._losses = losses
+    def __init__(self, content: Content, losses: list[Loss], moved: dict[str, str]) -> None:
+        self._losses, self._moved = losses, moved
         self._name = content.document.name
         self._children: dict[str, list[Node]] = {}
         self._tags: dict[str, str] = {}
@@ -188,6 +191,8 @@ class _Arrangement:
 
     def _add(self, node: Node, tag: str, parent: str) -> None:
         self._tags[node.id] = tag
+        if parent != node.parent or node.id.endswith("~made"):
+            self._moved[node.id] = parent
         self._children.setdefault(parent, []).append(node)
         if node.kind in (Kind.OPERATION, Kind.EVENT):
             self._losses.append(Loss(node.id, f"that it is an {node.kind.name.lower()}", "CAEX has it as an element"))

@@ -31,12 +31,13 @@ class ElementWriter:
         text: XmlText,
         content: Content,
         references: dict[str, list[Reference]],
+        moved: dict[str, str],
         file: dict[str, Any],
         version: str,
         own: str,
         losses: list[Loss],
     ) -> None:
-        self._text, self._content, self._references = text, content, references
+        self._text, self._content, self._references, self._moved = text, content, references, moved
         self._version, self._losses = version, losses
         self._same = version == own
         self._aliases = [(str(each["alias"]), str(each["path"])) for each in file.get("references", ())]
@@ -102,7 +103,7 @@ class ElementWriter:
                 supported.append(each)
             else:
                 rest.append(each)
-        if self._version == "2.15" and not self._same and len(rest) > 1:
+        if self._version == "2.15" and len(rest) > 1:
             # CAEX 2.15 requires one role; what else is required is at least supported
             bare = [each for each in rest[1:] if "node" not in each.extra.get(EXTRA, {})]
             self._losses.extend(
@@ -166,6 +167,14 @@ class ElementWriter:
             path = ""
         self._text.begin("RoleRequirements", (("RefBaseRoleClassPath", path), ("ChangeMode", known.get("change"))))
         write_header(self._text, {"header": known.get("header", ())}, {}, self._version, self._losses, node.id)
+
+    def _further(self, node: Node) -> bool:
+        """Whether something else is required before this."""
+        for each in self._references.get(node.parent, ()):
+            known = each.extra.get(EXTRA, {})
+            if each.relation == Relation.ROLE and known.get("tag") != "SupportedRoleClass":
+                return known.get("node") != node.id
+        return False
 
     def _required_by(self, node: Node) -> Reference | None:
         for each in self._references.get(node.parent, ()):
@@ -284,9 +293,11 @@ class ElementWriter:
             return class_path(identity, prefix) or bracketed(identity)
         while node is not None and len(names) < 256:
             names.append(bracketed(node.name))
-            node = self._content.node(node.parent) if node.parent else None
-        if len(names) == 1:
-            names.append(bracketed(self._content.document.name))
+            above = self._moved.get(node.id, node.parent)
+            if self._moved.get(above) == "":
+                names.append(bracketed(self._content.document.name))
+                break
+            node = self._content.node(above) if above else None
         return "/".join(reversed(names))
 
     # ------------------------------------------------------------ values
@@ -371,6 +382,9 @@ class ElementWriter:
         """Whether CAEX 2.15 has no place for an element."""
         if tag in _ONLY_3:
             self._losses.append(Loss(node.id, f"{node.name} and what is below", f"CAEX 2.15 has no {_ONLY_3[tag]}"))
+            return True
+        if tag == "RoleRequirements" and self._further(node):
+            self._losses.append(Loss(node.id, f"the requirement of {node.type or 'no role'}", "CAEX 2.15 requires one role"))
             return True
         if tag == "ExternalInterface" and self._open and self._open[-1][1] in ("ExternalInterface", "InterfaceClass"):
             self._losses.append(Loss(node.id, f"{node.name} and what is below", "CAEX 2.15 has no interfaces in interfaces"))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 from xml.sax.saxutils import quoteattr
 
-from hulian.network.exchange.semantics.automationml.arrangement import Placed, arranged
+from hulian.network.exchange.semantics.automationml.arrangement import arranged
 from hulian.network.exchange.semantics.automationml.elements import ElementWriter
 from hulian.network.exchange.semantics.automationml.files import RELATIONS, ROOT_RELATION, TYPES
 from hulian.network.exchange.semantics.automationml.heading import file_attributes, write_heading
@@ -58,15 +58,14 @@ class _Members:
         self._content, self._version, self._own, self._losses = content, version, own, losses
         self._written = datetime.now(UTC).isoformat(timespec="seconds")
         self._references = _by_owner(content, losses)
+        self._moved: dict[str, str] = {}
 
     def files(self, *, only_root: bool) -> Iterator[tuple[str, bytes]]:
         """Pieces of files: path ("" for the document's own) and bytes."""
         document = self._content.document
         begun: tuple[str, ElementWriter, io.BytesIO] = self._begin("", document.extra.get(EXTRA, {}), self._version, self._own)
-        placed: Placed
         skipped = False
-        for placed in arranged(self._content, self._losses):
-            node, tag, depth = placed
+        for node, tag, depth in arranged(self._content, self._losses, self._moved):
             if tag == "ExternalFile":
                 yield from self._end(begun)
                 skipped = only_root
@@ -91,7 +90,7 @@ class _Members:
         name = file.get("name") or f"{_NAME.sub('_', self._content.document.name)}.aml"
         text.begin("CAEXFile", file_attributes(file, name, version, own))
         write_heading(text, file, version, own, self._written, self._losses)
-        return path, ElementWriter(text, self._content, self._references, file, version, own, self._losses), buffer
+        return path, ElementWriter(text, self._content, self._references, self._moved, file, version, own, self._losses), buffer
 
     def _end(self, begun: tuple[str, ElementWriter, io.BytesIO]) -> Iterator[tuple[str, bytes]]:
         path, writer, buffer = begun
