@@ -1,4 +1,7 @@
-"""What instances of a type have: instance declarations of the type, of what it derives from, and of its interfaces (OPC 10000-3, 6)."""
+"""What instances of a type have: what it declares itself, what it derives from, and what its interfaces declare.
+
+Instance declarations: OPC 10000-3, 6.2 and 6.3.
+"""
 
 from __future__ import annotations
 

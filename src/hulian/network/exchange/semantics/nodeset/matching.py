@@ -1,8 +1,8 @@
 """Instances of a type on a live server: which there are, and which node of the server is which member, found by browse path.
 
 The server's nodes are walked from the Objects folder along hierarchical references. A node is an instance where its type is the
-wanted one or derives from it, in the model or on the server. Its members are found by browse name, level by level, each declared
-by the type of the instance as far as the model knows it.
+wanted one or derives from it, in the model or on the server. Its members are found by browse name, level by level, each
+declared by the type of the instance as far as the model knows it.
 """
 
 from __future__ import annotations
@@ -109,6 +109,7 @@ async def find_instances(types: Types, wanted: str, browser: Browser, *, start: 
 class _Search:
     def __init__(self, types: Types, browser: Browser, most: int) -> None:
         self._types, self._browser, self._most = types, browser, most
+        self._matched: set[str] = set()
         self._remembered: dict[str, Sequence[Seen]] = {}
 
     async def find(self, wanted: str, start: str) -> Report:
@@ -134,6 +135,7 @@ class _Search:
                         below.append((child.id, here))
             level = below
         for match in matches:
+            self._matched = {match.id}
             known = next(
                 (each for each in (match.type, *self._types.generals(kinds[match.type])) if each in self._types), wanted
             )
@@ -183,8 +185,9 @@ class _Search:
         match.extra.extend(((*path, seen.name), seen.id) for seen in there.values())
         for member, seen in pairs:
             here = (*path, seen.name)
-            if seen.id == match.id or seen.id in match.nodes.values():
+            if seen.id in self._matched:
                 continue
+            self._matched.add(seen.id)
             match.nodes[here], match.kinds[here] = seen.id, member.kind
             known = seen.type if seen.type in self._types else member.type
             if member.kind is not Kind.OPERATION:
