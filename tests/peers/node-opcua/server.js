@@ -5,13 +5,14 @@
 // Every `period` ms all variables get the next whole number, 1, 2, 3 …, with one source timestamp. Orders come as JSON
 // lines on the standard input and are answered by one line each: {"do": "count"} tells how many steps were written,
 // {"do": "start"} and {"do": "stop"} begin and end the writing, {"do": "drop"} closes every session, {"do": "end"} or the
-// end of the input ends the server.
+// end of the input ends the server. With {"nodesets": [path, …]} it serves these NodeSets too, beside the standard one.
 "use strict";
 
 const path = require("node:path");
 const readline = require("node:readline");
 const { OPCUAServer } = require("node-opcua-server");
 const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
+const { nodesets } = require("node-opcua-nodesets");
 const { standardUnits } = require("node-opcua-data-access");
 const { DataType } = require("node-opcua-variant");
 const { StatusCodes } = require("node-opcua-status-code");
@@ -33,6 +34,7 @@ async function main() {
     allowAnonymous: true,
     serverInfo: { applicationUri: "urn:hulian:peer:node-opcua" },
     buildInfo: { productName: "node-opcua peer" },
+    ...(options.nodesets ? { nodesets: [nodesets.standard, ...options.nodesets] } : {}),
   });
   await server.initialize();
   const space = server.engine.addressSpace;
