@@ -5,7 +5,7 @@ Nothing is bent in silence: each place is in the loss list, as far as the list g
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from hulian.network.exchange.semantics.contract import Loss
 
@@ -49,6 +49,11 @@ class Bends:
         count = self._counts[bend] = self._counts.get(bend, 0) + 1
         if count <= _TOLD:
             self._losses.append(Loss(place=place, what=what or bend, why=BENDS[bend]))
+
+    def none(self, bend: str, place: str) -> Any:
+        """`took`, where nothing is left of it: always None."""
+        self.took(bend, place)
+        return None
 
     def finish(self) -> None:
         """Tells how many more there were than the list names."""

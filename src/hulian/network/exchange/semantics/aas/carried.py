@@ -28,21 +28,21 @@ class _Carried(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_
     name: str | msgspec.UnsetType = msgspec.UNSET
     relation: str | msgspec.UnsetType = msgspec.UNSET
     type: str | msgspec.UnsetType = msgspec.UNSET
-    value: str | None | msgspec.UnsetType = msgspec.UNSET
+    value: str | msgspec.UnsetType | None = msgspec.UNSET
     datatype: str | msgspec.UnsetType = msgspec.UNSET
     unit: str | msgspec.UnsetType = msgspec.UNSET
     meanings: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     labels: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     descriptions: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-    constraints: Constraints | None | msgspec.UnsetType = msgspec.UNSET
-    writable: bool | None | msgspec.UnsetType = msgspec.UNSET
+    constraints: Constraints | msgspec.UnsetType | None = msgspec.UNSET
+    writable: bool | msgspec.UnsetType | None = msgspec.UNSET
     point: str | msgspec.UnsetType = msgspec.UNSET
     identifier: str | msgspec.UnsetType = msgspec.UNSET
     extra: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 def carry(node: Node, expected: Node) -> dict[str, Any] | None:
-    """The extension that turns ``expected``, which the element alone would give, into ``node``; None where nothing is missing."""
+    """The extension that makes ``node`` of ``expected``, which the element alone would give; None where they are equal."""
     differs = {}
     for name in Node.__struct_fields__:
         if name in _PLACED:

@@ -101,7 +101,9 @@ class _Check:
             found.append(Deviation(path, f"{node.value[:100]!r} is no {node.datatype}", "value"))
         limits = declaration.constraints
         if limits is not None and node.value:
-            if limits.choices and node.value not in {value for value, _ in limits.choices} | {name for _, name in limits.choices}:
+            if limits.choices and node.value not in {value for value, _ in limits.choices} | {
+                name for _, name in limits.choices
+            }:
                 found.append(Deviation(path, f"{node.value[:100]!r} is none of the choices", "value"))
             if not _between(node.value, limits.low, limits.high):
                 found.append(Deviation(path, f"{node.value[:100]!r} is not between {limits.low} and {limits.high}", "value"))

@@ -14,6 +14,8 @@ import msgspec
 
 from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.exchange.semantics.aas.nodes import DEFAULT_CLASS, ID_SHORT
+from hulian.network.exchange.semantics.aas.references import external
+from hulian.network.exchange.semantics.aas.strict import XSD
 from hulian.network.exchange.semantics.aas.texts import (
     IEC61360,
     constraints_of,
@@ -23,20 +25,11 @@ from hulian.network.exchange.semantics.aas.texts import (
     spoken,
     unit_of,
 )
-from hulian.network.exchange.semantics.aas.references import external
 from hulian.network.exchange.semantics.contract import Constraints, Kind, Node
 
 __all__ = ["class_of", "fields_of", "id_short", "with_unit"]
 
 _LANGUAGE: Final = re.compile(r"^[a-zA-Z]{2,8}(-[a-zA-Z0-9]{1,8})*$")
-XSD: Final = frozenset(
-    "xs:" + name
-    for name in (
-        "anyURI base64Binary boolean byte date dateTime decimal double duration float gDay gMonth gMonthDay gYear gYearMonth "
-        "hexBinary int integer long negativeInteger nonNegativeInteger nonPositiveInteger positiveInteger short string time "
-        "unsignedByte unsignedInt unsignedLong unsignedShort"
-    ).split()
-)
 
 
 def class_of(node: Node) -> str:

@@ -132,9 +132,8 @@ def proposals(nodes: Iterable[Node], references: Iterable[Reference] = ()) -> li
         known = template_of(submodel.meanings[0]) if submodel.meanings else None
         if known is None or known[0].number != "IDTA 02017":
             continue
-        for interface in tree.below(submodel):
-            if tree.child(interface, "EndpointMetadata") is not None:
-                found.append(_Interface(tree, interface, sinks).proposal())
+        interfaces = [one for one in tree.below(submodel) if tree.child(one, "EndpointMetadata") is not None]
+        found += [_Interface(tree, one, sinks).proposal() for one in interfaces]
     return found
 
 
@@ -368,7 +367,9 @@ class _Interface:
                 settings["broker"] = {"qos": max(asked)}
             return base, settings
         if protocol == "http":
-            self.gaps.append("the device answers requests; the HTTP connector takes what is pushed: let the device push, or a gateway")
+            self.gaps.append(
+                "the device answers requests; the HTTP connector takes what is pushed: let the device push, or a gateway"
+            )
         return base, {}
 
     def _properties(self) -> list[Node]:

@@ -23,7 +23,7 @@ _WHOLE: Final = 256 << 10
 """Bytes of an element that is decoded at once; a larger one is decoded member by member."""
 _DEEPEST: Final = 200
 _FIELDS: Final = {kind: {field.name: field for field in fields} for kind, fields in CLASSES.items()}
-_FLAGS: Final = {True: True, False: False, "true": True, "false": False, "1": True, "0": False, 1: True, 0: False}
+_FLAGS: Final = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
 
 
 class Environment(msgspec.Struct):
@@ -170,7 +170,7 @@ class JsonForm:
             return self._element(value, place, "", depth)
         elif isinstance(value, list):
             ones = (self._element(one, f"{place}[{index}]", "", depth) for index, one in enumerate(value))
-            return [one for one in ones if one is not None] or self._empty(place)
+            return [one for one in ones if one is not None] or self._bends.none("empty-list", place)
         self._bends.took("unknown", place, f"it is of another type than {form.name.lower()}")
         return None
 
@@ -189,10 +189,7 @@ class JsonForm:
                     ones.append(fields)
             else:
                 self._bends.took("unknown", f"{place}[{index}]", "it is no object")
-        return ones or self._empty(place)
-
-    def _empty(self, place: str) -> None:
-        self._bends.took("empty-list", place)
+        return ones or self._bends.none("empty-list", place)
 
 
 def _guessed(given: dict[str, Any]) -> str:

@@ -115,8 +115,10 @@ class Builder:
 
     def shell(self, fields: dict[str, Any]) -> None:
         """A shell, its asset information and the asset's ids."""
-        node = self._identifiable("AssetAdministrationShell", fields)
+        node = self.shell_of(fields)
+        _extra(node).pop("assetInformation", None)
         self._nodes.append(node)
+        self._refer(node, fields)
         derived = fields.get("derivedFrom")
         if derived:
             target = target_of(derived, self._document)
@@ -131,10 +133,7 @@ class Builder:
         asset = fields.get("assetInformation")
         if asset is None:
             return
-        if asset.get("assetKind") == "Type":
-            node.kind = Kind.OBJECT_TYPE
         rest = {name: value for name, value in asset.items() if name not in ("specificAssetIds", "globalAssetId")}
-        _extra(node).pop("assetInformation", None)
         identity = model_id(f"{node.id}#assetInformation")
         self._nodes.append(
             Node(
@@ -176,6 +175,13 @@ class Builder:
                 )
             )
 
+    def shell_of(self, fields: dict[str, Any]) -> Node:
+        """The node of a shell, without its asset."""
+        node = self._identifiable("AssetAdministrationShell", fields)
+        if fields.get("assetInformation", {}).get("assetKind") == "Type":
+            node.kind = Kind.OBJECT_TYPE
+        return restored(node)
+
     def concept(self, fields: dict[str, Any]) -> None:
         """A concept description, in the folder of them."""
         if not self._folder:
@@ -185,19 +191,26 @@ class Builder:
                 self._nodes.append(
                     Node(id=self._folder, kind=Kind.FOLDER, name=CONCEPTS, extra={"aas": {"modelType": CONCEPTS}})
                 )
-        node = self._identifiable("ConceptDescription", fields)
+        node = self.concept_of(fields)
         node.parent, node.relation = self._folder, Relation.ORGANIZES
+        self._nodes.append(node)
+        self._refer(node, fields)
+        for one in fields.get("isCaseOf", ()):
+            target = target_of(one, self._document)
+            if target:
+                self._references.append(Reference(node.id, Relation.DESCRIBED, target, {"aas": "isCaseOf"}))
+
+    def concept_of(self, fields: dict[str, Any]) -> Node:
+        """The node of a concept description."""
+        node = self._identifiable("ConceptDescription", fields)
+        node.relation = Relation.ORGANIZES
         content = content_of(fields)
         node.meanings = (fields.get("id", ""),)
         node.labels = node.labels or languages(content.get("preferredName", []))
         node.descriptions = node.descriptions or languages(content.get("definition", []))
         node.value = content.get("value")
         node.unit, node.constraints = unit_of(fields), constraints_of(fields)
-        self._nodes.append(node)
-        for one in fields.get("isCaseOf", ()):
-            target = target_of(one, self._document)
-            if target:
-                self._references.append(Reference(node.id, Relation.DESCRIBED, target, {"aas": "isCaseOf"}))
+        return restored(node)
 
     def _identifiable(self, kind: str, fields: dict[str, Any]) -> Node:
         raw = fields.get("id", "")
@@ -221,7 +234,7 @@ class Builder:
         else:
             node.labels, node.descriptions = languages(rest.get("displayName", [])), languages(rest.get("description", []))
         node.extra = {"aas": rest}
-        return restored(node)
+        return node
 
     def _unique(self, identity: str, place: str) -> str:
         if identity not in self._ids:
@@ -257,8 +270,8 @@ class Builder:
                 self._templates.setdefault(meaning, node.id)
         elif node.meanings:
             node.type = node.type or self._templates.get(node.meanings[0], "") or type_of(node.meanings[0])
-        node.parent = node.parent or self._shells.get(node.id, "")
-        return node
+        node.parent = self._shells.get(node.id, "")
+        return restored(node)
 
     def open_element(self, fields: dict[str, Any], relation: str = Relation.COMPONENT) -> None:
         """An element whose children follow, until `close`."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hulian.network.exchange.semantics.contract import Loss
 
-__all__ = ["completed", "fits"]
+__all__ = ["NUMBERS", "XSD", "completed", "fits"]
 
 _INTEGER: Final = r"[+-]?\d+"
 _NUMBER: Final = r"[+-]?(\d+(\.\d*)?|\.\d+)"
@@ -40,6 +40,11 @@ _INTEGERS: Final[dict[str, tuple[int | None, int | None]]] = {
     **{f"xs:{name}": (0, (1 << bits) - 1) for name, bits in _UNSIGNED.items()},
     **{f"xs:{name}": bounds for name, bounds in _SIGNS.items()},
 }
+NUMBERS: Final = frozenset({*_INTEGERS, "xs:decimal", "xs:double", "xs:float"})
+XSD: Final = frozenset(
+    {*_INTEGERS, *_LEXICAL, "xs:anyURI", "xs:string", "xs:gDay", "xs:gMonth", "xs:gMonthDay", "xs:gYear", "xs:gYearMonth"}
+)
+"""The types that a value may have."""
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

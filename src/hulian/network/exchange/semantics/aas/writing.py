@@ -96,6 +96,8 @@ class Environments:
         self._part = 0
         self._stack: list[_Frame] = []
         self._shadow = Builder(content.document.name, Bends([]), {})
+        self._identities = Builder(content.document.name, Bends([]), {})
+        """Meets the same ids in the same order as a reader."""
         self._references: dict[str, list[Reference]] = {}
         self._unit = lru_cache(4096)(self._defined)
 
@@ -185,13 +187,7 @@ class Environments:
             fields = fields_of(node)
         frame.fields = fields
         if kind == "Submodel":
-            expected = Builder(self._content.document.name, Bends([]), {}).submodel_of({**fields})
-            expected.type = (
-                node.type if node.type and own.get("modelType") and not node.extra.get("aas") is None else expected.type
-            )
-            expected.parent = node.parent
-            if not own.get("part"):
-                self._carry(frame, expected)
+            self._carry(frame, self._identities.submodel_of({**fields}))
         self._stack.append(frame)
 
     def _belongs(self, shell: _Frame, submodel: Node) -> None:
@@ -266,8 +262,12 @@ class Environments:
             if above is not None and above.kind == "Operation":
                 expected.relation = Relation.OUTPUT if node.relation == Relation.OUTPUT else Relation.INPUT
             self._carry(frame, expected)
-        else:
-            completed(fields, version, frame.root, self._losses.append, node.id)
+            return
+        completed(fields, version, frame.root, self._losses.append, node.id)
+        if kind == "AssetAdministrationShell":
+            self._carry(frame, self._identities.shell_of(fields))
+        elif kind == "ConceptDescription":
+            self._carry(frame, self._identities.concept_of(fields))
 
     def _above(self, frame: _Frame) -> _Frame | None:
         at = self._stack.index(frame)

@@ -127,7 +127,7 @@ class XmlForm:
     def _value(self, child: Any, form: Form, of: str, tag: str) -> Any:
         if form is Form.OBJECT:
             fields = self.fields(child, of, child)
-            return fields or self._empty(child)
+            return fields or self._bends.none("empty-list", self.place(child))
         if form is Form.LIST:
             full = f"{self._prefix}{tag}"
             ones = []
@@ -138,7 +138,7 @@ class XmlForm:
                 fields = self.fields(one, of, one)
                 if fields:
                     ones.append(fields)
-            return ones or self._empty(child)
+            return ones or self._bends.none("empty-list", self.place(child))
         if form is Form.FLAG:
             text = (child.text or "").strip()
             if text not in ("true", "false"):
@@ -159,10 +159,7 @@ class XmlForm:
             ones.append({"modelType": kind, **self.fields(one, kind, one)})
         if form is Form.ELEMENT:
             return ones[0] if ones else None
-        return ones or self._empty(child)
-
-    def _empty(self, element: Any) -> None:
-        self._bends.took("empty-list", self.place(element))
+        return ones or self._bends.none("empty-list", self.place(child))
 
     def _unknown(self, element: Any) -> None:
         self._bends.took("unknown", self.place(element), f"no field {element.tag.rpartition('}')[2]}")
