@@ -1,0 +1,172 @@
+"""One request while it is answered: its parameters, the store with leave asked, and the forms of answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import unquote
+
+import msgspec
+
+from hulian.network.exchange.semantics.aas.api.contract import (
+    LIST_LIMIT,
+    LIST_MOST,
+    Answer,
+    ApiError,
+    Authorise,
+    Collection,
+    Request,
+    Right,
+    Store,
+)
+from hulian.network.exchange.semantics.aas.api.paths import decoded_id, encoded_id, find
+
+__all__ = ["Asking", "made", "nothing", "okay"]
+
+_LEVELS: Final = ("deep", "core")
+_EXTENTS: Final = ("withoutBlobValue", "withBlobValue")
+
+
+def okay(value: Any, status: int = 200, **headers: str) -> Answer:
+    """An answer with a JSON body."""
+    return Answer(status=status, body=msgspec.json.encode(value), headers=headers)
+
+
+def made(value: Any, location: str) -> Answer:
+    """201, with where it is now."""
+    return okay(value, 201, Location=location)
+
+
+def nothing() -> Answer:
+    """204."""
+    return Answer(status=204)
+
+
+class Asking:
+    """A request and what it may touch. ``names`` are the parts of the path that the route names."""
+
+    def __init__(self, request: Request, names: dict[str, str], operation: str, store: Store, authorise: Authorise) -> None:
+        self.request, self.operation, self.store = request, operation, store
+        self._names, self._authorise = names, authorise
+
+    # ------------------------------------------------ parameters
+
+    def identity(self, name: str = "id") -> str:
+        """An id of the path, decoded."""
+        return decoded_id(self._names[name])
+
+    def path(self) -> str:
+        """The idShortPath; empty where the route has none."""
+        return unquote(self._names.get("path", ""))
+
+    def one(self, name: str, default: str = "") -> str:
+        """A parameter that may be there once."""
+        values = self.request.query.get(name, ())
+        if len(values) > 1:
+            raise ApiError(400, f"{name} is there {len(values)} times")
+        return values[0] if values else default
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        """One of these, the first where it is not given."""
+        found = self.one(name, allowed[0])
+        if found not in allowed:
+            raise ApiError(400, f"{name} is one of {', '.join(allowed)}, not {found[:50]!r}")
+        return found
+
+    def deep(self) -> bool:
+        """``level``."""
+        return self.choice("level", _LEVELS) == "deep"
+
+    def blobs(self) -> bool:
+        """``extent``."""
+        return self.choice("extent", _EXTENTS) == "withBlobValue"
+
+    def limit(self) -> int:
+        """How many a page may have."""
+        text = self.one("limit")
+        if not text:
+            return LIST_LIMIT
+        if not text.isascii() or not text.isdigit() or not int(text[:9]) >= 1:
+            raise ApiError(400, f"limit is a positive number, not {text[:50]!r}")
+        return min(int(text[:9]), LIST_MOST)
+
+    def cursor(self) -> str:
+        """The id behind which a page begins."""
+        text = self.one("cursor")
+        return decoded_id(text) if text else ""
+
+    def encoded_json(self, name: str) -> list[Any]:
+        """Values of a parameter that are JSON in base64url."""
+        found = []
+        for text in self.request.query.get(name, ()):
+            for part in text.split(","):
+                try:
+                    plain = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+                    found.append(msgspec.json.decode(plain))
+                except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+                    raise ApiError(400, f"{name} is JSON in base64url, not {part[:50]!r}") from error
+        return found
+
+    # ------------------------------------------------ the store
+
+    def allow(self, right: Right, collection: Collection, identity: str = "", path: str = "") -> None:
+        """Asks for leave. Raises `ApiError`."""
+        self._authorise(self.operation, right, collection, identity, path)
+
+    def readable(self, collection: Collection, identity: str) -> bool:
+        """Whether a member of a list may be seen."""
+        try:
+            self.allow("read", collection, identity)
+        except ApiError:
+            return False
+        return True
+
+    def get(self, collection: Collection, identity: str, right: Right = "read", path: str = "") -> dict[str, Any]:
+        """One that is there. Raises `ApiError` 404, after asking for leave."""
+        self.allow(right, collection, identity, path)
+        found = self.store.get(collection, identity)
+        if found is None:
+            raise ApiError(404, f"there is no {identity[:200]!r} among the {collection}")
+        return found
+
+    def element(self, submodel: dict[str, Any]) -> dict[str, Any]:
+        """The element that the path names."""
+        from hulian.network.exchange.semantics.aas.api.paths import children_of
+
+        above, at = find(submodel, self.path())
+        return children_of(above)[at]
+
+    def replace(self, collection: Collection, identity: str, value: dict[str, Any]) -> None:
+        """Writes what was changed."""
+        if not self.store.put(collection, identity, value, new=False):
+            raise ApiError(404, f"there is no {identity[:200]!r} among the {collection} any more")
+
+    def pages(
+        self,
+        collection: Collection,
+        wanted: Callable[[dict[str, Any]], bool],
+        form: Callable[[dict[str, Any]], Any] = lambda one: one,
+    ) -> Answer:
+        """A page of a list, with the cursor of the next."""
+        self.allow("read", collection)
+        limit, after = self.limit(), self.cursor()
+
+        def seen(one: dict[str, Any]) -> bool:
+            return wanted(one) and self.readable(collection, one["id"])
+
+        found = self.store.page(collection, after, limit + 1, seen)
+        more = len(found) > limit
+        found = found[:limit]
+        metadata = {"cursor": encoded_id(found[-1]["id"])} if more else {}
+        return okay({"paging_metadata": metadata, "result": [form(one) for one in found]})
+
+    def listed(self, values: list[Any]) -> Answer:
+        """A page of a list that is at hand; its cursor is a position."""
+        limit, text = self.limit(), self.cursor()
+        if text and not (text.isascii() and text.isdigit()):
+            raise ApiError(400, "the cursor is none that was given")
+        start = int(text[:9]) if text else 0
+        metadata = {"cursor": encoded_id(str(start + limit))} if start + limit < len(values) else {}
+        return okay({"paging_metadata": metadata, "result": values[start : start + limit]})

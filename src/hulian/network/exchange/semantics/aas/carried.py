@@ -1,0 +1,117 @@
+"""What the metamodel has no field for, carried in an extension of the element, so that a node comes back as it was.
+
+Extensions are the standard's own place for what only one system knows; other tools keep or ignore them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from hulian.kernel.unreadable import UNREADABLE
+from hulian.network.exchange.semantics.contract import Constraints, Kind, Node, Reference
+
+__all__ = ["EXTENSION", "REFERENCES", "carried_references", "carry", "carry_references", "restored"]
+
+EXTENSION: Final = "hulian.node"
+REFERENCES: Final = "hulian.references"
+_PLACED: Final = frozenset({"parent"})
+"""Told by the place in the tree."""
+
+
+class _Carried(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The fields of `Node` that came back otherwise."""
+
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    kind: Kind | msgspec.UnsetType = msgspec.UNSET
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    relation: str | msgspec.UnsetType = msgspec.UNSET
+    type: str | msgspec.UnsetType = msgspec.UNSET
+    value: str | msgspec.UnsetType | None = msgspec.UNSET
+    datatype: str | msgspec.UnsetType = msgspec.UNSET
+    unit: str | msgspec.UnsetType = msgspec.UNSET
+    meanings: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    labels: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    descriptions: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    constraints: Constraints | msgspec.UnsetType | None = msgspec.UNSET
+    writable: bool | msgspec.UnsetType | None = msgspec.UNSET
+    point: str | msgspec.UnsetType = msgspec.UNSET
+    identifier: str | msgspec.UnsetType = msgspec.UNSET
+    extra: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+def carry(node: Node, expected: Node) -> dict[str, Any] | None:
+    """The extension that makes ``node`` of ``expected``, which the element alone would give; None where they are equal."""
+    differs = {}
+    for name in Node.__struct_fields__:
+        if name in _PLACED:
+            continue
+        wanted = getattr(node, name)
+        if name == "extra":
+            wanted = {language: of for language, of in wanted.items() if language != "aas"}
+            if not wanted:
+                continue
+        elif wanted == getattr(expected, name):
+            continue
+        differs[name] = wanted
+    if not differs:
+        return None
+    return {"name": EXTENSION, "valueType": "xs:string", "value": msgspec.json.encode(_Carried(**differs)).decode()}
+
+
+def restored(node: Node) -> Node:
+    """The node as it was before `carry`; an extension that cannot be read stays where it is."""
+    rest = node.extra.get("aas", {})
+    extensions = rest.get("extensions")
+    if not extensions:
+        return node
+    for extension in extensions:
+        if extension.get("name") != EXTENSION:
+            continue
+        try:
+            carried = msgspec.json.decode(extension.get("value", ""), type=_Carried)
+        except UNREADABLE:
+            return node
+        left = [one for one in extensions if one is not extension]
+        rest = {name: value for name, value in rest.items() if name != "extensions"}
+        if left:
+            rest["extensions"] = left
+        # What was not of this language needs nothing of it.
+        node.extra = {"aas": rest} if rest else {}
+        for name in _Carried.__struct_fields__:
+            value = getattr(carried, name)
+            if value is msgspec.UNSET:
+                continue
+            if name == "extra":
+                node.extra = {**value, **node.extra}
+            else:
+                setattr(node, name, value)
+        return node
+    return node
+
+
+def carry_references(references: list[Reference]) -> dict[str, Any]:
+    """The extension that holds references of a node which no field of the metamodel says."""
+    told = [(one.relation, one.target, one.extra) for one in references]
+    return {"name": REFERENCES, "valueType": "xs:string", "value": msgspec.json.encode(told).decode()}
+
+
+def carried_references(node: Node) -> list[Reference]:
+    """What `carry_references` holds; the extension is taken away."""
+    rest = node.extra.get("aas", {})
+    for extension in rest.get("extensions", ()):
+        if extension.get("name") == REFERENCES:
+            try:
+                told = msgspec.json.decode(extension.get("value", ""), type=list[tuple[str, str, dict[str, Any]]])
+            except UNREADABLE:
+                return []
+            left = [one for one in rest["extensions"] if one is not extension]
+            rest = {name: value for name, value in rest.items() if name != "extensions" or left}
+            if left:
+                rest["extensions"] = left
+            node.extra = {name: value for name, value in node.extra.items() if name != "aas"}
+            if rest:
+                node.extra["aas"] = rest
+            return [Reference(node.id, relation, target, extra) for relation, target, extra in told]
+    return []
