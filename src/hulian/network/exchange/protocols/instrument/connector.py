@@ -294,7 +294,7 @@ class InstrumentConnector:
             if isinstance(value, np.ndarray):
                 value = msgspec.json.encode(value.tolist()).decode()
             if not self._unchanged(point, value):
-                single[point.binding.address] = value
+                single[point.target.name] = value
         if not single:
             return
         columns = [pa.array([value]) if value is not None else pa.nulls(1, pa.null()) for value in single.values()]
@@ -305,11 +305,12 @@ class InstrumentConnector:
         if len(values):
             missing = np.isnan(values)
             column = pa.array(values, mask=missing) if missing.any() else pa.array(values)
-            self._map(question, pa.table([column], names=[point.binding.address]), times)
+            self._map(question, pa.table([column], names=[point.target.name]), times)
 
     def _map(self, question: Question, table: pa.Table, times: Any) -> None:
         mapped = self._rows[question].map(table, times)
-        for address, _ in mapped.misfits[:100]:
+        for name, _ in mapped.misfits[:100]:
+            address = self._points[int(name)].binding.address
             message = f"{address}: a value does not fit the type of its point"
             self.standing.reports.moment(RangeError, address, message, "give the point the type that 'hulian browse' shows")
         self.standing.hand_over(mapped.columns)

@@ -77,7 +77,8 @@ def bind(binding: Binding, instrument: Instrument, configuration: InstrumentConf
     if (options.scale != 1.0 or options.offset != 0.0) and binding.storage is not StorageClass.DOUBLE:
         raise OptionError("only a double has a scale and an offset", place=binding.address)
     owner, name = _split(binding.address)
-    target = Target(binding.series, binding.address, binding.storage, options.scale, options.offset)
+    # Its series is its column's name: two points may have one address.
+    target = Target(binding.series, str(binding.series), binding.storage, options.scale, options.offset)
     point = Point(binding, options, name, target)
     if owner in instrument.bundles and name:
         return _column(point, instrument, instrument.bundles[owner])

@@ -100,13 +100,15 @@ class Record(msgspec.Struct, frozen=True):
                 raw = _exactly(buffer, at, piece.size)
                 if raw.upper() != piece.of(buffer[:at]).upper() if piece.form == "hex" else raw != piece.of(buffer[:at]):
                     raise Mismatch("the check sum is wrong")
-                at += len(raw)
+                at, end = at + len(raw), 0
             elif isinstance(piece, FieldPiece):
                 raw, at = self._field(piece, place, buffer, at, end, most)
                 values[piece.name] = piece.decode(raw)
             else:
                 raw, at = self._values(piece, place, buffer, at, most)
                 values.update(piece.columns(raw))
+        if end > at or (end and not self.terminator and at != end):
+            raise Mismatch("the length is not that of the record")
         return values, at
 
     def _field(self, piece: FieldPiece, place: int, buffer: bytes, at: int, end: int, most: int) -> tuple[bytes, int]:
