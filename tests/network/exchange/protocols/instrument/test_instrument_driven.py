@@ -230,7 +230,7 @@ async def test_browsing_shows_units_ranges_and_commands():
     [
         ({"address": "MEAS:PRES?/heat"}, AddressError), ({"address": "nothing"}, AddressError),
         ({"address": "LIM/value"}, AddressError),
-        ({"address": "CAL/points"}, AddressError), ({"address": "a/b/c"}, AddressError), 
+        ({"address": "CAL/points"}, AddressError), ({"address": "a/b/c"}, AddressError),
         ({"options": {"group": "x"}}, OptionError),
         ({"options": {"colour": 1}}, OptionError), ({"address": "TRAC?/trace"}, OptionError),
     ],
