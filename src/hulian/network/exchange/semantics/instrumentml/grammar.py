@@ -47,7 +47,8 @@ class Element(msgspec.Struct, frozen=True):
 
 
 _PORT: Final = (
-    "Parameter", "Property", "MessageInterface", "ResponseInterface", "DataInterface", "InputAdapter", "OutputAdapter", "Connection",
+    "Parameter", "Property", "MessageInterface", "ResponseInterface", "DataInterface", "InputAdapter", "OutputAdapter",
+    "Connection",
 )  # fmt: skip
 _COMMON: Final = ("name", "type", "displayName", "description")
 _CALL: Final = ("name", "displayName", "description", "synchronous", "size")

@@ -29,6 +29,8 @@ __all__ = ["constraints_of", "read"]
 _LONGEST_ID: Final = 1000
 _MOST_PAIRED: Final = 10_000
 _MOST_TAGS: Final = 1_000
+_FULL: Final = BATCH // 2
+"""Nodes after which a batch is given: what one connection adds at once fits behind."""
 _NOT_ESCAPED: Final = str.maketrans({"%": "%25", "/": "%2F", "~": "%7E"})
 _MAIML: Final = (
     "this is MaiML, the measurement analysis instrument markup language (JIS K 0200); InstrumentML here is NASA's "
@@ -113,22 +115,20 @@ class _Reader:
                 if held is None and left_out is None:
                     held, left_out = self._begun(element, known)
                 continue
+            if held is not None and element is not held:
+                continue
             if held is not None:
-                if element is held:
-                    held = None
-                    if len(self._stack) > 1:
-                        self._hold(element)
-                    self._forget(element)
-                continue
-            if left_out is not None:
+                held = None
+                if len(self._stack) > 1:
+                    self._hold(element)
+            elif left_out is not None:
                 left_out = None if element is left_out else left_out
-                self._forget(element)
-                continue
-            if element.text and not element.text.isspace():
-                self._text(element)
-            self._close()
+            else:
+                if element.text and not element.text.isspace():
+                    self._text(element)
+                self._close()
             self._forget(element)
-            if len(self._batch.nodes) >= BATCH - 1:
+            if len(self._batch.nodes) >= _FULL:
                 yield self._batch
                 self._batch = Batch(nodes=[], references=[])
         if self._batch.nodes or self._batch.references:
@@ -224,6 +224,8 @@ class _Reader:
         attributes = plain_attributes(element)
         identity = self._add(name, rule, attributes, frame, content=strange, endpoint=endpoint_of(attributes, below))
         inner = _Frame(name, rule, identity)
+        if len(below) > BATCH // 2 - 2:
+            raise HostileDocumentError(f"a connection has {len(below)} parameters", place=self._place(element, name))
         for child, given, _, _ in below:
             self._add(child, ELEMENTS[child], given, inner)
 
