@@ -14,11 +14,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import hulian.data.catalogue.tables
-<<<<<<< HEAD
-import hulian.network.exchange.semantics.model.tables
-=======
 import hulian.network.exchange.semantics.dictionary.tables
->>>>>>> h-units
+import hulian.network.exchange.semantics.model.tables
 import hulian.network.identifiers.active.tables
 import hulian.network.identifiers.provisioning.tables
 import hulian.network.identifiers.statistics.tables

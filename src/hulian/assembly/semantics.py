@@ -14,7 +14,7 @@ from hulian.registry import Registry
 
 __all__ = ["FORMATS", "document_name", "format_named", "format_of", "model_of"]
 
-FORMATS: Final = {"aml": "automationml", "nodeset": "nodeset", "iml": "instrumentml", "hulian": "plain"}
+FORMATS: Final = {"aml": "automationml", "nodeset": "nodeset", "aas": "aas", "iml": "instrumentml", "hulian": "plain"}
 """Formats by the name that commands take, and the room of each. A room is loaded when a document of it is."""
 _HEAD: Final = 4096
 
