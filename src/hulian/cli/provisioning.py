@@ -417,7 +417,9 @@ def _proposal(document: Path, key_file: Path) -> Proposal:
     try:
         found = msgspec.json.decode(text)
     except UNREADABLE as error:
-        raise CommandError(f"no JSON: {error}", place=str(document), hint="--sample prints a registration to begin with") from error
+        raise CommandError(
+            f"no JSON: {error}", place=str(document), hint="--sample prints a registration to begin with"
+        ) from error
     if not isinstance(found, dict):
         raise CommandError("no registration", place=str(document), hint="--sample prints one")
     if "public_key" not in found:

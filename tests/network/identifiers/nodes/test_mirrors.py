@@ -35,7 +35,7 @@ URL = text("URL", "https://example.com/1")
 
 
 def mirror_of(plant, store: RecordStore, key=MIRROR_KEY) -> Mirror:
-    return Mirror(store, plant.client(), "88.111.1", MIRROR, key, seconds=0.05)
+    return Mirror(store, plant.client(), "88.111.1", MIRROR, lambda: key, seconds=0.05)
 
 
 @contextlib.asynccontextmanager

@@ -90,7 +90,7 @@ class Stage:
         self.take_over = TakeOver(
             self.store,
             {PREFIX: self.copy},
-            Site.unpack(site(port).data),
+            lambda: Site.unpack(site(port).data),
             self.poll,
             plant.client(),
             hold=0.3,
@@ -103,7 +103,7 @@ class Stage:
         face = RestListener(Application(node), "127.0.0.1", 0)
         await self._group.start(face.run)
         self.asker = RestAsker(f"http://127.0.0.1:{face.port}")
-        self._group.start_soon(Mirror(self.copy, plant.client(), PREFIX, NODE_KEY, private_key(), seconds=0.05).run)
+        self._group.start_soon(Mirror(self.copy, plant.client(), PREFIX, NODE_KEY, private_key, seconds=0.05).run)
         await until(lambda: self.copy.log.last == primary.log.last)
         self._group.start_soon(self.take_over.run, self.faults)
         self.probes = [self.probe(who, key) for who, key in zip(PROBES, KEYS, strict=True)]
@@ -284,7 +284,7 @@ def test_a_prefix_that_is_not_delegated_from_here_cannot_be_taken(tmp_path):
 
     store = RecordStore(Registry.open(tmp_path / "node.db"))
     store.create("88.111/X", [text("URL", "x")])
-    taking = TakeOver(store, {PREFIX: store}, Site.unpack(site(1).data), poll_of([], [0.0]))
+    taking = TakeOver(store, {PREFIX: store}, lambda: Site.unpack(site(1).data), poll_of([], [0.0]))
     with pytest.raises(RecordChangedError):
         taking._change(PREFIX, True)
     assert read_body(question("88.111.1/x")).handle == "88.111.1/x"

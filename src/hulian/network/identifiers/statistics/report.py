@@ -24,11 +24,13 @@ __all__ = [
     "Entry",
     "Inbox",
     "Outgoing",
+    "Product",
     "Received",
     "Report",
     "ReportedFault",
     "Route",
     "Subject",
+    "Terminal",
     "read_report",
 ]
 
@@ -62,12 +64,44 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     deleted: bool = False
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One change of an identifier: ``operation`` 1 added, 2 deleted, 3 modified; ``at`` is UTC ns."""
+class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What kind of thing has the identifier. Times are as its record writes them; what the record does not say is empty."""
+
+    type: str = ""
+    brand: str = ""
+    name: str = ""
+    maker: str = ""
+    produced: str = ""
+    expires: str = ""
+
+
+class Terminal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The carrier of an active identifier: ``type`` of terminal, ``licence`` for the access to the network."""
+
+    type: str = ""
+    owner: str = ""
+    purpose: str = ""
+    serial: str = ""
+    imei: str = ""
+    licence: str = ""
+    brand: str = ""
+    model: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One change of an identifier: ``operation`` 1 added, 2 deleted, 3 modified; ``at`` is UTC ns.
+
+    What else it says is out of the record as it was when the report was made: ``created`` (UTC ns, 0 where nobody knows),
+    ``metadata``, the template as version:handle, the ``product``, and the ``terminal`` of an active identifier.
+    """
 
     handle: str
     operation: int
     at: int
+    created: int = 0
+    metadata: str = ""
+    product: Product | None = None
+    terminal: Terminal | None = None
 
 
 class ReportedFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
