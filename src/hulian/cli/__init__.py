@@ -84,11 +84,12 @@ for _name in ("dump", "apply"):
     _catalogue.command(f"hulian.cli.catalogue:catalogue_{_name}", name=_name)
 app.command(_catalogue)
 
-_IDENTIFIER_NODES = "Identifier nodes of every tier: status, load, probe, escrow, rollover, demo, and prefixes."
+_IDENTIFIER_NODES = "Identifier nodes of every tier: status, load, query, probe, escrow, rollover, demo, and prefixes."
 _identifiers = App(name="identifiers", help=_IDENTIFIER_NODES, group=_IDENTIFIERS)
 for _name in ("status", "probe", "demo"):
     _identifiers.command(f"hulian.cli.identifiers:identifiers_{_name}", name=_name)
 _identifiers.command("hulian.cli.loading:identifiers_load", name="load")
+_identifiers.command("hulian.cli.querying:identifiers_query", name="query")
 for _name in (
     "apply",
     "applications",
