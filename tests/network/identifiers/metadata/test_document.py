@@ -53,7 +53,7 @@ def _queries_run(port: int, capsys) -> int:
 def test_every_command_is_one_that_can_be_typed():
     lines = [line for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL) for line in block.splitlines()]
     lines = [line for line in lines if line.startswith("$ ")]
-    assert len(lines) == 5
+    assert len(lines) == 7
     for line in lines:
         _, bound, _ = app.parse_args(shlex.split(line)[2:], exit_on_error=False, print_error=False)
         assert bound.arguments

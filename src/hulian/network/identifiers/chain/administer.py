@@ -116,6 +116,13 @@ class Administer:
         body = ResolveRequest(handle, tuple(indexes), tuple(types))
         return _body((await self._done(handle, OpCode.RESOLVE, body))[-1], Values).values
 
+    async def referrers(self, prefix: str, handle: str, types: Sequence[str]) -> tuple[Value, ...]:
+        """What of the service of ``prefix`` refers to ``handle``, which is another one's: as `Follow.referrers_at`, private
+        references among them."""
+        found = administration(await self._follow.sites_of(prefix), handle)
+        body, flags = ResolveRequest(handle, (), tuple(types)), OpFlag.DO_NOT_REFER.value
+        return _body((await self._at_one_of(found, prefix, OpCode.RESOLVE, body, flags))[-1], Values).values
+
     # -- prefixes ------------------------------------------------------------------------------------------------------
 
     async def handles(self, prefix: str) -> list[str]:
@@ -176,7 +183,7 @@ class Administer:
                 raise
             except FollowError as error:
                 last = error
-        raise last or NoServiceError(f"{handle} cannot be changed")
+        raise last or NoServiceError(f"nobody can be asked about {handle}")
 
     async def _at(self, target: Target, code: OpCode, body: Body, flags: int = 0) -> list[Message]:
         """All parts of the answer of ``target``, whose challenge is answered where it makes one."""

@@ -91,8 +91,9 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
 class _Walk:
     """One question under way: its bounds, and what it has passed."""
 
-    def __init__(self, *, public: bool = True) -> None:
+    def __init__(self, *, public: bool = True, flags: int = 0) -> None:
         self.public = public
+        self.flags = flags
         self.wanted = b""
         self.path: list[Hop] = []
         self.aliases: set[bytes] = set()
@@ -179,6 +180,16 @@ class Follow:
     async def sites_of(self, prefix: str) -> list[Site]:
         """The sites of the service of ``prefix``, mirrors among them; those of the root for ``0.NA``."""
         return self._root if key_of(prefix) == b"0.NA" else await self._service(_Walk(), zero_na(prefix))
+
+    async def referrers_at(self, prefix: str, handle: str, types: tuple[str, ...]) -> tuple[int, tuple[Value, ...]]:
+        """What of the service of ``prefix`` refers to ``handle``, which is another one's: the response code, and public values
+        of ``types``, all of them HULIAN.REFERRED_BY. Raises `FollowError`."""
+        sites = await self.sites_of(prefix)
+        if not sites:
+            raise NoServiceError(f"nobody has registered {prefix}", place=prefix)
+        walk = _Walk(flags=OpFlag.DO_NOT_REFER.value)
+        answer, body = await self._asked(walk, sites, ResolveRequest(handle, types=types))
+        return answer.response_code, body.values if isinstance(body, Values) else ()
 
     async def values_of(self, handle: str, types: tuple[str, ...]) -> tuple[int, tuple[Value, ...]]:
         """An `hulian.network.identifiers.chain.lookup.Elsewhere`."""
@@ -312,7 +323,7 @@ class Follow:
     ) -> tuple[Message, Referral | Values | Failure | None]:
         """The first sound answer. A server that gives none within `PATIENCE` is not waited for alone: the next is asked too."""
         public = walk.public or key_of(question.handle) != walk.wanted
-        flags = (OpFlag.RETURN_DIGEST | (OpFlag.PUBLIC_ONLY if public else OpFlag(0))).value
+        flags = (OpFlag.RETURN_DIGEST | OpFlag(walk.flags) | (OpFlag.PUBLIC_ONLY if public else OpFlag(0))).value
         if self.signed:
             flags |= OpFlag.CERTIFIED.value
         race = _Race(question, flags)
