@@ -31,6 +31,7 @@ from hulian.network.identifiers.transport.client import Client
 from hulian.network.identifiers.wire.authentication import signer_for
 from hulian.registry import Registry
 from hulian.trust import CertificateAuthority
+from hulian.trust.audit import Audit
 
 PREFIX = "99.118.8"
 
@@ -74,6 +75,7 @@ class Works:
         self.port = free_port()
         self.carriers = Carriers(self.registry, most_waiting=self.settings.waiting)
         self.root = begin_root(self.store, PREFIX, self.key, "127.0.0.1", self.port)
+        self.audit = Audit(self.registry, b"k" * 32, directory / "audit.head")
         self.role = Role.PRIVATE
         self.service: ActiveService | None = None
 
@@ -90,6 +92,7 @@ class Works:
             self.trust,
             admin_value(node_key(PREFIX)),
             lambda identifier: f"https://data.example/points?thing={identifier}",
+            trail=self.audit,
         )
         follow = Follow(self.root, Client(tries=(0.3, 0.5), tcp_seconds=2))
         self.service = ActiveService(

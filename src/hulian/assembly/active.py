@@ -11,7 +11,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 
 from hulian.assembly.local import api_url
-from hulian.assembly.preparation import open_authority, open_secrets
+from hulian.assembly.preparation import open_authority, open_secrets, open_trust
 from hulian.kernel.configuration import resolve_secret
 from hulian.kernel.errors import ConfigurationError
 from hulian.network.identifiers.active.carriers import Carriers
@@ -89,6 +89,7 @@ def attend(
         sink = PushSink(settings.push, token, settings.push_ca)
     password = resolve_secret(settings.mqtt_password, stored) if settings.mqtt_password else ""
     url = api_url(configuration)
+    trail = open_trust(configuration, registry).audit
 
     def certificate() -> tuple[Path, Path]:
         found = open_authority(configuration).server_certificate(names, "carriers")
@@ -103,6 +104,7 @@ def attend(
             [trusted(key)],
             admin_value(who),
             lambda identifier: f"{url}/api/v1/points?thing={quote(identifier, safe='')}",
+            trail=trail,
         )
         follow = Follow(root, Client()) if root else None
         return ActiveService(settings, desk, inside, follow, certificate, sink, password=password).run

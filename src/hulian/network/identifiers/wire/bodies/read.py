@@ -63,6 +63,8 @@ _CARRIERS: Final[dict[int, type[Any]]] = {
     OpCode.CARRIER_REPORT: Carried,
     OpCode.CARRIER_CONTENTS: Carried,
     OpCode.CARRIER_REKEY: Carried,
+    OpCode.CARRIER_SESSION: Carried,
+    OpCode.CARRIER_SESSION_REPORT: Carried,
 }
 _REQUESTS: Final[dict[int, type[Any]]] = {
     OpCode.RESOLVE: ResolveRequest,
