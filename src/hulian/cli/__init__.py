@@ -75,7 +75,7 @@ for _name in ("enable", "disable", "restart", "remove"):
 app.command(_connector)
 
 _active = App(name="active", help="Active carriers: provision, list, show, update, revoke, simulate.", group=_IDENTIFIERS)
-for _name in ("provision", "list", "show", "update", "revoke", "simulate"):
+for _name in ("provision", "list", "show", "update", "revoke", "revoked", "simulate"):
     _active.command(f"hulian.cli.active:active_{_name}", name=_name)
 app.command(_active)
 

@@ -81,6 +81,10 @@ class Certificates(Protocol):
         """The key of a certificate of the carrier ``serial``, and the certificate's SHA-256. Raises `ProofError`."""
         ...
 
+    def number(self, pem: bytes) -> str:
+        """What a list of revoked certificates calls this one; empty where it is of another authority."""
+        ...
+
 
 class Desk:
     """Answers carriers. Everything that it acknowledges is durable; the same question again gets the same answer.
@@ -190,8 +194,9 @@ class Desk:
         own = _usable(asked.key)
         _check(own, asked.own, asked.covered, asked.serial)
         if known.state == RESERVED:
-            certificate = self._certificates.issue(known.serial, own, known.identifier).decode()
-            known = self.carriers.begin(known.serial, asked.key, certificate, asked.address or address)
+            certificate = self._certificates.issue(known.serial, own, known.identifier)
+            number = self._certificates.number(certificate)
+            known = self.carriers.begin(known.serial, asked.key, certificate.decode(), asked.address or address, number)
         if known.key != asked.key:
             raise EnrolledError(f"the carrier {known.serial} is enrolled with another key")
         if known.state == REVOKED:
@@ -267,8 +272,9 @@ class Desk:
         self.carriers.seen(known, address)
         if known.key == asked.key:  # its answer was lost
             return known
-        certificate = self._certificates.issue(known.serial, own, known.identifier).decode()
-        known = self.carriers.rekey(known.serial, asked.key, certificate)
+        certificate = self._certificates.issue(known.serial, own, known.identifier)
+        number, before = self._certificates.number(certificate), self._certificates.number(known.certificate.encode())
+        known = self.carriers.rekey(known.serial, asked.key, certificate.decode(), number, before)
         self._accesses.done(known.identifier, "carriers.rekey", address, version=known.version)
         if known.state != ENROLLED:
             raise RevokedCarrierError(f"{asked.identifier} is revoked")
