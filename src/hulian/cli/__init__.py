@@ -107,8 +107,8 @@ for _name in (
 _identifiers.command("hulian.cli.provisioning:identifiers_transfer", name="transfer")
 for _name in ("login", "logins"):
     _identifiers.command(f"hulian.cli.logins:identifiers_{_name}", name=_name)
-_escrow = App(name="escrow", help="Records for others to keep, signed and encrypted: export, verify, restore.")
-for _name in ("export", "verify", "restore"):
+_escrow = App(name="escrow", help="Records for others to keep, signed and encrypted: export, verify, restore, schema.")
+for _name in ("export", "verify", "restore", "schema"):
     _escrow.command(f"hulian.cli.escrow:escrow_{_name}", name=_name)
 _identifiers.command(_escrow)
 _rollover = App(name="rollover", help="A new key for this machine's node, without an outage: begin, finish, status.")
