@@ -15,6 +15,7 @@ from hulian.network.identifiers.chain.sites import Target, administration
 from hulian.network.identifiers.wire.authentication.respond import Identity, respond
 from hulian.network.identifiers.wire.bodies import (
     Body,
+    ChangeRequest,
     Created,
     Failure,
     HandleList,
@@ -106,6 +107,13 @@ class Administer:
     async def remove(self, handle: str, indexes: Sequence[int]) -> None:
         """Fewer values."""
         await self._done(handle, OpCode.REMOVE_VALUES, RemoveRequest(handle, tuple(indexes)))
+
+    async def change(self, handle: str, put: Sequence[Value], removed: Sequence[int] = ()) -> None:
+        """Values put, added or in the place of those with the same indexes, and others removed: all of it, or nothing.
+
+        One operation of our own (3100); a server of another make refuses it with response code 5.
+        """
+        await self._done(handle, OpCode.CHANGE_VALUES, ChangeRequest(handle, tuple(put), tuple(removed)))
 
     async def delete(self, handle: str) -> None:
         """The record is gone."""

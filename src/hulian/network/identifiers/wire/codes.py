@@ -55,6 +55,7 @@ class OpCode(IntEnum):
     CARRIER_REKEY = 3004
     CARRIER_SESSION = 3005
     CARRIER_SESSION_REPORT = 3006
+    CHANGE_VALUES = 3100
 
 
 class OpFlag(IntFlag):
