@@ -70,7 +70,7 @@ async def resolved(follow: Follow, handle: str, kind: str = "HULIAN.DATA") -> tu
 
 
 async def until(condition) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while not await condition():
             await anyio.sleep(0.05)
 
@@ -177,7 +177,7 @@ async def test_status_shows_what_the_node_says_of_itself(configuration, registry
     async with anyio.create_task_group() as group:
         node = identifier_node(configuration, registry)
         await group.start(node.run)
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while not node.rest_port:
                 await anyio.sleep(0.05)
         code, told = await status()

@@ -94,7 +94,7 @@ class Works:
             lambda identifier: f"https://data.example/points?thing={identifier}",
             trail=self.audit,
         )
-        follow = Follow(self.root, Client(tries=(0.3, 0.5), tcp_seconds=2))
+        follow = Follow(self.root, Client(tries=(1.0, 2.0), tcp_seconds=10))
         self.service = ActiveService(
             self.settings, desk, inside, follow, self._certificate, self.sink, password=self._password()
         )
@@ -116,7 +116,7 @@ class Works:
                 group.cancel_scope.cancel()
 
     @staticmethod
-    async def until(condition, seconds: float = 20.0) -> None:
+    async def until(condition, seconds: float = 60.0) -> None:
         ends = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < ends, "it did not come about"
@@ -142,7 +142,7 @@ class Works:
     async def resolve(self, identifier: str):
         from hulian.network.identifiers.wire.bodies import ResolveRequest
 
-        return await Follow(self.root, Client(tries=(0.3, 0.5), tcp_seconds=2)).resolve(ResolveRequest(identifier))
+        return await Follow(self.root, Client(tries=(1.0, 2.0), tcp_seconds=10)).resolve(ResolveRequest(identifier))
 
 
 def _kept_key(path: Path):

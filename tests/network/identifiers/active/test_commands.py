@@ -31,7 +31,7 @@ from hulian.network.identifiers.chain.follow import Follow
 from hulian.network.identifiers.transport.client import Client
 from hulian.network.identifiers.wire.bodies import ResolveRequest
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 def typed(capsys, *words: str):

@@ -15,7 +15,7 @@ from hulian.assembly.active import keep_list
 from hulian.network.identifiers.active.certificates import CarrierAuthority
 from hulian.network.identifiers.active.device.bodies import Item
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 def first(works: Works, serial: str) -> x509.Certificate:

@@ -19,7 +19,7 @@ from hulian.network.identifiers.active.device import session as device_session
 from hulian.network.identifiers.active.device.bodies import Item
 from hulian.network.identifiers.wire.codes import OpCode, ResponseCode
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 class Heard:

@@ -17,7 +17,7 @@ from hulian.network.identifiers.store import Kept, key_of, snapshot
 from hulian.network.identifiers.store.changes import digest_of_values
 from hulian.network.identifiers.wire.values import Reference, Value, pack_values
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 SCHEMA = etree.XMLSchema(etree.fromstring(schema()))
 PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 AT = Position(7, "ab" * 32)

@@ -13,7 +13,7 @@ from metadata_nodes import follows, grant, key, owner, template
 from hulian.cli import main
 from hulian.network.identifiers.wire.values import Reference
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 BUYER = Reference("88.111.2/buyer", 300)
 
 

@@ -17,7 +17,7 @@ from hulian.network.identifiers.wire.codes import OpFlag, ResponseCode, Transpor
 from hulian.network.identifiers.wire.root_info import pack_root_info
 from hulian.network.identifiers.wire.values import Reference
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 MILL, FOUNDRY, MAKER = "88.111.3", "88.111.2", "88.111.1"
 
 

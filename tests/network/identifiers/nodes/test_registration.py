@@ -22,7 +22,7 @@ from hulian.network.identifiers.wire.typed.references import ValueList
 from hulian.network.identifiers.wire.typed.secret import SecretKey
 from hulian.network.identifiers.wire.values import Reference, unpack_values
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 URL = text("URL", "https://example.com/pump")
 
 

@@ -13,7 +13,7 @@ from rest_nodes import SECRET, STRANGER, USER, basic, face
 from hulian.network.identifiers.store import What, key_of
 from hulian.network.identifiers.wire.values import Reference, unpack_values
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 URL = {"index": 1, "type": "URL", "data": {"format": "string", "value": "https://example.com/pump"}}
 
 

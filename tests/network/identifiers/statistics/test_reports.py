@@ -30,7 +30,7 @@ from hulian.network.identifiers.transport.rest.contract import Node
 from hulian.network.identifiers.transport.rest.server import RestListener
 from hulian.network.identifiers.wire.values import Reference
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 PREFIX = "88.111.1"
 OWN = Reference("0.NA/88.111.1", 300)
 MIDDLE = datetime.datetime.now(datetime.UTC).replace(day=15, hour=12, minute=0, second=0, microsecond=0)
@@ -262,7 +262,7 @@ async def test_an_upper_node_that_is_away_is_a_fault_until_it_is_back(tmp_path):
         faults, reporter = Faults(), lower.reporter(Data.COUNTS)
         lower.kept.write(begin_of(DAY, NOON) - DAY, Counts(dropped=1), {}, 0)
         group.start_soon(reporter.run, faults)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while not faults.lasts(FaultEvent.UPSTREAM_UNREACHABLE, "reports"):
                 await anyio.sleep(0.01)
             await upper.begin()

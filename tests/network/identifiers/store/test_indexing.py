@@ -85,7 +85,7 @@ def test_large_records_make_smaller_parts(registry, monkeypatch):
     assert len(parts) == COUNT + 1
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_who_is_killed_over_it_goes_on(tmp_path, monkeypatch):
     path = tmp_path / "node.db"
     registry = Registry.open(path)
