@@ -243,7 +243,17 @@ class Publisher:
         revision = self._catalogue.revision()
         if revision == self._seen:
             return 0
-        wanted = {key_of(handle): (handle, values) for handle, values in self._wanted()}
+        wanted: dict[bytes, tuple[str, tuple[Value, ...]]] = {}
+        alike = []
+        for handle, values in self._wanted():
+            there, _ = wanted.setdefault(key_of(handle), (handle, values))
+            if there != handle:
+                alike.append((there, handle))
+        if alike:
+            # For the protocol they are one name, and it stands for one thing.
+            _log.warning(
+                "names that differ only in the case of letters: the first is published", names=alike[:10], of=len(alike)
+            )
         published = set(self._published())
         new = []
         for key, (handle, values) in wanted.items():

@@ -15,6 +15,7 @@ from hulian.network.identifiers.statistics.data import Data
 from hulian.network.identifiers.statistics.errors import ReportError, SealError
 from hulian.network.identifiers.statistics.kept import DAY
 from hulian.network.identifiers.statistics.tables import mark, outgoing, received
+from hulian.network.identifiers.wire.names import key_of
 from hulian.registry import Registry
 
 __all__ = [
@@ -216,7 +217,7 @@ class Inbox:
     def take(self, report: Report, document: bytes, sealed: bytes) -> bool:
         """Whether it is new. Durable when this returns. Raises `ReportError` where another one was received in its place."""
         digest = hashlib.sha256(document).digest()
-        names = {"prefix": report.prefix.upper(), "kind": report.kind.value, "begin": report.begin, "part": report.part}
+        names = {"prefix": _compared(report.prefix), "kind": report.kind.value, "begin": report.begin, "part": report.part}
         this = sa.and_(*(received.c[name] == value for name, value in names.items()))
         now = time.time_ns()
         with self._registry.write() as connection:
@@ -237,13 +238,17 @@ class Inbox:
 
     def of(self, prefix: str, kind: str = "", most: int = 100) -> list[Received]:
         """The reports of one node, the newest first."""
-        query = sa.select(received).where(received.c.prefix == prefix.upper())
+        query = sa.select(received).where(received.c.prefix == _compared(prefix))
         if kind:
             query = query.where(received.c.kind == kind)
         order = (received.c.begin.desc(), received.c.kind, received.c.part)
         with self._registry.read() as connection:
             rows = connection.execute(query.order_by(*order).limit(most)).all()
         return [Received(_unsealed(bytes(row.sealed)), row.at, bytes(row.sealed)) for row in rows]
+
+
+def _compared(prefix: str) -> str:
+    return key_of(prefix).decode()
 
 
 class _Document(msgspec.Struct):
