@@ -8,6 +8,7 @@ import sys
 import anyio
 import msgspec
 import pytest
+import structlog.testing
 
 from hulian.assembly.configuration import Configuration, NodeConfiguration
 from hulian.assembly.identifier_files import root_data, root_file
@@ -70,9 +71,28 @@ async def resolved(follow: Follow, handle: str, kind: str = "HULIAN.DATA") -> tu
 
 
 async def until(condition) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while not await condition():
             await anyio.sleep(0.05)
+
+
+async def test_names_that_differ_only_in_case_are_one_name_and_told_of(configuration, registry):
+    catalogue = catalogue_of(configuration, registry, 1)
+    names = ("99.118.8/tank#a", "99.118.8/TANK#a", "99.118.8/tänk#a", "99.118.8/TÄNK#a")
+    catalogue.upsert_points(
+        [msgspec.structs.replace(point(1), name=name, address=f"ns=2;s={number}") for number, name in enumerate(names)]
+    )
+    store = RecordStore(registry)
+    publisher = Publisher(configuration, registry, store, node_key("99.118.8"))
+    with structlog.testing.capture_logs() as told:
+        publisher.publish()
+    (warned,) = told
+    assert sorted(map(str.upper, warned["names"][0])) in (["99.118.8/TANK#A"] * 2, ["99.118.8/TANK"] * 2)
+    assert store.packed(key_of("99.118.8/tänk#a")) != store.packed(key_of("99.118.8/TÄNK#a"))
+    before = store.packed(key_of("99.118.8/tank#a"))
+    publisher._seen = -1
+    assert publisher.publish() == 0, "it is the same one every time"
+    assert store.packed(key_of("99.118.8/tank#a")) == before
 
 
 async def test_every_point_and_thing_resolves_for_who_knows_the_root_data_alone(configuration, registry):
@@ -177,7 +197,7 @@ async def test_status_shows_what_the_node_says_of_itself(configuration, registry
     async with anyio.create_task_group() as group:
         node = identifier_node(configuration, registry)
         await group.start(node.run)
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while not node.rest_port:
                 await anyio.sleep(0.05)
         code, told = await status()

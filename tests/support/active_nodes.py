@@ -31,6 +31,7 @@ from hulian.network.identifiers.transport.client import Client
 from hulian.network.identifiers.wire.authentication import signer_for
 from hulian.registry import Registry
 from hulian.trust import CertificateAuthority
+from hulian.trust.audit import Audit
 
 PREFIX = "99.118.8"
 
@@ -74,6 +75,7 @@ class Works:
         self.port = free_port()
         self.carriers = Carriers(self.registry, most_waiting=self.settings.waiting)
         self.root = begin_root(self.store, PREFIX, self.key, "127.0.0.1", self.port)
+        self.audit = Audit(self.registry, b"k" * 32, directory / "audit.head")
         self.role = Role.PRIVATE
         self.service: ActiveService | None = None
 
@@ -90,8 +92,9 @@ class Works:
             self.trust,
             admin_value(node_key(PREFIX)),
             lambda identifier: f"https://data.example/points?thing={identifier}",
+            trail=self.audit,
         )
-        follow = Follow(self.root, Client(tries=(0.3, 0.5), tcp_seconds=2))
+        follow = Follow(self.root, Client(tries=(1.0, 2.0), tcp_seconds=10))
         self.service = ActiveService(
             self.settings, desk, inside, follow, self._certificate, self.sink, password=self._password()
         )
@@ -113,7 +116,7 @@ class Works:
                 group.cancel_scope.cancel()
 
     @staticmethod
-    async def until(condition, seconds: float = 20.0) -> None:
+    async def until(condition, seconds: float = 60.0) -> None:
         ends = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < ends, "it did not come about"
@@ -139,7 +142,7 @@ class Works:
     async def resolve(self, identifier: str):
         from hulian.network.identifiers.wire.bodies import ResolveRequest
 
-        return await Follow(self.root, Client(tries=(0.3, 0.5), tcp_seconds=2)).resolve(ResolveRequest(identifier))
+        return await Follow(self.root, Client(tries=(1.0, 2.0), tcp_seconds=10)).resolve(ResolveRequest(identifier))
 
 
 def _kept_key(path: Path):

@@ -100,6 +100,7 @@ REQUESTS = {
     OpCode.DELETE: handle_only,
     OpCode.ADD_VALUES: with_values,
     OpCode.REMOVE_VALUES: st.builds(bodies.RemoveRequest, handles, index_lists),
+    OpCode.CHANGE_VALUES: st.builds(bodies.ChangeRequest, handles, value_lists, index_lists),
     OpCode.MODIFY_VALUES: with_values,
     OpCode.LIST_HANDLES: handle_only,
     OpCode.LIST_DERIVED_PREFIXES: handle_only,

@@ -33,7 +33,9 @@ from hulian.network.identifiers.wire.typed.site import Interface, Server, Site
 from hulian.network.identifiers.wire.values import Reference, Value
 from hulian.registry import Registry
 
-QUICK = (0.2, 0.3)
+QUICK = (1.0, 2.0)
+"""Seconds for who answers, on however busy a machine. A port where nobody listens is told of at once."""
+
 URL = "https://example.com/item/7"
 
 
@@ -63,6 +65,7 @@ class Hierarchy:
         self._directory = directory
         self.host = host
         self._scopes: dict[str, anyio.CancelScope] = {}
+        self._ended: dict[str, anyio.Event] = {}
         self.ports: dict[str, int] = {}
         self.stores: dict[str, RecordStore] = {}
         self.listeners: dict[str, Listener] = {}
@@ -80,23 +83,32 @@ class Hierarchy:
 
     async def serve(self, group: anyio.abc.TaskGroup, name: str, link, **more) -> int:
         self.links[name] = link
-        listener = self.listeners[name] = Listener(link, self.host, 0, **more)
-        scope = self._scopes[name] = anyio.CancelScope()
+        await self.listen(group, name, Listener(link, self.host, 0, **more))
+        return self.ports[name]
+
+    async def listen(self, group: anyio.abc.TaskGroup, name: str, listener: Listener) -> None:
+        """Runs ``listener`` as the node ``name`` until `stop`."""
+        scope, ended = anyio.CancelScope(), anyio.Event()
+        self._scopes[name], self._ended[name] = scope, ended
+        self.listeners[name] = listener
 
         async def run(*, task_status=anyio.TASK_STATUS_IGNORED) -> None:
-            with scope:
-                await listener.run(task_status=task_status)
+            try:
+                with scope:
+                    await listener.run(task_status=task_status)
+            finally:
+                ended.set()
 
         await group.start(run)
         self.ports[name] = listener.port
-        return listener.port
 
     async def stop(self, name: str) -> None:
+        """Its sockets are closed when this returns."""
         self._scopes[name].cancel()
-        await anyio.sleep(0.05)
+        await self._ended[name].wait()
 
     def client(self) -> Follow:
-        return Follow(self.root, Client(tries=QUICK, tcp_seconds=1))
+        return Follow(self.root, Client(tries=QUICK, tcp_seconds=5))
 
     def delegate(self, above: str, prefix: str, below: str, *more: Value) -> None:
         """Node ``above`` names ``below`` as the service of ``prefix``, and of what is derived from it."""
@@ -125,7 +137,7 @@ class _Later(Follow):
         self._plant = plant
 
     def __getattr__(self, name: str):
-        if name in ("_root", "_ask", "_services", "_latency"):
+        if name in ("_root", "_ask", "_services", "_latency", "_questions"):
             self.__dict__.update(self._plant.client().__dict__)
             return self.__dict__[name]
         raise AttributeError(name)
@@ -191,7 +203,7 @@ async def hierarchy(directory: Path, host: str = "127.0.0.1") -> AsyncIterator[H
                 ("88.111.1/large", [text("URL", bytes([65 + number % 26]) * 900, number) for number in range(1, 30)]),
             ]
         )
-        await made.serve(group, "recursive", recursive(made.root, Client(tries=QUICK, tcp_seconds=1)))
+        await made.serve(group, "recursive", recursive(made.root, Client(tries=QUICK, tcp_seconds=5)))
         try:
             yield made
         finally:
@@ -205,4 +217,4 @@ def question(handle: str, flags: int = OpFlag.PUBLIC_ONLY.value, **more) -> Mess
 
 
 async def asked(plant: Hierarchy, node: str, message: Message, transport: Transport = Transport.UDP) -> Message:
-    return await Client(tries=QUICK, tcp_seconds=1)(Target("127.0.0.1", plant.ports[node], transport), message)
+    return await Client(tries=QUICK, tcp_seconds=5)(Target("127.0.0.1", plant.ports[node], transport), message)

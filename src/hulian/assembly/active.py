@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+import anyio
+import anyio.to_thread
 import msgspec
+import structlog
 from cryptography.hazmat.primitives import serialization
 
 from hulian.assembly.local import api_url
-from hulian.assembly.preparation import open_authority, open_secrets
+from hulian.assembly.preparation import open_authority, open_secrets, open_trust
 from hulian.kernel.configuration import resolve_secret
-from hulian.kernel.errors import ConfigurationError
+from hulian.kernel.errors import ConfigurationError, HulianError
 from hulian.network.identifiers.active.carriers import Carriers
-from hulian.network.identifiers.active.certificates import CarrierAuthority
+from hulian.network.identifiers.active.certificates import LIST_SECONDS, CarrierAuthority
 from hulian.network.identifiers.active.contents import NodeSigner
 from hulian.network.identifiers.active.desk import Desk
 from hulian.network.identifiers.active.errors import DeliveryError, RefusedReportError
@@ -26,7 +30,7 @@ from hulian.network.identifiers.nodes.active import ActiveService, NodeRecords
 from hulian.network.identifiers.nodes.beginning import admin_value
 from hulian.network.identifiers.transport.client import Client
 from hulian.network.identifiers.wire.authentication import signer_for
-from hulian.trust import machine_names
+from hulian.trust import machine_names, private_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +43,12 @@ if TYPE_CHECKING:
     from hulian.network.identifiers.wire.values import Reference, Value
     from hulian.registry import Registry
 
-__all__ = ["PushSink", "attend", "factory", "served"]
+__all__ = ["PushSink", "attend", "factory", "keep_list", "served"]
+
+_log = structlog.get_logger(__name__)
 
 _SECONDS: Final = 30.0
+_LOOK: Final = 0.5
 _AGAIN: Final = frozenset((401, 403, 404, 408, 409, 425, 429))
 """Answers that a person or a while can change: everything else below 500 is about the report itself."""
 
@@ -88,7 +95,8 @@ def attend(
         token = resolve_secret(settings.push_token, stored) if settings.push_token else ""
         sink = PushSink(settings.push, token, settings.push_ca)
     password = resolve_secret(settings.mqtt_password, stored) if settings.mqtt_password else ""
-    url = api_url(configuration)
+    url, issuer = api_url(configuration), authority(configuration)
+    trail = open_trust(configuration, registry).audit
 
     def certificate() -> tuple[Path, Path]:
         found = open_authority(configuration).server_certificate(names, "carriers")
@@ -98,16 +106,43 @@ def attend(
         desk = Desk(
             Carriers(registry, most_waiting=settings.waiting),
             NodeRecords(inside, who),
-            authority(configuration),
+            issuer,
             NodeSigner(signer_for(key)),
             [trusted(key)],
             admin_value(who),
             lambda identifier: f"{url}/api/v1/points?thing={quote(identifier, safe='')}",
+            trail=trail,
         )
         follow = Follow(root, Client()) if root else None
-        return ActiveService(settings, desk, inside, follow, certificate, sink, password=password).run
+        service = ActiveService(settings, desk, inside, follow, certificate, sink, password=password)
+
+        async def run() -> None:
+            async with anyio.create_task_group() as group:
+                group.start_soon(service.run)
+                group.start_soon(keep_list, Path(configuration.node.data) / "pki" / "carriers.crl", desk.carriers, issuer)
+
+        return run
 
     return made
+
+
+async def keep_list(path: Path, carriers: Carriers, issuer: CarrierAuthority) -> None:
+    """Keeps the list of revoked certificates in ``path``, within a second of every change. Until cancelled."""
+    written: tuple[int, int] | None = None
+    due = 0.0
+    while True:
+        try:
+            now = await anyio.to_thread.run_sync(carriers.revocations)
+            if now != written or time.monotonic() >= due:
+                await anyio.to_thread.run_sync(_write_list, path, carriers, issuer)
+                written, due = now, time.monotonic() + LIST_SECONDS / 14
+        except HulianError as error:
+            _log.warning("the list of revoked carriers is behind", reason=str(error), place=str(path))
+        await anyio.sleep(_LOOK)
+
+
+def _write_list(path: Path, carriers: Carriers, issuer: CarrierAuthority) -> None:
+    private_files.replace(path, issuer.revocation_list(carriers.revoked()), mode=0o644)
 
 
 class PushSink:

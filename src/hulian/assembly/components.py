@@ -280,10 +280,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
 async def _identifiers(configuration: Configuration, stack: AsyncExitStack) -> Component:
     from hulian.assembly.identifiers import identifier_node
     from hulian.assembly.preparation import open_registry
-    from hulian.network.identifiers.nodes.configuration import Role
 
-    if configuration.identifiers.role is Role.RECURSIVE:
-        return identifier_node(configuration, None)
     # A node of identifiers can stand alone: nobody has made its directory before.
     await anyio.Path(configuration.node.data).mkdir(parents=True, exist_ok=True, mode=0o700)
     registry = await anyio.to_thread.run_sync(open_registry, configuration)

@@ -16,14 +16,16 @@ from hulian.kernel.errors import ConfigurationError
 from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.identifiers.chain.server_keys import ServerKeys
 from hulian.network.identifiers.nodes.beginning import INCOMING, KEY, site_value
-from hulian.network.identifiers.wire.authentication import Signer, signer_for
+from hulian.network.identifiers.wire.authentication import KeyIdentity, Signer, signer_for
 from hulian.network.identifiers.wire.typed.keys import UsableKey
 from hulian.network.identifiers.wire.typed.site import Site
 from hulian.trust import private_files
 
 __all__ = [
     "NodeKey",
+    "Proving",
     "Rolling",
+    "copying_key",
     "current",
     "incoming_file",
     "key_file",
@@ -152,6 +154,43 @@ def proving(configuration: Configuration) -> tuple[int, NodeKey]:
     if incoming is not None and state is not None and state.stage != "prepared":
         return INCOMING, incoming
     return KEY, own
+
+
+class Proving:
+    """Who this node is and what it signs by, now: called for each message, it reads the key anew when a roll-over goes on.
+
+    ``handle`` is the node's. One thread at a time calls it. Raises the errors of `proving`.
+    """
+
+    def __init__(self, configuration: Configuration, handle: str) -> None:
+        self._configuration, self._handle = configuration, handle
+        self._seen = self._state()
+        self._known = self._read()
+
+    def __call__(self) -> KeyIdentity:
+        if (state := self._state()) != self._seen:
+            self._known, self._seen = self._read(), state
+        return self._known
+
+    def _read(self) -> KeyIdentity:
+        index, key = proving(self._configuration)
+        return KeyIdentity(self._handle, index, key.signer)
+
+    def _state(self) -> bytes | None:
+        return private_files.read(rolling_file(self._configuration))
+
+
+def copying_key(configuration: Configuration) -> rsa.RSAPrivateKey:
+    """The private key that stands at index 300 of the node's record: by it, and no other, a primary site knows its mirror.
+
+    Raises `ConfigurationError` where it is in a token, or cannot be read.
+    """
+    state = read_rolling(configuration)
+    if state is not None and state.stage == "finishing":
+        path = incoming_file(configuration)  # it has that place already, and not yet that file
+        if content := private_files.read(path):
+            return load_key(content, path)
+    return own_key(configuration)
 
 
 def server_keys(configuration: Configuration, address: str) -> ServerKeys:

@@ -17,7 +17,7 @@ from hulian.assembly.active import attend, served
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.escrow import daily_escrow
 from hulian.assembly.identifier_files import root_data, root_file
-from hulian.assembly.identifier_key import current, own_key, proving, server_keys
+from hulian.assembly.identifier_key import Proving, copying_key, current, own_key, own_keys, server_keys
 from hulian.assembly.local import api_url
 from hulian.assembly.preparation import open_authority
 from hulian.assembly.rollover import watch
@@ -27,7 +27,7 @@ from hulian.kernel.identifier import escape
 from hulian.network.identifiers.active.record import CARRIER_TYPE
 from hulian.network.identifiers.chain.follow import Follow
 from hulian.network.identifiers.escrow.restore import check_finished
-from hulian.network.identifiers.nodes.beginning import INCOMING, admin_value, begin_root, node_key
+from hulian.network.identifiers.nodes.beginning import INCOMING, admin_value, begin_root, key_value, node_key
 from hulian.network.identifiers.nodes.configuration import Publish, Role
 from hulian.network.identifiers.nodes.mirror import Mirror
 from hulian.network.identifiers.nodes.reporting import Reporter
@@ -37,7 +37,6 @@ from hulian.network.identifiers.statistics.kept import Kept
 from hulian.network.identifiers.statistics.votes import Poll
 from hulian.network.identifiers.store import RecordStore, key_of
 from hulian.network.identifiers.transport.client import Client
-from hulian.network.identifiers.wire.authentication.respond import KeyIdentity
 from hulian.network.identifiers.wire.root_info import pack_root_info
 from hulian.network.identifiers.wire.typed.site import Site
 from hulian.network.identifiers.wire.values import Reference, Value, pack_values, scan
@@ -87,8 +86,8 @@ def write_root_data(configuration: Configuration, values: Iterable[Value]) -> No
 def identifier_node(configuration: Configuration, registry: Registry | None) -> NodeService:
     """The node that the configuration describes, ready to run."""
     settings = configuration.identifiers
-    if registry is None:
-        return NodeService(settings, None, root_data(root_file(configuration)), certificate=_certificate(configuration))
+    if registry is None or settings.role is Role.RECURSIVE:
+        return _recursive(configuration, registry)
     store = RecordStore(registry)
     check_finished(store)
     key = current(configuration).public
@@ -108,7 +107,9 @@ def identifier_node(configuration: Configuration, registry: Registry | None) -> 
         if not root:
             raise ConfigurationError("a mirror finds its primary site from root data", hint="name the file: identifiers.root")
         follow, who = Follow(root, Client()), Reference.parse(settings.mirror_as)
-        beside.append(Mirror(store, follow, named, who, own_key(configuration), seconds=settings.mirror_s).run)
+        copying = partial(copying_key, configuration)
+        copying()  # where it cannot be had, the node does not start
+        beside.append(Mirror(store, follow, named, who, copying, seconds=settings.mirror_s).run)
     else:
         for prefix in prefixes:
             store.home(prefix)
@@ -125,12 +126,30 @@ def identifier_node(configuration: Configuration, registry: Registry | None) -> 
     beside.append(partial(watch, configuration, address, keys))
     takeover = None
     if settings.takeover and not settings.mirror_as:
-        takeover = _takeover(configuration, store, root, named, keys.site, beside)
+        takeover = _takeover(configuration, store, root, named, lambda: keys.site, beside)
     attended = None
     if served(configuration) and not settings.mirror_as:
         attended = attend(configuration, registry, own_key(configuration), administrators[0], root)
     certificate, reporter = _certificate(configuration), _reporter(configuration, store, named)
     return NodeService(settings, store, root, administrators, keys, keys, beside, certificate, takeover, reporter, attended)
+
+
+def _recursive(configuration: Configuration, registry: Registry | None) -> NodeService:
+    """A node that keeps no records: what it counts is in ``registry``, and those who run it prove their keys over HTTP."""
+    settings = configuration.identifiers
+    named = node_key(settings.prefixes[0] if settings.prefixes else configuration.node.prefix)
+    key, incoming = own_keys(configuration)
+    values = [key_value(key.public), *([key_value(incoming.public, index=INCOMING)] if incoming else [])]
+    administrators = [Reference.parse(text) for text in settings.administrators] or [named, Reference(named.handle, INCOMING)]
+    return NodeService(
+        settings,
+        None,
+        root_data(root_file(configuration)),
+        administrators,
+        certificate=_certificate(configuration),
+        registry=registry,
+        own={named.handle: values},
+    )
 
 
 def _reporter(configuration: Configuration, store: RecordStore, named: str) -> Callable[[Kept], Reporter] | None:
@@ -151,8 +170,7 @@ def _reporter(configuration: Configuration, store: RecordStore, named: str) -> C
             askers.append(RestAsker(settings.report_to, settings.report_authority))
         await askers[0].post("/api/reports", sealed)
 
-    index, key = proving(configuration)
-    identity = KeyIdentity(node_key(named).handle, index, key.signer)
+    identity = Proving(configuration, node_key(named).handle)
     return lambda kept: Reporter(store, kept, named, identity, send, settings.report_data)
 
 
@@ -161,7 +179,7 @@ def _takeover(
     store: RecordStore,
     root: Sequence[Value],
     named: str,
-    site: Site,
+    site: Callable[[], Site],
     beside: list[Callable[[], Coroutine[Any, Any, None]]],
 ) -> TakeOver:
     """What answers for nodes below while they are down; ``beside`` keeps its copies of their records up to date."""
@@ -169,12 +187,14 @@ def _takeover(
     if not root:
         raise ConfigurationError("nodes below are found from root data", hint="name the file: identifiers.root")
     follow, copies = Follow(root, Client()), {}
+    copying = partial(copying_key, configuration)
+    copying()  # where it cannot be had, the node does not start
     directory = Path(configuration.node.data) / "identifiers" / "copies"
     private_files.private_directory(directory)
     for prefix in settings.takeover:
         copies[prefix] = RecordStore(Registry.open(directory / f"{escape(prefix)}.db"))
         who = node_key(named)
-        beside.append(Mirror(copies[prefix], follow, prefix, who, own_key(configuration), seconds=settings.mirror_s).run)
+        beside.append(Mirror(copies[prefix], follow, prefix, who, copying, seconds=settings.mirror_s).run)
     poll = Poll(map(Reference.parse, settings.probes), settings.takeover, fresh=settings.probe_fresh_s)
     return TakeOver(store, copies, site, poll, follow, hold=settings.takeover_hold_s)
 
@@ -223,7 +243,17 @@ class Publisher:
         revision = self._catalogue.revision()
         if revision == self._seen:
             return 0
-        wanted = {key_of(handle): (handle, values) for handle, values in self._wanted()}
+        wanted: dict[bytes, tuple[str, tuple[Value, ...]]] = {}
+        alike = []
+        for handle, values in self._wanted():
+            there, _ = wanted.setdefault(key_of(handle), (handle, values))
+            if there != handle:
+                alike.append((there, handle))
+        if alike:
+            # For the protocol they are one name, and it stands for one thing.
+            _log.warning(
+                "names that differ only in the case of letters: the first is published", names=alike[:10], of=len(alike)
+            )
         published = set(self._published())
         new = []
         for key, (handle, values) in wanted.items():

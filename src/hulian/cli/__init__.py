@@ -80,7 +80,7 @@ for _name in ("enable", "disable", "restart", "remove"):
 app.command(_connector)
 
 _active = App(name="active", help="Active carriers: provision, list, show, update, revoke, simulate.", group=_IDENTIFIERS)
-for _name in ("provision", "list", "show", "update", "revoke", "simulate"):
+for _name in ("provision", "list", "show", "update", "revoke", "revoked", "simulate"):
     _active.command(f"hulian.cli.active:active_{_name}", name=_name)
 app.command(_active)
 
@@ -89,11 +89,12 @@ for _name in ("dump", "apply"):
     _catalogue.command(f"hulian.cli.catalogue:catalogue_{_name}", name=_name)
 app.command(_catalogue)
 
-_IDENTIFIER_NODES = "Identifier nodes of every tier: status, load, probe, escrow, rollover, demo, and prefixes."
+_IDENTIFIER_NODES = "Identifier nodes of every tier: status, load, query, probe, escrow, rollover, demo, and prefixes."
 _identifiers = App(name="identifiers", help=_IDENTIFIER_NODES, group=_IDENTIFIERS)
 for _name in ("status", "probe", "demo"):
     _identifiers.command(f"hulian.cli.identifiers:identifiers_{_name}", name=_name)
 _identifiers.command("hulian.cli.loading:identifiers_load", name="load")
+_identifiers.command("hulian.cli.querying:identifiers_query", name="query")
 for _name in (
     "apply",
     "applications",
@@ -111,8 +112,8 @@ for _name in (
 _identifiers.command("hulian.cli.provisioning:identifiers_transfer", name="transfer")
 for _name in ("login", "logins"):
     _identifiers.command(f"hulian.cli.logins:identifiers_{_name}", name=_name)
-_escrow = App(name="escrow", help="Records for others to keep, signed and encrypted: export, verify, restore.")
-for _name in ("export", "verify", "restore"):
+_escrow = App(name="escrow", help="Records for others to keep, signed and encrypted: export, verify, restore, schema.")
+for _name in ("export", "verify", "restore", "schema"):
     _escrow.command(f"hulian.cli.escrow:escrow_{_name}", name=_name)
 _identifiers.command(_escrow)
 _rollover = App(name="rollover", help="A new key for this machine's node, without an outage: begin, finish, status.")

@@ -61,7 +61,7 @@ def active_provision(
         raise CommandError(
             f"cannot read the list: {error.strerror}",
             place=str(file),
-            hint="the first argument is a CSV file one carrier a line",
+            hint="the first argument is a CSV file with one carrier a line",
         ) from error
     wanted = read_list(content, reservation)
     configuration = read_configuration(config)
@@ -145,12 +145,55 @@ def active_revoke(carrier: Named, /, *, config: ConfigFile = None, json: Json = 
 
         hulian active revoke 99.118.8/ACT-0001
     """
+    from hulian.assembly.active import authority
+
+    issuer = authority(read_configuration(config))
     with _carriers(config) as carriers:
-        one = carriers.revoke(carriers.named(carrier).serial)
+        found = carriers.named(carrier)
+        one = carriers.revoke(found.serial, issuer.number(found.certificate.encode()))
     if json:
         emit(_told(one))
     else:
         print(f"{one.identifier} is revoked")
+
+
+def active_revoked(
+    target: Annotated[
+        Path | None, Parameter(help="file to write the list to (X.509 CRL in PEM); it is shown where none is named")
+    ] = None,
+    /,
+    *,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Show which certificates of carriers are good no more, or write them as a CRL for whoever verifies such certificates.
+
+    Those of revoked carriers stand in it, and those that others have taken the place of. The node keeps the same list in
+    pki/carriers.crl of its data directory, within a second of every change.
+
+    Examples:
+
+        hulian active revoked
+        hulian active revoked carriers.crl
+    """
+    from hulian.assembly.active import authority
+
+    with _carriers(config) as carriers:
+        found = carriers.revoked()
+    if target is not None:
+        try:
+            target.write_bytes(authority(read_configuration(config)).revocation_list(found))
+        except OSError as error:
+            raise CommandError(f"cannot write the list: {error.strerror}", place=str(target)) from error
+    rows = [
+        {"certificate": one.number, "serial": one.serial, "since": _moment(one.revoked), "reason": one.reason} for one in found
+    ]
+    if json:
+        emit(rows)
+    elif target is None:
+        table(rows, ["certificate", "serial", "since", "reason"], empty="Every certificate is good.")
+    else:
+        print(f"{len(rows)} certificates stand in {target}")
 
 
 def active_update(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hulian.network.identifiers.escrow import Custodian, Manifest
     from hulian.network.identifiers.wire.typed.keys import UsableKey
 
-__all__ = ["escrow_export", "escrow_restore", "escrow_verify"]
+__all__ = ["escrow_export", "escrow_restore", "escrow_schema", "escrow_verify"]
 
 SignedBy = Annotated[
     str,
@@ -155,6 +155,29 @@ def escrow_restore(
     else:
         print(f"{found.node}: {found.records} records and {found.prefixes} prefix(es), as they were on {found.taken}")
         print(f"  up to change {found.at.number}, seal {found.at.seal}")
+
+
+def escrow_schema(
+    target: Annotated[Path | None, Parameter(help="file to write; it is printed where none is named")] = None, /
+) -> None:
+    """Give the XML Schema of the document in an export, for whoever reads it by other means.
+
+    Examples:
+
+        hulian identifiers escrow schema
+        hulian identifiers escrow schema escrow.xsd
+    """
+    from hulian.network.identifiers.escrow.document import schema
+
+    if target is None:
+        sys.stdout.buffer.write(schema())
+        sys.stdout.flush()
+        return
+    try:
+        target.write_bytes(schema())
+    except OSError as error:
+        raise CommandError(f"cannot write the schema: {error.strerror}", place=str(target)) from error
+    print(f"The schema is in {target}")
 
 
 def _told(manifest: Manifest) -> dict[str, Any]:

@@ -80,7 +80,18 @@ Applicant = Annotated[
     bool, Parameter(name="--applicant", help="you are who applied: --key is the key that was applied with", negative="")
 ]
 Why = Annotated[str, Parameter(name="--reason", help="why; it is kept in the history, and shown to the applicant")]
-Revision = Annotated[int | None, Parameter(help="only if the application is at this revision still")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Step(Office):
+    """What every step of an application takes beside its reason."""
+
+    revision: Annotated[int | None, Parameter(help="only if the application is at this revision still")] = None
+    json: Json = False
+
+
+DEFAULT_STEP = Step()
 
 
 def identifiers_apply(
@@ -172,9 +183,7 @@ def identifiers_review(
     reason: Annotated[
         str, Parameter(name=["--comment", "--reason"], help="kept in the history, and shown to the applicant")
     ] = "",
-    revision: Revision = None,
-    office: Office = DEFAULT_OFFICE,
-    json: Json = False,
+    step: Step = DEFAULT_STEP,
 ) -> None:
     """Take an application up for review, or add a comment to the review.
 
@@ -182,54 +191,40 @@ def identifiers_review(
 
         hulian identifiers review 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31 --comment "the register knows them"
     """
-    _step("review", identifier, reason, revision, office, json=json)
+    _step("review", identifier, reason, step)
 
 
-def identifiers_ask(
-    identifier: Identifier, /, *, reason: Why, revision: Revision = None, office: Office = DEFAULT_OFFICE, json: Json = False
-) -> None:
+def identifiers_ask(identifier: Identifier, /, *, reason: Why, step: Step = DEFAULT_STEP) -> None:
     """Ask the applicant for more: it is their turn until they have amended the application.
 
     Example:
 
         hulian identifiers ask 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31 --reason "which parts are meant?"
     """
-    _step("ask", identifier, reason, revision, office, json=json)
+    _step("ask", identifier, reason, step)
 
 
-def identifiers_approve(
-    identifier: Identifier,
-    /,
-    *,
-    reason: Why = "",
-    revision: Revision = None,
-    office: Office = DEFAULT_OFFICE,
-    json: Json = False,
-) -> None:
+def identifiers_approve(identifier: Identifier, /, *, reason: Why = "", step: Step = DEFAULT_STEP) -> None:
     """Give the prefix to the applicant: its record is made, and everybody is referred to the applicant's node.
 
     Example:
 
         hulian identifiers approve 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31
     """
-    _step("approve", identifier, reason, revision, office, json=json)
+    _step("approve", identifier, reason, step)
 
 
-def identifiers_reject(
-    identifier: Identifier, /, *, reason: Why, revision: Revision = None, office: Office = DEFAULT_OFFICE, json: Json = False
-) -> None:
+def identifiers_reject(identifier: Identifier, /, *, reason: Why, step: Step = DEFAULT_STEP) -> None:
     """Refuse an application. It ends; the applicant may make another one.
 
     Example:
 
         hulian identifiers reject 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31 --reason "the number is another company's"
     """
-    _step("reject", identifier, reason, revision, office, json=json)
+    _step("reject", identifier, reason, step)
 
 
-def identifiers_suspend(
-    identifier: Identifier, /, *, reason: Why, revision: Revision = None, office: Office = DEFAULT_OFFICE, json: Json = False
-) -> None:
+def identifiers_suspend(identifier: Identifier, /, *, reason: Why, step: Step = DEFAULT_STEP) -> None:
     """Withdraw the delegation of a prefix for a while: nothing below it is resolved, and its record says so.
 
     Who has resolved it before remembers the way until the record's time to live is over, an hour at the most.
@@ -238,37 +233,27 @@ def identifiers_suspend(
 
         hulian identifiers suspend 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31 --reason "the contact cannot be reached"
     """
-    _step("suspend", identifier, reason, revision, office, json=json)
+    _step("suspend", identifier, reason, step)
 
 
-def identifiers_resume(
-    identifier: Identifier,
-    /,
-    *,
-    reason: Why = "",
-    revision: Revision = None,
-    office: Office = DEFAULT_OFFICE,
-    json: Json = False,
-) -> None:
+def identifiers_resume(identifier: Identifier, /, *, reason: Why = "", step: Step = DEFAULT_STEP) -> None:
     """Bring a suspended prefix back, just as it was.
 
     Example:
 
         hulian identifiers resume 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31
     """
-    _step("resume", identifier, reason, revision, office, json=json)
+    _step("resume", identifier, reason, step)
 
 
-def identifiers_revoke(
-    identifier: Identifier, /, *, reason: Why, revision: Revision = None, office: Office = DEFAULT_OFFICE, json: Json = False
-) -> None:
+def identifiers_revoke(identifier: Identifier, /, *, reason: Why, step: Step = DEFAULT_STEP) -> None:
     """Take a prefix away for good: its record is deleted, and others may apply for it.
 
     Example:
 
         hulian identifiers revoke 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31 --reason "the enterprise is wound up"
     """
-    _step("revoke", identifier, reason, revision, office, json=json)
+    _step("revoke", identifier, reason, step)
 
 
 def identifiers_transfer(
@@ -277,9 +262,7 @@ def identifiers_transfer(
     /,
     *,
     reason: Why,
-    revision: Revision = None,
-    office: Office = DEFAULT_OFFICE,
-    json: Json = False,
+    step: Step = DEFAULT_STEP,
 ) -> None:
     """Give a prefix to another owner: the record is made anew from their registration, with their key and nobody else's.
 
@@ -290,7 +273,7 @@ def identifiers_transfer(
         hulian identifiers apply valves.json --key valves.pem --signed valves.signed
         hulian identifiers transfer 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31 valves.signed --reason "the product line is sold"
     """
-    _step("transfer", identifier, reason, revision, office, json=json, proposal=_presigned(signed))
+    _step("transfer", identifier, reason, step, proposal=_presigned(signed))
 
 
 def identifiers_amend(
@@ -308,7 +291,7 @@ def identifiers_amend(
         hulian identifiers amend 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31 pumps.json --key pumps.pem --node https://second.example:8000
     """
     proposal = _proposal(document, _key_file(office, read_configuration(office.config)))
-    _step("amend", identifier, "", None, office, json=json, proposal=proposal, applicant=True)
+    _step("amend", identifier, "", Step(**vars(office), json=json), proposal=proposal, applicant=True)
 
 
 def identifiers_withdraw(identifier: Identifier, /, *, office: Office = DEFAULT_OFFICE, json: Json = False) -> None:
@@ -318,31 +301,23 @@ def identifiers_withdraw(identifier: Identifier, /, *, office: Office = DEFAULT_
 
         hulian identifiers withdraw 5a63bb3b8d9d4bf3c4bd5e1e1d0e2f31 --key pumps.pem --node https://second.example:8000
     """
-    _step("withdraw", identifier, "", None, office, json=json, applicant=True)
+    _step("withdraw", identifier, "", Step(**vars(office), json=json), applicant=True)
 
 
 # -- what they have in common ------------------------------------------------------------------------------------------
 
 
 def _step(
-    action: str,
-    identifier: str,
-    reason: str,
-    revision: int | None,
-    office: Office,
-    *,
-    json: bool,
-    proposal: Proposal | None = None,
-    applicant: bool = False,
+    action: str, identifier: str, reason: str, step: Step, *, proposal: Proposal | None = None, applicant: bool = False
 ) -> None:
-    configuration = read_configuration(office.config)
-    who = _identity(office, configuration, identifier, applicant=applicant)
+    configuration = read_configuration(step.config)
+    who = _identity(step, configuration, identifier, applicant=applicant)
 
     async def act(by: Applications) -> dict[str, Any]:
-        return await by.act(identifier, action, reason=reason, revision=revision, proposal=proposal)
+        return await by.act(identifier, action, reason=reason, revision=step.revision, proposal=proposal)
 
-    found = _asked(office, configuration, who, act)
-    if json:
+    found = _asked(step, configuration, who, act)
+    if step.json:
         emit(found)
     else:
         print(f"{found['prefix']} is {found['state']} (revision {found['revision']})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -27,11 +28,18 @@ def trace(
     up: Annotated[bool, Parameter(help="to what refers to it: what it became part of", negative="")] = False,
     depth: Annotated[int, Parameter(help="how many steps, 64 at most")] = 10,
     most: Annotated[int, Parameter(help="how many things, 10,000 at most")] = 1_000,
+    partner: Annotated[
+        list[str] | None,
+        Parameter(
+            help="prefix of an enterprise whose node is asked what of its own refers to each thing; with --up", negative=""
+        ),
+    ] = None,
     registrant: Registrant = DEFAULT_REGISTRANT,
     json: Json = False,
 ) -> None:
     """Trace a thing through the records of every enterprise, node by node.
 
+    A node knows what of its own refers to a thing, and what its record was told of others; --partner asks others themselves.
     Only what everybody may read is followed, unless --as and --key prove who asks. What cannot be reached is named, and the
     rest is shown.
 
@@ -39,6 +47,7 @@ def trace(
 
         hulian trace 88.111.1/pump-17
         hulian trace 88.111.3/steel-4711 --up --depth 3 --root root_info
+        hulian trace 88.111.3/steel-4711 --up --partner 88.111.2 --partner 88.111.1
         hulian trace 88.111.1/pump-17 --as 300:88.111.2/buyer --key key.pem --root root_info
     """
     import anyio
@@ -46,25 +55,32 @@ def trace(
 
     from hulian.assembly.identifier_files import root_data, root_file
     from hulian.network.identifiers.chain.follow import Follow
-    from hulian.network.identifiers.metadata.trace import DEEPEST, MOST, Direction
+    from hulian.network.identifiers.metadata.trace import DEEPEST, MOST, MOST_PARTNERS, Direction
     from hulian.network.identifiers.transport.client import Client
 
     if up and down:
         raise CommandError("one way at a time", hint="--up or --down")
     if not 1 <= depth <= DEEPEST or not 1 <= most <= MOST:
         raise CommandError(f"a depth of 1 to {DEEPEST}, and 1 to {MOST} things")
+    partners = tuple(dict.fromkeys(partner or ()))
+    if partners and not up:
+        raise CommandError("references are followed down as they are written: no partner is asked", hint="--up --partner …")
+    if len(partners) > MOST_PARTNERS:
+        raise CommandError(f"more than {MOST_PARTNERS} partners", place="--partner")
     configuration = read_configuration(registrant.config)
     follow = Follow(root_data(registrant.root or root_file(configuration)), Client())
     proved = registrant.identity or registrant.key
     identity = identity_of(registrant, configuration) if proved else None
-    found = anyio.run(_traced, follow, identity, identifier, Direction.UP if up else Direction.DOWN, depth, most)
+    found = anyio.run(_traced, follow, identity, identifier, Direction.UP if up else Direction.DOWN, depth, most, partners)
     if json:
         emit(msgspec.to_builtins(found))
     else:
         print("\n".join(drawn(found)))
 
 
-async def _traced(follow: Any, identity: Any, handle: str, direction: Any, depth: int, most: int) -> Step:
+async def _traced(
+    follow: Any, identity: Any, handle: str, direction: Any, depth: int, most: int, partners: tuple[str, ...]
+) -> Step:
     from hulian.network.identifiers.chain.administer import Administer
     from hulian.network.identifiers.chain.errors import RefusedError
     from hulian.network.identifiers.metadata import trace as tracing
@@ -73,7 +89,8 @@ async def _traced(follow: Any, identity: Any, handle: str, direction: Any, depth
     from hulian.network.identifiers.wire.values import Value
 
     if identity is None:
-        return await tracing.trace(follow.values_of, handle, direction, depth=depth, most=most)
+        beside = {prefix: partial(follow.referrers_at, prefix) for prefix in partners}
+        return await tracing.trace(follow.values_of, handle, direction, depth=depth, most=most, partners=beside)
     async with Administer(follow, connection, identity) as by:
 
         async def read(named: str, types: tuple[str, ...]) -> tuple[int, tuple[Value, ...]]:
@@ -82,7 +99,14 @@ async def _traced(follow: Any, identity: Any, handle: str, direction: Any, depth
             except RefusedError as error:
                 return error.response_code, ()
 
-        return await tracing.trace(read, handle, direction, depth=depth, most=most)
+        async def elsewhere(prefix: str, named: str, types: tuple[str, ...]) -> tuple[int, tuple[Value, ...]]:
+            try:
+                return ResponseCode.SUCCESS, await by.referrers(prefix, named, types)
+            except RefusedError as error:
+                return error.response_code, ()
+
+        beside = {prefix: partial(elsewhere, prefix) for prefix in partners}
+        return await tracing.trace(read, handle, direction, depth=depth, most=most, partners=beside)
 
 
 def drawn(first: Step) -> Iterator[str]:

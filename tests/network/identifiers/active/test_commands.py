@@ -11,6 +11,7 @@ import time
 import anyio
 import pytest
 from active_nodes import blocking
+from cryptography import x509
 from free_ports import free_port
 from mqtt_support import RecordingSink
 
@@ -18,7 +19,7 @@ from hulian.assembly.active import PushSink, samples_of
 from hulian.assembly.configuration import Configuration
 from hulian.assembly.identifier_files import root_data, root_file
 from hulian.assembly.identifiers import identifier_node
-from hulian.assembly.preparation import open_registry
+from hulian.assembly.preparation import open_registry, open_trust
 from hulian.cli import app
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Binding, ConnectorState, Credentials, Environment
@@ -30,7 +31,7 @@ from hulian.network.identifiers.chain.follow import Follow
 from hulian.network.identifiers.transport.client import Client
 from hulian.network.identifiers.wire.bodies import ResolveRequest
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 def typed(capsys, *words: str):
@@ -114,6 +115,14 @@ push_token = "env:PUSH_TOKEN"
         shown = await blocking(typed, capsys, "active", "show", "0001", "--reports")
         assert (shown["installed"], shown["settings"], shown["about"]["owner"]) == (2, {"interval_s": 5}, "Works 1")
         assert (await blocking(typed, capsys, "active", "revoke", stream))["state"] == "revoked"
+        ended = await blocking(typed, capsys, "active", "revoked")
+        assert sorted((one["serial"], one["reason"]) for one in ended) == [("0001", "revoked"), ("0001", "superseded")]
+        kept = tmp_path / "data" / "pki" / "carriers.crl"
+        await sink.until(lambda: kept.exists() and len(x509.load_pem_x509_crl(kept.read_bytes())) == 2)
+        recorded = [
+            (one.action, one.outcome) for one in open_trust(configuration, registry).audit.list() if "ACT" in one.principal
+        ]
+        assert ("carriers.enrol", "done") in recorded
         listed = await blocking(typed, capsys, "active", "list")
         assert [(one["serial"], one["state"]) for one in listed] == [("0001", "revoked"), ("0002", "reserved")]
         assert [one["serial"] for one in await blocking(typed, capsys, "active", "list", "--state", "reserved")] == ["0002"]

@@ -18,7 +18,7 @@ from hulian.network.identifiers.active.device import Carrier, Store, TcpLink
 from hulian.network.identifiers.active.device.bodies import Item
 from hulian.registry import RegistryError
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 
 class Cut(BaseException):

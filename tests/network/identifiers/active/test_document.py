@@ -12,7 +12,7 @@ import pytest
 from active_nodes import blocking
 
 from hulian.cli import app
-from hulian.network.identifiers.active import device, errors, messages
+from hulian.network.identifiers.active import device, errors, messages, sessions
 from hulian.network.identifiers.active.device import bodies, frame
 from hulian.network.identifiers.nodes.configuration import ActiveConfiguration
 
@@ -36,7 +36,7 @@ async def test_the_example_runs(works, tmp_path):
 
 def test_every_command_is_one_that_can_be_typed():
     lines = [line for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL) for line in block.splitlines()]
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         _, bound, _ = app.parse_args(shlex.split(line)[2:], exit_on_error=False, print_error=False)
         assert bound.arguments or "list" in line
@@ -50,7 +50,18 @@ def test_every_setting_it_shows_exists():
 def test_the_reference_has_the_numbers_of_the_code():
     text = REFERENCE.read_text()
     codes = {int(code) for code in re.findall(r"^\| (\d+) \| [^|]*\| [^|]*\| [^|]*\|$", text, re.MULTILINE)}
-    assert codes == {frame.HELLO, frame.ENROL, frame.REPORT, frame.CONTENTS, frame.REKEY, frame.RESOLVE}
+    assert codes == {
+        frame.HELLO,
+        frame.ENROL,
+        frame.REPORT,
+        frame.CONTENTS,
+        frame.REKEY,
+        frame.SESSION,
+        frame.SESSION_REPORT,
+        frame.RESOLVE,
+    }
+    assert f"({sessions.SECONDS:,} and {sessions.REPORTS:,})" in text
+    assert f"more than {sessions.MOST:,} at the node" in text
     bounds = [
         int(found.replace(",", "")) for found in re.findall(r"\d[\d,]*", text.partition("| bound |")[2].partition("##")[0])
     ]

@@ -35,7 +35,7 @@ from hulian.network.identifiers.active.provision import read_list
 from hulian.network.identifiers.wire.codes import ResponseCode
 from hulian.network.identifiers.wire.typed.keys import PublicKey
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from hulian.network.identifiers.nodes.beginning import node_key
 from hulian.network.identifiers.nodes.configuration import Role
 from hulian.network.identifiers.wire.codes import OpFlag, ResponseCode
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 async def test_the_life_of_a_carrier(works):

@@ -16,7 +16,7 @@ from hulian.network.exchange.spine.server import executable
 from hulian.network.identifiers.active.device import CoapLink, LinkError, MqttLink, RefusedError, frame
 from hulian.network.identifiers.active.device.bodies import Item, hello_body, read_values, resolve_body
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 @pytest.fixture

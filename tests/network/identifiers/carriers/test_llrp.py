@@ -32,7 +32,7 @@ from hulian.network.identifiers.carriers.llrp.simulator import Simulator
 from hulian.network.identifiers.schemes import recognise
 from hulian.trust.certificates import CertificateAuthority
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 SGTIN = bytes.fromhex("3074257bf7194e4000001a85")
 TAG = TagReport(SGTIN, 96, 1, -43, 1_700_000_000_000_000, 1_700_000_000_500_000, 3, 0x3000)
@@ -54,17 +54,17 @@ async def simulated(tls=None, **options):
 
 
 def settings(simulator, **options):
-    return Settings("127.0.0.1", simulator.port, **{"shortest_wait": 0.02, "timeout": 5, **options})
+    return Settings("127.0.0.1", simulator.port, **{"shortest_wait": 0.02, "timeout": 30, **options})
 
 
 async def until(condition):
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not condition():
             await anyio.sleep(0.01)
 
 
 async def following(reports):
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         return await anext(aiter(reports))
 
 
@@ -99,7 +99,7 @@ async def test_another_client_takes_an_inventory_of_the_simulator(newest):
         client.add_tag_report_callback(lambda _, tags: (got.extend(tags), arrived.set()))
         await anyio.to_thread.run_sync(client.connect)
         try:
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await simulator.active.wait()
             assert await simulator.show([TAG, SHORT]) == 2
             assert await anyio.to_thread.run_sync(arrived.wait, 20)

@@ -25,7 +25,7 @@ from hulian.network.identifiers.escrow.daily import exports_in
 from hulian.network.identifiers.escrow.errors import UnfinishedRestoreError
 from hulian.network.identifiers.store import Job, RecordStore
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 PAGE = Path(__file__).parents[4] / "docs" / "topics" / "identifiers-escrow.md"
 PEM = serialization.Encoding.PEM
 CONFIGURATION = '[node]\ndata = "{}"\n[identifiers]\nrole = "enterprise"\nprefixes = ["88.111.1"]\nrest_port = 0\n'
@@ -112,7 +112,7 @@ async def test_a_running_node_exports_by_itself(hulian, tmp_path):
     node = identifier_node(load(tmp_path / "daily.toml", Configuration), registry)
     async with anyio.create_task_group() as group:
         await group.start(node.run)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while not exports_in(tmp_path / "out"):
                 await anyio.sleep(0.02)
         group.cancel_scope.cancel()

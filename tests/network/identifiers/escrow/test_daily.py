@@ -14,7 +14,7 @@ from hulian.network.identifiers.escrow import EscrowConfiguration, restore
 from hulian.network.identifiers.escrow.daily import UPLOADED, Daily, due, exports_in
 from hulian.network.identifiers.escrow.errors import ExportError, UploadError
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 START = datetime(2026, 11, 23, 0, 20, tzinfo=UTC).timestamp()
 
 
@@ -126,7 +126,7 @@ async def test_what_goes_wrong_is_told(store, tmp_path):
         await task.once()
     async with anyio.create_task_group() as group:
         group.start_soon(task.run)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while not task.trouble:
                 await anyio.sleep(0.01)
         group.cancel_scope.cancel()

@@ -25,7 +25,7 @@ from hulian.network.identifiers.escrow.reading import items
 from hulian.network.identifiers.store import Kept, RecordStore, snapshot
 from hulian.network.identifiers.wire.values import Reference, Value, pack_values
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from hulian.network.identifiers.escrow.reading import items
 from hulian.network.identifiers.escrow.sealed import CHUNK, TAG, StreamWriter, opened
 from hulian.network.identifiers.escrow.unpacking import inflated
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 KEY, ID = bytes(range(32)), bytes(16)
 
 

@@ -19,7 +19,7 @@ from hulian.network.identifiers.escrow.restore import check_finished
 from hulian.network.identifiers.store import RecordStore
 from hulian.registry import Registry
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 
 PROGRAM = """
 import sys

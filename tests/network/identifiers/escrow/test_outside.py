@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from escrow_exports import HARD, SM2_AGENT, SM2_KEY, agent_key, fill, made, new_store, node_key
 
 pytestmark = [
-    pytest.mark.timeout(90),
+    pytest.mark.timeout(180),
     pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl"),
 ]
 PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8

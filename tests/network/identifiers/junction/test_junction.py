@@ -30,7 +30,7 @@ from hulian.network.identifiers.nodes.service import NodeService
 from hulian.network.identifiers.schemes.errors import SchemeError
 from hulian.network.identifiers.transport.client import Client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 DOMAIN = "oid.example"
 GTIN = "09506000134352"
@@ -95,7 +95,7 @@ async def node(tmp_path, foreign):
     foreign.asked.clear()
     async with anyio.create_task_group() as group:
         await group.start(made.service.run)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while not made.service.rest_port:
                 assert not made.service.rest_failed
                 await anyio.sleep(0.02)

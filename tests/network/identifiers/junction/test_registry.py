@@ -28,7 +28,7 @@ from hulian.network.identifiers.wire.json_form.structures import site_to_json
 from hulian.network.identifiers.wire.root_info import pack_root_info
 from hulian.network.identifiers.wire.typed.site import Site
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 class Two:
@@ -36,7 +36,7 @@ class Two:
 
     def __init__(self, nodes: Hierarchy, files: dict[str, Path]) -> None:
         self.nodes, self.files = nodes, files
-        self.client = Client(tries=QUICK, tcp_seconds=1)
+        self.client = Client(tries=QUICK, tcp_seconds=5)
 
     def follow(self) -> Follow:
         return Follow(self.nodes.root, self.client)

@@ -30,7 +30,7 @@ from hulian.network.identifiers.junction.web.linkset import links_in
 from hulian.network.identifiers.schemes import recognise
 from hulian.network.identifiers.schemes.did import Did
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 CODE = recognise("(01)09506000134352(10)ABC")
 PATH = "/01/09506000134352/10/ABC?linkType=all"

@@ -20,8 +20,8 @@ from hulian.network.identifiers.store.kinds import GOVERNED
 PAGE = Path(__file__).parents[4] / "docs" / "topics" / "identifiers-metadata.md"
 
 
-@pytest.mark.timeout(90)
-def test_the_examples_run(tmp_path, monkeypatch):
+@pytest.mark.timeout(180)
+def test_the_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with subprocess.Popen([sys.executable, metadata_node.__file__, str(tmp_path)], stdout=subprocess.PIPE) as process:
         try:
@@ -33,13 +33,27 @@ def test_the_examples_run(tmp_path, monkeypatch):
             result = doctest.DocTestRunner(verbose=False).run(shown, out=told.append)
             assert result.failed == 0, "".join(told)
             assert result.attempted >= 40
+            assert _queries_run(port, capsys) == 2
         finally:
             process.kill()
 
 
+def _queries_run(port: int, capsys) -> int:
+    """Runs the queries of the page, and compares what they print; how many there are."""
+    run = 0
+    for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        for command, expected in re.findall(r"^\$ (hulian identifiers query .*)\n((?:(?!\$).*\n)*)", block, re.MULTILINE):
+            app(shlex.split(command.replace("127.0.0.1:8000", f"127.0.0.1:{port}"))[1:], result_action="return_value")
+            shown = capsys.readouterr().out
+            assert [line.rstrip() for line in shown.splitlines()] == [line.rstrip() for line in expected.splitlines()], command
+            run += 1
+    return run
+
+
 def test_every_command_is_one_that_can_be_typed():
     lines = [line for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL) for line in block.splitlines()]
-    assert len(lines) == 3
+    lines = [line for line in lines if line.startswith("$ ")]
+    assert len(lines) == 7
     for line in lines:
         _, bound, _ = app.parse_args(shlex.split(line)[2:], exit_on_error=False, print_error=False)
         assert bound.arguments

@@ -17,7 +17,7 @@ from hulian.network.identifiers.wire.frame import encode
 from hulian.network.identifiers.wire.typed.references import ValueList
 from hulian.network.identifiers.wire.values import Reference, unpack_values
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 PREFIX = "88.111.1"
 STRANGER, READER, EDITOR = (Reference(f"88.111.2/{name}", 300) for name in ("stranger", "reader", "editor"))
 MEMBER, CLASS_READER, CLASS_EDITOR, CLERK = (

@@ -25,7 +25,7 @@ from hulian.network.identifiers.wire.bodies import Values, read_answer
 from hulian.network.identifiers.wire.values import Reference, pack_values
 from hulian.registry import Registry
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 PREFIX = PREFIXES[0]
 READER = Reference("88.111.2/reader", 301)
 PUMPS = template(

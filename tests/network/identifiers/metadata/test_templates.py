@@ -16,7 +16,7 @@ from hulian.network.identifiers.store import key_of
 from hulian.network.identifiers.wire.codes import ResponseCode
 from hulian.network.identifiers.wire.values import unpack_values
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 PREFIX = "88.111.1"
 PUMP = (
     {"name": "maker", "type": "text", "index": 2000, "visibility": "public", "required": True},

@@ -6,16 +6,18 @@ import anyio
 import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
-from identifier_nodes import text
+from identifier_nodes import asked, question, text
 from metadata_nodes import grant, key, owner
 
 from hulian.cli.tracing import drawn
 from hulian.kernel.errors import HulianError
 from hulian.network.identifiers.metadata.trace import AT_ONCE, Direction, State, trace
+from hulian.network.identifiers.wire.bodies import read_answer
+from hulian.network.identifiers.wire.codes import OpFlag, ResponseCode, Transport
 from hulian.network.identifiers.wire.root_info import pack_root_info
 from hulian.network.identifiers.wire.values import Reference
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 MILL, FOUNDRY, MAKER = "88.111.3", "88.111.2", "88.111.1"
 
 
@@ -112,6 +114,78 @@ async def test_by_the_command(chain, tmp_path, capsys):
     assert told["steps"][0]["kind"] == "HULIAN.CONTAINS"
     mine = await run_(lambda: run("88.111.1/pump-17", "--as", str(owner(MAKER)), "--key", str(held)))
     assert "└── made of 88.111.1/secret-recipe  (missing)" in mine
+
+
+async def test_partners_are_asked_who_of_theirs_refers_to_what_knows_nothing_of_it(chain, tmp_path, capsys):
+    from hulian.cli import app, main
+
+    steel = "88.111.3/steel-5000"
+    async with chain.administer(owner(MILL)) as by:
+        await by.create(steel, [text("URL", "x")])
+    async with chain.administer(owner(FOUNDRY)) as by:
+        await by.create("88.111.2/beam-1", [refer("MADE_OF", "88.111.3/STEEL-5000", 1)])
+        await by.create("88.111.2/beam-2", [refer("MADE_OF", steel, 1, permissions=12)])
+    async with chain.administer(owner(MAKER)) as by:
+        await by.create("88.111.1/bridge", [refer("CONTAINS", "88.111.2/beam-1", 1)])
+    follow = chain.plant.client()
+    assert lines(await trace(follow.values_of, steel, Direction.UP)) == [steel], "nobody has told its node"
+    root, held = tmp_path / "root_info", tmp_path / "key.pem"
+    root.write_bytes(pack_root_info(chain.plant.root))
+    pem = key().private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    held.write_bytes(pem)
+
+    def run(*arguments: str) -> str:
+        app(["trace", steel, "--up", *arguments, "--root", str(root)], result_action="return_value")
+        return capsys.readouterr().out.strip()
+
+    run_ = anyio.to_thread.run_sync
+    assert await run_(run, "--partner", FOUNDRY) == f"{steel}\n└── made of 88.111.2/beam-1"
+    public = f"{steel}\n└── made of 88.111.2/beam-1\n    └── contains 88.111.1/bridge"
+    assert await run_(run, "--partner", FOUNDRY, "--partner", MAKER, "--partner", MILL) == public
+    private = "└── made of 88.111.2/beam-2"
+    assert private in await run_(run, "--partner", FOUNDRY, "--as", str(owner(FOUNDRY)), "--key", str(held))
+    assert private not in await run_(run, "--partner", FOUNDRY, "--as", str(owner(MAKER)), "--key", str(held))
+    # Who is no enterprise, or does not answer, is named.
+    away = await run_(run, "--partner", "88.111.9")
+    assert away == f"{steel}  (not told by 88.111.9; some are left out)"
+    with pytest.raises(SystemExit):
+        await run_(main, ["trace", steel, "--partner", FOUNDRY])
+    assert "--up" in capsys.readouterr().err
+
+
+async def test_a_partner_that_lies_is_unconfirmed_and_its_own_things_are_asked_once(chain):
+    follow = chain.plant.client()
+    asked = []
+
+    async def liar(handle: str, types: tuple[str, ...]):
+        asked.append(handle)
+        return 1, (refer("REFERRED_BY.CONTAINS", "88.111.1/motor", 1), refer("REFERRED_BY.MORE", "", 2))
+
+    found = await trace(follow.values_of, "88.111.3/sulphur", Direction.UP, partners={MAKER: liar})
+    assert (found.state, asked) == (State.MISSING, [])
+    async with chain.administer(owner(MILL)) as by:
+        await by.create("88.111.3/sulphur", [text("URL", "x")])
+    found = await trace(follow.values_of, "88.111.3/sulphur", Direction.UP, partners={MAKER: liar})
+    assert [(one.handle, one.state) for one in found.steps] == [("88.111.1/motor", State.UNCONFIRMED)]
+    assert (found.more, asked) == (True, ["88.111.3/sulphur"])
+
+
+async def test_a_node_tells_who_of_its_own_refers_to_a_thing_of_another_only_where_it_is_asked_so(chain):
+    handle, types = "88.111.3/steel-4711", ("HULIAN.REFERRED_BY.",)
+    flags = (OpFlag.PUBLIC_ONLY | OpFlag.DO_NOT_REFER).value
+    for message, code in (
+        (question(handle, flags, types=types), ResponseCode.SUCCESS),
+        (question(handle, types=types), ResponseCode.NOT_RESPONSIBLE),
+        (question(handle, flags), ResponseCode.NOT_RESPONSIBLE),
+        (question(handle, flags, types=(*types, "URL")), ResponseCode.NOT_RESPONSIBLE),
+        (question(handle, flags, types=types, indexes=(1,)), ResponseCode.NOT_RESPONSIBLE),
+        (question("88.111.3/nobody-uses-it", flags, types=types), ResponseCode.VALUES_NOT_FOUND),
+    ):
+        for transport in (Transport.UDP, Transport.TCP):
+            answer = await asked(chain.plant, FOUNDRY, message, transport)
+            assert (answer.response_code, answer.has(OpFlag.AUTHORITATIVE)) == (code, False)
+    (value,) = read_answer(await asked(chain.plant, FOUNDRY, question(handle, flags, types=types)))[0].values
+    assert (value.type, value.data) == ("HULIAN.REFERRED_BY.MADE_OF", b"88.111.2/batch-9")
 
 
 async def test_bounds_of_depth_and_number(chain):

@@ -11,7 +11,7 @@ from hulian.network.identifiers.chain.contract import Asker, reply
 from hulian.network.identifiers.wire.bodies import Values, read_body
 from hulian.network.identifiers.wire.codes import ResponseCode
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 ASKER = Asker(address="192.0.2.1")
 
 
@@ -44,23 +44,23 @@ def told(answer) -> tuple[int, bytes, int]:
 async def test_what_has_ended_is_given_marked_while_nobody_answers():
     authority, clock = Authority(), Clock()
     cache = Cache(authority, clock=clock, stale=3600)
-    first = await cache.answer(question("1/a"), ASKER)
+    first = await cache.answer(question("one/a"), ASKER)
     assert told(first) == (1, b"https://example.com/1", 60)
     clock.now += 61
     authority.failure = ResponseCode.ERROR
-    stale = await cache.answer(question("1/A"), ASKER)
+    stale = await cache.answer(question("ONE/a"), ASKER)
     assert told(stale) == (1, b"https://example.com/1", STALE_SECONDS)
-    assert read_body(stale).handle == "1/A"
+    assert read_body(stale).handle == "ONE/a"
     assert stale.expiration == int(clock.now) + STALE_SECONDS
     for _ in range(10):
-        assert told(await cache.answer(question("1/a"), ASKER))[2] == STALE_SECONDS
+        assert told(await cache.answer(question("one/a"), ASKER))[2] == STALE_SECONDS
     assert (authority.asked, cache.stale) == (2, 1), "who does not answer is not asked for every asker"
     clock.now += RETRY_SECONDS + 0.1
-    await cache.answer(question("1/a"), ASKER)
+    await cache.answer(question("one/a"), ASKER)
     assert authority.asked == 3
     authority.failure = None
     clock.now += RETRY_SECONDS + 0.1
-    assert told(await cache.answer(question("1/a"), ASKER)) == (1, b"https://example.com/4", 60)
+    assert told(await cache.answer(question("one/a"), ASKER)) == (1, b"https://example.com/4", 60)
 
 
 async def test_staleness_has_an_end_however_often_it_is_given():
@@ -104,12 +104,12 @@ async def test_what_is_asked_for_is_asked_anew_before_it_ends_and_the_rest_is_le
     async with anyio.create_task_group() as group:
         group.start_soon(cache.upkeep)
         plain = cache._index.exchange  # what the fast path does when it answers
-        key = next(key for key in cache._kept if b"POPULAR" in key)
+        key = next(key for key in cache._kept if b"popular" in key)
         plain(key, 10, 1)
         await anyio.sleep(1.1)
         assert (authority.asked, cache.refreshed) == (2, 0), "too early"
         clock.now += 55
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while cache.refreshed < 1:
                 await anyio.sleep(0.01)
         clock.now += 30
@@ -130,7 +130,7 @@ async def test_a_refresh_that_fails_leaves_what_is_there():
     async with anyio.create_task_group() as group:
         group.start_soon(cache.upkeep)
         clock.now += 55
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while authority.asked < 2:
                 await anyio.sleep(0.01)
         await anyio.sleep(0.05)

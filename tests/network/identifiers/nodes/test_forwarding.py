@@ -22,7 +22,7 @@ from hulian.network.identifiers.wire.codes import OpCode, OpFlag, ResponseCode, 
 from hulian.network.identifiers.wire.frame import Message
 from hulian.network.identifiers.wire.values import Reference
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 LI, WANG = Reference("88.111.1/users/li", 300), Reference("88.111.1/users/wang", 300)
 RECIPE = "88.111.1/recipe"
@@ -48,7 +48,7 @@ async def people(plant: Hierarchy, keys):
         ]
     )
     async with anyio.create_task_group() as group:
-        link = recursive(plant.root, Client(tries=QUICK, tcp_seconds=1), connection)
+        link = recursive(plant.root, Client(tries=QUICK, tcp_seconds=5), connection)
         await plant.serve(group, "forwarding", link)
         yield plant
         group.cancel_scope.cancel()

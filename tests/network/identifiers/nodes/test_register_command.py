@@ -16,7 +16,7 @@ from hulian.network.identifiers.store import key_of
 from hulian.network.identifiers.wire.root_info import pack_root_info
 from hulian.network.identifiers.wire.values import unpack_values
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from hulian.network.identifiers.wire.typed.references import ValueList
 from hulian.network.identifiers.wire.typed.secret import SecretKey
 from hulian.network.identifiers.wire.values import Reference, unpack_values
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 URL = text("URL", "https://example.com/pump")
 
 
@@ -94,6 +94,33 @@ async def test_what_cannot_be_is_refused_by_its_code(plant):
         await refused(ResponseCode.NOT_PERMITTED, by.remove("88.111.1/a", [4]))
         await refused(ResponseCode.NOT_PERMITTED, by.create("88.111.1/a", [URL], overwrite=True))
     assert stored(plant, "88.111.1/a")[-1].data == b"fixed"
+
+
+async def test_values_are_put_and_removed_at_once_or_not_at_all(plant):
+    handle = "88.111.1/both"
+    async with plant.administer(identity()) as by:
+        await by.create(
+            handle, [URL, text("NOTE", "old", 2), text("NOTE", "gone", 3), text("NOTE", "fixed", 4, permissions=10)]
+        )
+        before, log = stored(plant, handle), plant.stores["enterprise"].log
+        last = log.last
+        new = [text("NOTE", "new", 2), text("NOTE", "more", 5)]
+        await refused(ResponseCode.NOT_PERMITTED, by.change(handle, new, [3, 4]))
+        await refused(ResponseCode.INVALID_VALUE, by.change(handle, new, [2]))
+        await refused(ResponseCode.INVALID_VALUE, by.change(handle, [*new, text("HS_ADMIN", b"\0", 6)], [3]))
+        await refused(ResponseCode.VALUES_NOT_FOUND, by.change(handle, [], [9]))
+        await refused(ResponseCode.HANDLE_NOT_FOUND, by.change("88.111.1/nothing", new))
+        assert (stored(plant, handle), log.last) == (before, last)
+        await by.change(handle, new, [3, 9])
+        assert [(value.index, value.data) for value in stored(plant, handle)] == [
+            (1, URL.data),
+            (2, b"new"),
+            (4, b"fixed"),
+            (5, b"more"),
+        ]
+        assert [one.what for one in log.read(last)] == [What.UPDATE]
+        await by.change(handle, [], [5])
+        assert [value.index for value in stored(plant, handle)] == [1, 2, 4]
 
 
 async def test_a_prefix_that_belongs_below_is_not_registered_above(plant):
@@ -196,6 +223,15 @@ OPERATIONS = {
     "remove": (A.REMOVE_VALUE, lambda by: by.remove("88.111.1/t", [1])),
     "remove an administrator": (A.REMOVE_ADMIN, lambda by: by.remove("88.111.1/t", [100])),
     "remove both": (A.REMOVE_VALUE | A.REMOVE_ADMIN, lambda by: by.remove("88.111.1/t", [1, 100])),
+    "change": (
+        A.ADD_VALUE | A.MODIFY_VALUE | A.REMOVE_VALUE,
+        lambda by: by.change("88.111.1/t", [text("URL", "y"), text("NOTE", "x", 7)], [2]),
+    ),
+    "change by adding": (A.ADD_VALUE, lambda by: by.change("88.111.1/t", [text("NOTE", "x", 7)])),
+    "change administrators": (
+        A.MODIFY_VALUE | A.REMOVE_ADMIN,
+        lambda by: by.change("88.111.1/t", [text("URL", "y")], [100]),
+    ),
     "read": (A.READ_VALUE, lambda by: by.read("88.111.1/t", (2,))),
     "list": (A.LIST_HANDLES, lambda by: by.handles("88.111.1")),
     "list derived": (A.LIST_DERIVED_PREFIXES, lambda by: by.derived("88.111.1")),

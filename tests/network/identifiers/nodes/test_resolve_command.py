@@ -13,7 +13,7 @@ from identifier_nodes import URL
 
 from hulian.network.identifiers.wire.root_info import pack_root_info
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

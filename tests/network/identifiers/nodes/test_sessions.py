@@ -26,7 +26,7 @@ from hulian.network.identifiers.wire.errors import SignatureError
 from hulian.network.identifiers.wire.typed.keys import DhPublicKey, PublicKey
 from hulian.network.identifiers.wire.values import Reference
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 URL = text("URL", "https://example.com/pump")
 LATER = {"request_id": 0, "expiration": 2_000_000_000}
 

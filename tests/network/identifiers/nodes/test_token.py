@@ -34,7 +34,7 @@ from hulian.network.identifiers.wire.authentication.signers import verify as ver
 from hulian.network.identifiers.wire.bodies import ResolveRequest
 from hulian.network.identifiers.wire.errors import AlgorithmError
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 LIBRARY = next(iter(map(str, [*Path("/usr/lib/softhsm").glob("*.so"), *Path("/usr/lib").glob("*/softhsm/libsofthsm2.so")])), "")
 PIN = "4711-secret"
 

@@ -30,7 +30,7 @@ from hulian.network.identifiers.wire.codes import AdminPermission, ResponseCode
 from hulian.network.identifiers.wire.typed.keys import PublicKey
 from hulian.network.identifiers.wire.values import Reference
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 async def found_by_a_stranger(plant: Hierarchy, handle: str) -> tuple[int, list[bytes]]:

@@ -18,7 +18,7 @@ from hulian.network.identifiers.wire.typed.keys import PublicKey
 from hulian.network.identifiers.wire.values import unpack_values
 from hulian.trust.certificates import CertificateAuthority
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 def command(*arguments: str) -> int:

@@ -353,7 +353,7 @@ def test_a_step_whose_history_cannot_be_written_changes_no_record(store, monkeyp
     store.log.verify()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_killed_at_any_moment_it_has_done_each_step_whole(store, tmp_path):
     key = ec.generate_private_key(ec.SECP256R1())
     with (tmp_path / "proposals.json").open("w") as file:

@@ -20,7 +20,7 @@ from hulian.network.identifiers.provisioning.lifecycle import REASONED, follow
 PAGE = Path(__file__).parents[4] / "docs" / "topics" / "identifiers-provisioning.md"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 def test_the_examples_run(tmp_path):
     with subprocess.Popen([sys.executable, office_node.__file__, str(tmp_path)], stdout=subprocess.PIPE) as process:
         try:

@@ -22,7 +22,7 @@ from hulian.network.identifiers.wire.trust import jws
 from hulian.network.identifiers.wire.typed.keys import PublicKey
 from hulian.network.identifiers.wire.values import Reference, unpack_values
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 META = "88.111.1/META_pump"
 
 

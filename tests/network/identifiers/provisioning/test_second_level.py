@@ -20,7 +20,7 @@ from hulian.network.identifiers.wire.values import Reference, unpack_values
 from hulian.trust.errors import WeakPasswordError
 from hulian.trust.passwords import Passwords, PasswordSettings
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 PASSWORD = "three grey herons"
 QUICK = Passwords(PasswordSettings(memory_kib=8192, passes=1))
 

@@ -28,7 +28,7 @@ from hulian.network.identifiers.transport.rest.errors import RestError
 from hulian.network.identifiers.wire.values import Value, pack_values, unpack_values
 from hulian.registry import Registry
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 CSV = {"Content-Type": "text/csv"}
 ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
 

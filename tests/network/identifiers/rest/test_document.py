@@ -17,7 +17,7 @@ from hulian.network.identifiers.nodes.configuration import IdentifiersConfigurat
 PAGE = Path(__file__).parents[4] / "docs" / "topics" / "identifiers-rest.md"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 def test_the_examples_run(tmp_path):
     with subprocess.Popen([sys.executable, bulk_node.__file__, str(tmp_path)], stdout=subprocess.PIPE) as process:
         try:

@@ -13,7 +13,7 @@ from rest_nodes import SECRET, STRANGER, USER, basic, face
 from hulian.network.identifiers.store import What, key_of
 from hulian.network.identifiers.wire.values import Reference, unpack_values
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 URL = {"index": 1, "type": "URL", "data": {"format": "string", "value": "https://example.com/pump"}}
 
 
@@ -73,6 +73,33 @@ async def test_pyhandle_reads_and_writes(plant, served):
     assert log.verify() == log.last
 
 
+async def test_patch_puts_and_removes_at_once(plant, served):
+    note = {"index": 2, "type": "DESC", "data": "a pump"}
+    path = "/api/handles/88.111.1/patched"
+    async with served.client() as client:
+        assert (await client.put(path, json=[URL, note], auth=basic())).status_code == 201
+        before = stored(plant, "88.111.1/patched")
+        for document, status, place in (
+            ({"values": [{**note, "index": 3}], "remove": [2], "more": 1}, 400, "$"),
+            ([note], 400, "$"),
+            ({"remove": 2}, 400, "$.remove"),
+            ({"remove": [2, "1"]}, 400, "$.remove[1]"),
+            ({"remove": [True]}, 400, "$.remove[0]"),
+            ({"values": [{**note, "index": "x"}], "remove": [1]}, 400, "$.values[0].index"),
+            ({"values": [note], "remove": [2]}, 400, ""),
+            ({}, 400, ""),
+        ):
+            answer = await client.patch(path, json=document, auth=basic())
+            assert (answer.status_code, answer.json().get("place", "")) == (status, place), document
+        assert (await client.patch(path, json={"remove": [1]})).status_code == 401
+        assert (await client.patch(path, json={"remove": [1]}, auth=basic(STRANGER, "known"))).status_code == 403
+        assert (await client.patch("/api/handles/88.111.1/none", json={"values": [note]}, auth=basic())).status_code == 404
+        assert stored(plant, "88.111.1/patched") == before
+        answer = await client.patch(path, json={"values": [{**note, "index": 3}], "remove": [2, 7]}, auth=basic())
+        assert (answer.status_code, answer.json()) == (200, {"responseCode": 1, "handle": "88.111.1/patched"})
+        assert sorted(stored(plant, "88.111.1/patched")) == [1, 3]
+
+
 async def test_status_codes_are_those_of_the_handle_system(plant, served):
     async with served.client() as client:
 
@@ -116,7 +143,7 @@ async def test_status_codes_are_those_of_the_handle_system(plant, served):
         assert (await client.delete("/api/handles/88.111.1/a?index=9", auth=basic())).status_code == 400
         assert (await client.delete("/api/handles/88.111.1/a")).status_code == 401
         assert (await client.delete("/api/handles/88.111.1/a", auth=basic())).status_code == 200
-        assert (await client.patch("/api/handles/88.111.1/a")).status_code == 405
+        assert (await client.post("/api/handles/88.111.1/a")).status_code == 405
 
 
 async def test_handles_are_named_minted_and_listed(plant, served):

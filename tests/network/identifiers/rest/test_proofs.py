@@ -22,7 +22,7 @@ from hulian.network.identifiers.transport.rest.errors import AttemptsError, Busy
 from hulian.network.identifiers.transport.rest.sessions import Sessions
 from hulian.network.identifiers.wire.values import Reference
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 URL = {"index": 1, "type": "URL", "data": "https://example.com/pump"}
 KEY = Reference(USER.handle, 300)
 CERTIFICATE = {"Authorization": 'Handle clientCert="true"'}

@@ -15,7 +15,7 @@ from hulian.network.identifiers.schemes.gs1.link import parse_link
 from hulian.network.identifiers.transport.rest.resolver.links import header, links_of
 from hulian.network.identifiers.transport.rest.resolver.negotiation import best_language, best_type
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 GTIN = "/01/09506000134352"
 PIP = "https://example.com/product"
 

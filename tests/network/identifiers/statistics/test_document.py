@@ -21,7 +21,7 @@ from hulian.network.identifiers.statistics.events import CAUSES
 PAGE = Path(__file__).parents[4] / "docs" / "topics" / "identifiers-operation.md"
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_the_examples_run(tmp_path):
     with anyio.from_thread.start_blocking_portal() as portal:
         node = portal.call(service, tmp_path)

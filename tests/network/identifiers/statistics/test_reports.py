@@ -21,7 +21,7 @@ from hulian.network.identifiers.statistics.errors import DeliveryError
 from hulian.network.identifiers.statistics.events import FaultEvent
 from hulian.network.identifiers.statistics.faults import Faults
 from hulian.network.identifiers.statistics.kept import DAY, Kept, begin_of
-from hulian.network.identifiers.statistics.report import Inbox, Outgoing, Report
+from hulian.network.identifiers.statistics.report import Entry, Inbox, Outgoing, Product, Report, Terminal
 from hulian.network.identifiers.statistics.sealed import seal
 from hulian.network.identifiers.statistics.tally import Networks
 from hulian.network.identifiers.transport.rest.application import Application
@@ -30,7 +30,7 @@ from hulian.network.identifiers.transport.rest.contract import Node
 from hulian.network.identifiers.transport.rest.server import RestListener
 from hulian.network.identifiers.wire.values import Reference
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 PREFIX = "88.111.1"
 OWN = Reference("0.NA/88.111.1", 300)
 MIDDLE = datetime.datetime.now(datetime.UTC).replace(day=15, hour=12, minute=0, second=0, microsecond=0)
@@ -73,8 +73,10 @@ class Lower:
         async def send(body: bytes) -> object:
             return await self.upper.asker.post("/api/reports", body)
 
-        chosen = data or [one for one in Data if one is not Data.SOURCES]
-        return Reporter(self.store, self.kept, PREFIX, identity(OWN), send, chosen, clock=lambda: self.now, seconds=0.01)
+        chosen = data or [one for one in Data if one not in (Data.SOURCES, Data.PRIVATE)]
+        return Reporter(
+            self.store, self.kept, PREFIX, lambda: identity(OWN), send, chosen, clock=lambda: self.now, seconds=0.01
+        )
 
 
 @contextlib.asynccontextmanager
@@ -157,6 +159,62 @@ async def test_what_is_due_is_kept_while_the_upper_node_is_away_and_received_onc
         assert refused.value.status == 403
 
 
+async def test_master_data_say_what_the_thing_is_and_what_is_private_only_where_it_is_asked_for(tmp_path):
+    async with both(tmp_path) as (lower, upper):
+        await upper.begin()
+        hidden = {"permissions": 12}
+        pump = [
+            text("HULIAN.RECORD", "2:88.111.1/types/pump"),
+            text("product.maker", "ACME", 10),
+            text("Product.Type", "centrifugal pump", 11),
+            text("brand", "Flow", 12),
+            text("name", "X200", 13),
+            text("produced", "2026-01-05T08:00:00+08:00", 14),
+            text("expires", "2036-01-05", 15, **hidden),
+            text("type", "is nothing of a product", 16),
+        ]
+        lower.store.create("88.111.1/pump", pump)
+        lower.store.replace("88.111.1/pump", [msgspec.structs.replace(value, timestamp=1_700_000_000) for value in pump])
+        carrier = [
+            text("HULIAN.CARRIER", b'{"state":"active","terminal":"module","purpose":"metering","model":"M1"}', 2),
+            text("HULIAN.MASTER", b'{"serial":"S1","owner":"Pumps Ltd","imei":"490154203237518","licence":"L-1"}', 4, **hidden),
+        ]
+        lower.store.create("88.111.1/meter", carrier)
+        lower.store.create("88.111.1/odd", [text("HULIAN.CARRIER", b"[1]", 2), text("name", bytes(2_000), 3)])
+        lower.store.create("88.111.1/gone", [text("brand", "x")])
+        lower.store.delete("88.111.1/gone")
+
+        async def told(*data: Data) -> dict[tuple[str, int], Entry]:
+            reporter = lower.reporter(*data)
+            reporter.make()
+            assert await reporter.deliver() == 1
+            (newest, *_) = kinds(upper, "master")
+            return {(one.handle.removeprefix("88.111.1/"), one.operation): one for one in newest.entries}
+
+        entries = await told(Data.MASTER)
+        made = entries["pump", 1]
+        assert made.created == made.at
+        assert entries["pump", 3].created == 1_700_000_000 * 10**9
+        assert made.metadata == entries["pump", 3].metadata == "2:88.111.1/types/pump"
+        produced = "2026-01-05T08:00:00+08:00"
+        product = Product(type="centrifugal pump", brand="Flow", name="X200", maker="ACME", produced=produced)
+        assert made.product == product
+        assert entries["meter", 1].terminal == Terminal(type="module", purpose="metering", model="M1")
+        assert entries["odd", 1].terminal is None
+        assert len(entries["odd", 1].product.name) == 255
+        assert (entries["gone", 2].product, entries["gone", 2].created) == (None, 0)
+        plain = entries["alias", 1]
+        assert plain == Entry(handle="88.111.1/alias", operation=1, at=plain.at, created=plain.at)
+
+        lower.store.replace("88.111.1/pump", pump)
+        lower.store.replace("88.111.1/meter", [*carrier, text("NOTE", "x", 5)])
+        lower.now += DAY
+        entries = await told(Data.MASTER, Data.PRIVATE)
+        assert entries["pump", 3].product == msgspec.structs.replace(product, expires="2036-01-05")
+        known = {"serial": "S1", "owner": "Pumps Ltd", "imei": "490154203237518", "licence": "L-1"}
+        assert entries["meter", 3].terminal == Terminal(type="module", purpose="metering", model="M1", **known)
+
+
 async def test_sources_are_told_only_where_they_are_asked_for(tmp_path):
     async with both(tmp_path) as (lower, upper):
         await upper.begin()
@@ -204,7 +262,7 @@ async def test_an_upper_node_that_is_away_is_a_fault_until_it_is_back(tmp_path):
         faults, reporter = Faults(), lower.reporter(Data.COUNTS)
         lower.kept.write(begin_of(DAY, NOON) - DAY, Counts(dropped=1), {}, 0)
         group.start_soon(reporter.run, faults)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while not faults.lasts(FaultEvent.UPSTREAM_UNREACHABLE, "reports"):
                 await anyio.sleep(0.01)
             await upper.begin()

@@ -53,14 +53,14 @@ from hulian.network.identifiers.wire.typed.keys import PublicKey
 from hulian.network.identifiers.wire.typed.site import Site
 from hulian.network.identifiers.wire.values import Reference, unpack_values
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 PREFIX = "88.111.1"
 PROBES = [Reference(f"88.111/PROBE{number}", 300) for number in (1, 2, 3)]
 KEYS = [private_key(), private_key(), sm2.PrivateKey.generate()]
 
 
 async def until(condition) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not condition():
             await anyio.sleep(0.01)
 
@@ -90,7 +90,7 @@ class Stage:
         self.take_over = TakeOver(
             self.store,
             {PREFIX: self.copy},
-            Site.unpack(site(port).data),
+            lambda: Site.unpack(site(port).data),
             self.poll,
             plant.client(),
             hold=0.3,
@@ -103,7 +103,7 @@ class Stage:
         face = RestListener(Application(node), "127.0.0.1", 0)
         await self._group.start(face.run)
         self.asker = RestAsker(f"http://127.0.0.1:{face.port}")
-        self._group.start_soon(Mirror(self.copy, plant.client(), PREFIX, NODE_KEY, private_key(), seconds=0.05).run)
+        self._group.start_soon(Mirror(self.copy, plant.client(), PREFIX, NODE_KEY, private_key, seconds=0.05).run)
         await until(lambda: self.copy.log.last == primary.log.last)
         self._group.start_soon(self.take_over.run, self.faults)
         self.probes = [self.probe(who, key) for who, key in zip(PROBES, KEYS, strict=True)]
@@ -111,21 +111,15 @@ class Stage:
     async def start_enterprise(self) -> None:
         """Where it was before."""
         listener = Listener(self._link, "127.0.0.1", self._port)
-        scope = self.plant._scopes["enterprise"] = anyio.CancelScope()
-
-        async def run(*, task_status=anyio.TASK_STATUS_IGNORED) -> None:
-            with scope:
-                await listener.run(task_status=task_status)
-
-        await self._group.start(run)
+        await self.plant.listen(self._group, "enterprise", listener)
         if not self._port:
-            self._port = self.plant.ports["enterprise"] = listener.port
+            self._port = listener.port
             own = site(listener.port, key=PublicKey.of(private_key().public_key()).pack())
             others = [value for value in unpack_values(self.plant.stores["second"].packed(b"0.NA/88.111.1")) if value.index > 1]
             self.plant.stores["second"].replace("0.NA/88.111.1", [own, *others])
 
     def probe(self, who: Reference, key) -> Probe:
-        quick = Client(tries=QUICK, tcp_seconds=1)
+        quick = Client(tries=QUICK, tcp_seconds=5)
         return Probe(
             self.plant.client(),
             f"{PREFIX}/item7",
@@ -284,7 +278,7 @@ def test_a_prefix_that_is_not_delegated_from_here_cannot_be_taken(tmp_path):
 
     store = RecordStore(Registry.open(tmp_path / "node.db"))
     store.create("88.111/X", [text("URL", "x")])
-    taking = TakeOver(store, {PREFIX: store}, Site.unpack(site(1).data), poll_of([], [0.0]))
+    taking = TakeOver(store, {PREFIX: store}, lambda: Site.unpack(site(1).data), poll_of([], [0.0]))
     with pytest.raises(RecordChangedError):
         taking._change(PREFIX, True)
     assert read_body(question("88.111.1/x")).handle == "88.111.1/x"

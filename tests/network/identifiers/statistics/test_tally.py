@@ -23,7 +23,7 @@ from hulian.network.identifiers.transport.server import Listener
 from hulian.network.identifiers.wire.frame import encode
 from hulian.registry import Registry
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 needs_c = pytest.mark.skipif(compiled.library is None, reason=f"no compiled loops: {compiled.reason}")
 MAPPED = bytes(10) + b"\xff\xff"
 
@@ -139,11 +139,11 @@ async def test_whichever_way_questions_are_answered_they_are_counted(path, tmp_p
         for source in ("127.0.0.1", "127.0.0.7"):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
                 udp.bind((source, 0))
-                udp.settimeout(5)
+                udp.settimeout(30)
                 for one in asks:
                     udp.sendto(one, ("127.0.0.1", listener.port))
                     udp.recv(4096)
-        with socket.create_connection(("127.0.0.1", listener.port), timeout=5, source_address=("127.0.0.9", 0)) as tcp:
+        with socket.create_connection(("127.0.0.1", listener.port), timeout=30, source_address=("127.0.0.9", 0)) as tcp:
             # The one in the middle takes the connection to the chain; what follows is answered there.
             for one in [*asks, encode(question("88.111.1/item", flags=0)), *asks]:
                 tcp.send(one)

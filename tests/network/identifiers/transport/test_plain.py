@@ -222,7 +222,8 @@ def test_what_is_remembered_is_given_as_the_cache_gives_it(remembering):
     data = question("88.111.1/Item7")
     assert answers.answer(data, 512) is None, "nothing is known yet"
     chain(cache, data)
-    for spelt in ("88.111.1/Item7", "88.111.1/ITEM7"):
+    assert answers.answer(question("88.111.1/ITEM7"), 512) is None, "of another node, which may tell them apart"
+    for spelt in ("88.111.1/Item7",):
         for flags in (0x01000000, 0x11100000):
             again = question(spelt, flags=flags, request_id=99)
             assert timeless(answers.answer(again, 512)) == timeless(chain(cache, again))
@@ -234,6 +235,21 @@ def test_what_is_remembered_is_given_as_the_cache_gives_it(remembering):
     chain(cache, some)
     assert timeless(answers.answer(some, 512)) == timeless(chain(cache, some))
     assert answers.answer(some[:-10] + some[-9:], 512) is None
+
+
+def test_prefixes_are_remembered_without_regard_to_case(remembering):
+    source, cache, answers = remembering()
+    for first, others in (("Cafe.1/x", ("CAFE.1/x", "cafe.1/x")), ("0.NA/Cafe.1", ("0.na/cafe.1",)), ("Cafe.2", ("CAFE.2",))):
+        chain(cache, question(first))
+        before = source.asked
+        for spelt in others:
+            data = question(spelt)
+            found = answers.answer(data, 512)
+            assert timeless(found) == timeless(chain(cache, data))
+            assert read_body(decode(bytes(found))).handle == spelt
+        assert source.asked == before
+    for other in ("Cafe.1/X", "Cafe.1", "0.N/Cafe.1", "10.NA/Cafe.1"):
+        assert answers.answer(question(other), 512) is None
 
 
 def test_that_there_is_nothing_is_remembered_too(remembering):

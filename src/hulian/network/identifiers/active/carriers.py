@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,15 +17,16 @@ from hulian.network.identifiers.active.errors import (
     SequenceError,
     UnknownCarrierError,
 )
-from hulian.network.identifiers.active.tables import carrier, report
+from hulian.network.identifiers.active.tables import carrier, certificate, report
 from hulian.registry import Registry
 
-__all__ = ["ENROLLED", "ENROLLING", "RESERVED", "REVOKED", "Carrier", "Carriers", "Reserved", "Waiting"]
+__all__ = ["ENROLLED", "ENROLLING", "RESERVED", "REVOKED", "Carrier", "Carriers", "Reserved", "Revoked", "Waiting"]
 
 RESERVED: Final = "reserved"
 ENROLLING: Final = "enrolling"
 ENROLLED: Final = "enrolled"
 REVOKED: Final = "revoked"
+SUPERSEDED: Final = "superseded"
 
 MOST_WAITING: Final = 10_000
 _SEEN: Final = 10_000_000_000
@@ -33,11 +34,13 @@ _SEEN: Final = 10_000_000_000
 
 
 class Reserved(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a carrier before its first power-up. ``about`` are the registration data of facts: terminal, owner, …"""
+    """What is known of a carrier before its first power-up. ``about`` are the registration data of facts: terminal, owner, …;
+    ``number`` is that of its first certificate, where an authority of this node has issued it."""
 
     serial: str
     reservation: str
     fingerprint: bytes = b""
+    number: str = ""
     about: Mapping[str, str] = {}
 
 
@@ -68,6 +71,15 @@ class Carrier(msgspec.Struct, frozen=True, kw_only=True):
     enrolled: int
     seen: int
     changed: int
+
+
+class Revoked(msgspec.Struct, frozen=True):
+    """A certificate of a carrier that is good no more: its X.509 serial number (hexadecimal), when (UTC ns), and why."""
+
+    number: str
+    serial: str
+    revoked: int
+    reason: str
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -146,12 +158,16 @@ class Carriers:
                     raise ProvisionError(f"the carrier {taken.serial} is provisioned already")
             for begin in range(0, len(rows), 1_000):
                 connection.execute(sa.insert(carrier), rows[begin : begin + 1_000])
+            for one in carriers:
+                if one.number:
+                    _issued(connection, one.number, one.serial, now)
         return len(rows)
 
-    def begin(self, serial: str, key: bytes, certificate: str, address: str) -> Carrier:
-        """The enrolment of a carrier is decided: from now on its key is ``key``, unless it had one. How it stands now."""
+    def begin(self, serial: str, key: bytes, certificate: str, address: str, number: str = "") -> Carrier:
+        """The enrolment of a carrier is decided: from now on its key is ``key``, unless it had one, and its ``certificate`` has
+        the ``number``. How it stands now."""
         with self._registry.write() as connection:
-            connection.execute(
+            done = connection.execute(
                 sa.update(carrier)
                 .where(carrier.c.serial == serial, carrier.c.state == RESERVED)
                 .values(
@@ -164,6 +180,8 @@ class Carriers:
                     changed=time.time_ns(),
                 )
             )
+            if done.rowcount and number:
+                self._supersede(connection, serial, number)
         return self.find(serial)
 
     def finish(self, serial: str) -> Carrier:
@@ -177,9 +195,16 @@ class Carriers:
             )
         return self.find(serial)
 
-    def rekey(self, serial: str, key: bytes, certificate: str) -> Carrier:
-        """Another key, under newer contents."""
-        return self._changed(serial, ENROLLED, key=key, certificate=certificate)
+    def rekey(self, serial: str, key: bytes, certificate: str, number: str = "", before: str = "") -> Carrier:
+        """Another key, under newer contents. ``number`` is that of its certificate, ``before`` of the one that it replaces."""
+
+        def beside(connection: Connection) -> None:
+            if before:
+                _issued(connection, before, serial, time.time_ns())
+            if number:
+                self._supersede(connection, serial, number)
+
+        return self._changed(serial, ENROLLED, beside, key=key, certificate=certificate)
 
     def settle(self, serial: str, settings: Mapping[str, Any]) -> Carrier:
         """Other settings, under newer contents. Raises `UnknownCarrierError`, `RevokedCarrierError`."""
@@ -187,9 +212,39 @@ class Carriers:
             raise RevokedCarrierError(f"the carrier {serial} is revoked")
         return self._changed(serial, settings=msgspec.json.encode(settings, order="deterministic").decode())
 
-    def revoke(self, serial: str) -> Carrier:
-        """From now on nothing of the carrier is taken. Raises `UnknownCarrierError`."""
-        return self._changed(serial, state=REVOKED)
+    def revoke(self, serial: str, number: str = "") -> Carrier:
+        """From now on nothing of the carrier is taken, and its certificates are good no more: those that are written down, and
+        the one with the ``number``. Raises `UnknownCarrierError`."""
+
+        def beside(connection: Connection) -> None:
+            if number:
+                _issued(connection, number, serial, time.time_ns())
+            self._end(connection, serial, REVOKED)
+
+        return self._changed(serial, beside=beside, state=REVOKED)
+
+    def revoked(self) -> list[Revoked]:
+        """The certificates that are good no more, in the order of their numbers."""
+        query = sa.select(certificate).where(certificate.c.revoked > 0).order_by(certificate.c.number)
+        with self._registry.read() as connection:
+            return [Revoked(row.number, row.serial, row.revoked, row.reason) for row in connection.execute(query)]
+
+    def revocations(self) -> tuple[int, int]:
+        """How many certificates are good no more, and when the last one was revoked (UTC ns): together they tell a change."""
+        query = sa.select(sa.func.count(), sa.func.max(certificate.c.revoked)).where(certificate.c.revoked > 0)
+        with self._registry.read() as connection:
+            count, last = connection.execute(query).one()
+        return int(count), int(last or 0)
+
+    @staticmethod
+    def _end(connection: Connection, serial: str, reason: str) -> None:
+        """No certificate of the carrier that was issued until now is good any more."""
+        good = (certificate.c.serial == serial) & (certificate.c.revoked == 0)
+        connection.execute(sa.update(certificate).where(good).values(revoked=time.time_ns(), reason=reason))
+
+    def _supersede(self, connection: Connection, serial: str, number: str) -> None:
+        self._end(connection, serial, SUPERSEDED)
+        _issued(connection, number, serial, time.time_ns())
 
     def published(self, serial: str, revision: int) -> None:
         """The record shows ``revision``."""
@@ -208,17 +263,21 @@ class Carriers:
                     sa.update(carrier).where(carrier.c.serial == known.serial).values(**values, seen=now, address=address)
                 )
 
-    def _changed(self, serial: str, only: str = "", **values: Any) -> Carrier:
+    def _changed(
+        self, serial: str, only: str = "", beside: Callable[[Connection], None] | None = None, **values: Any
+    ) -> Carrier:
         known = self.find(serial)
         where = [carrier.c.serial == serial] + ([carrier.c.state == only] if only else [])
         # Contents have versions only once there are any: those of a carrier that is not enrolled begin with 1.
         version = carrier.c.version + (1 if known.version else 0)
         with self._registry.write() as connection:
-            connection.execute(
+            done = connection.execute(
                 sa.update(carrier)
                 .where(*where)
                 .values(**values, version=version, revision=carrier.c.revision + 1, changed=time.time_ns())
             )
+            if beside is not None and done.rowcount:
+                beside(connection)
         return self.find(serial)
 
     # -- reports -------------------------------------------------------------------------------------------------------
@@ -289,6 +348,13 @@ class Carriers:
     @staticmethod
     def _count(connection: Connection) -> int:
         return int(connection.execute(sa.select(sa.func.count()).select_from(report)).scalar() or 0)
+
+
+def _issued(connection: Connection, number: str, serial: str, now: int) -> None:
+    """Writes down a certificate that is not written down yet."""
+    there = sa.select(certificate.c.number).where(certificate.c.number == number)
+    if connection.execute(there).first() is None:
+        connection.execute(sa.insert(certificate).values(number=number, serial=serial, issued=now, revoked=0, reason=""))
 
 
 def _compared(identifier: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hulian.network.identifiers.active.carriers import SUPERSEDED, Revoked
 from hulian.network.identifiers.active.errors import ProofError
 from hulian.network.identifiers.wire import sm2
 from hulian.network.identifiers.wire.errors import WireError
@@ -19,11 +21,14 @@ from hulian.network.identifiers.wire.sm2 import der
 from hulian.network.identifiers.wire.typed.keys import PublicKey, UsableKey
 from hulian.trust import issuing, private_files
 
-__all__ = ["CarrierAuthority"]
+__all__ = ["LIST_SECONDS", "CarrierAuthority"]
 
 _ROOT: Final = 3_650 * issuing.DAY
 _LIFETIME: Final = 3_649 * issuing.DAY
 """As long as the authority: a carrier may lie in a store for years before its first power-up. Revocation ends it at once."""
+
+LIST_SECONDS: Final = 7 * 86_400
+"""How long a list of revoked certificates is good; a node writes another one long before."""
 
 _WRONG: Final = "the certificate is of no authority that is believed here"
 
@@ -92,6 +97,30 @@ class CarrierAuthority:
         body = made.tbs_certificate_bytes.replace(old, new, 1).replace(old_id, digest.finalize(), 1)
         signature = self._key.sign(body, ec.ECDSA(hashes.SHA256()))
         return der.to_pem("CERTIFICATE", der.sequence(body, _ECDSA, der.bit_string(signature)))
+
+    def number(self, pem: bytes) -> str:
+        """The X.509 serial number (hexadecimal) of a certificate that this authority has issued; empty for any other."""
+        try:
+            found = x509.load_pem_x509_certificate(pem)
+            own = found.issuer == self._root.subject and _issued(found, self._root)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            return ""
+        return f"{found.serial_number:x}" if own else ""
+
+    def revocation_list(self, revoked: Iterable[Revoked]) -> bytes:
+        """The list of these certificates (RFC 5280, section 5; PEM), signed by the authority, good for `LIST_SECONDS`."""
+        now = datetime.datetime.now(datetime.UTC)
+        made = x509.CertificateRevocationListBuilder().issuer_name(self._root.subject).last_update(now - issuing.BACKDATED)
+        made = made.next_update(now + datetime.timedelta(seconds=LIST_SECONDS))
+        key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        made = made.add_extension(key, critical=False).add_extension(x509.CRLNumber(int(now.timestamp() * 1e6)), critical=False)
+        for one in revoked:
+            at = datetime.datetime.fromtimestamp(one.revoked // 10**9, datetime.UTC)
+            entry = x509.RevokedCertificateBuilder().serial_number(int(one.number, 16)).revocation_date(at)
+            if one.reason == SUPERSEDED:
+                entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.superseded), critical=False)
+            made = made.add_revoked_certificate(entry.build())
+        return made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def check(self, pem: bytes, serial: str) -> tuple[UsableKey, bytes]:
         """The key of the certificate ``pem`` of the carrier ``serial``, and the certificate's SHA-256.

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hulian.network.identifiers.active.messages import RECEIPT
+from hulian.network.identifiers.active.messages import RECEIPT, SESSION
 from hulian.network.identifiers.wire.authentication import Signer
 
 __all__ = ["CONTENTS", "INDEX", "NodeSigner", "document"]
@@ -28,6 +28,12 @@ class NodeSigner:
     def contents(self, packed: bytes) -> bytes:
         """The signature over the document ``packed``."""
         return self._signer.sign(CONTENTS + packed, self._signer.digests[0], _USER)
+
+    def session(self, covered: bytes) -> bytes:
+        """The signature over what `session_covered` gives."""
+        if not covered.startswith(SESSION):
+            raise ValueError("no session")
+        return self._signer.sign(covered, self._signer.digests[0], _USER)
 
     def receipt(self, covered: bytes) -> bytes:
         """The signature over what `receipt_covered` gives."""

@@ -15,6 +15,7 @@ import structlog
 
 from hulian.kernel.errors import HulianError
 from hulian.network.identifiers.active import messages
+from hulian.network.identifiers.active.accesses import Accesses, Trail
 from hulian.network.identifiers.active.carriers import ENROLLED, ENROLLING, RESERVED, REVOKED, Carrier, Carriers
 from hulian.network.identifiers.active.contents import INDEX, NodeSigner, document
 from hulian.network.identifiers.active.errors import (
@@ -28,6 +29,7 @@ from hulian.network.identifiers.active.errors import (
 )
 from hulian.network.identifiers.active.messages import Enrol, Hello, Proof, Rekey, Report
 from hulian.network.identifiers.active.record import is_of, values_of
+from hulian.network.identifiers.active.sessions import Sessions
 from hulian.network.identifiers.wire.authentication.signers import verify
 from hulian.network.identifiers.wire.codes import OpCode
 from hulian.network.identifiers.wire.errors import WireError
@@ -43,6 +45,8 @@ OPERATIONS: Final = frozenset(
         OpCode.CARRIER_REPORT,
         OpCode.CARRIER_CONTENTS,
         OpCode.CARRIER_REKEY,
+        OpCode.CARRIER_SESSION,
+        OpCode.CARRIER_SESSION_REPORT,
     )
 )
 SECONDS: Final = 120.0
@@ -77,12 +81,16 @@ class Certificates(Protocol):
         """The key of a certificate of the carrier ``serial``, and the certificate's SHA-256. Raises `ProofError`."""
         ...
 
+    def number(self, pem: bytes) -> str:
+        """What a list of revoked certificates calls this one; empty where it is of another authority."""
+        ...
+
 
 class Desk:
     """Answers carriers. Everything that it acknowledges is durable; the same question again gets the same answer.
 
     ``trust`` are the public keys (PEM) whose signatures carriers are to believe, that of ``signer`` among them; ``data`` says
-    where the data of an identifier are; ``administrator`` is the HS_ADMIN of carriers' records.
+    where the data of an identifier are; ``administrator`` is the HS_ADMIN of carriers' records; ``trail`` is told who did what.
     """
 
     def __init__(
@@ -95,6 +103,7 @@ class Desk:
         administrator: Value,
         data: Callable[[str], str] = lambda identifier: "",
         *,
+        trail: Trail | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.carriers = carriers
@@ -106,6 +115,8 @@ class Desk:
         self._data = data
         self._clock = clock
         self._secret = secrets.token_bytes(32)
+        self._accesses = Accesses(trail)
+        self.sessions = Sessions(clock=clock)
         self._publishing = anyio.Lock()
         self.arrived = anyio.Event()
         """Set where a report was taken; whoever waits for it puts another in its place."""
@@ -115,12 +126,27 @@ class Desk:
 
         ``who`` is the key that was proved, ``address`` where the carrier was heard. Raises `ActiveError`.
         """
+        try:
+            return await self._answered(op_code, body, who, address)
+        except ActiveError as error:
+            named = "" if who is None else who.handle
+            action = _ACTIONS.get(op_code, "carriers.ask")
+            await anyio.to_thread.run_sync(self._accesses.refused, named, action, address, error.code)
+            raise
+
+    async def _answered(self, op_code: int, body: bytes, who: Reference | None, address: str) -> bytes | None:
         if op_code == OpCode.CARRIER_HELLO:
             return messages.nonce_answer(self._nonce(Hello.unpack(body).serial))
         if op_code == OpCode.CARRIER_ENROL:
             return await self._enrol(Enrol.unpack(body), address)
+        if op_code == OpCode.CARRIER_SESSION_REPORT:
+            answer = await anyio.to_thread.run_sync(self._counted, messages.SessionReport.unpack(body), address)
+            self.arrived.set()
+            return answer
         if who is None:
             return None
+        if op_code == OpCode.CARRIER_SESSION:
+            return await anyio.to_thread.run_sync(self._session, body, who, address)
         if op_code == OpCode.CARRIER_REPORT:
             answer = await anyio.to_thread.run_sync(self._report, body, who, address)
             self.arrived.set()
@@ -131,22 +157,27 @@ class Desk:
             return await self._rekey(Rekey.unpack(body), who, address)
         raise MessageError(f"opcode {op_code} is none of a carrier's")
 
-    def is_carrier(self, who: Reference) -> bool:
-        """Whether ``who`` is the key of a carrier that is enrolled; for threads."""
+    def is_carrier(self, who: Reference, address: str) -> bool:
+        """Whether ``who``, heard at ``address``, is the key of a carrier that is enrolled, and may have names of other nodes
+        followed; for threads."""
         try:
-            self._proved(who, who.handle)
+            known = self._proved(who, who.handle)
         except ActiveError:
             return False
+        self._accesses.done_again(known.identifier, "carriers.resolve", address)
         return True
 
     # -- enrolment -----------------------------------------------------------------------------------------------------
 
     async def _enrol(self, asked: Enrol, address: str) -> bytes:
         known = await anyio.to_thread.run_sync(self._decided, asked, address)
+        note = self._accesses.done_again  # its answer was lost, and it asks again
         if known.state == ENROLLING:
+            note = self._accesses.done
             await self._publish(known.serial)
             known = await anyio.to_thread.run_sync(self.carriers.finish, known.serial)
             _log.info("a carrier is enrolled", serial=known.serial, identifier=known.identifier)
+        await anyio.to_thread.run_sync(lambda: note(known.identifier, "carriers.enrol", address, serial=known.serial))
         return await anyio.to_thread.run_sync(self._signed, known)
 
     def _decided(self, asked: Enrol, address: str) -> Carrier:
@@ -163,8 +194,9 @@ class Desk:
         own = _usable(asked.key)
         _check(own, asked.own, asked.covered, asked.serial)
         if known.state == RESERVED:
-            certificate = self._certificates.issue(known.serial, own, known.identifier).decode()
-            known = self.carriers.begin(known.serial, asked.key, certificate, asked.address or address)
+            certificate = self._certificates.issue(known.serial, own, known.identifier)
+            number = self._certificates.number(certificate)
+            known = self.carriers.begin(known.serial, asked.key, certificate.decode(), asked.address or address, number)
         if known.key != asked.key:
             raise EnrolledError(f"the carrier {known.serial} is enrolled with another key")
         if known.state == REVOKED:
@@ -181,9 +213,23 @@ class Desk:
 
     # -- reports and contents --------------------------------------------------------------------------------------------
 
+    def _session(self, body: bytes, who: Reference, address: str) -> bytes:
+        known = self._proved(who, messages.SessionQuestion.unpack(body).identifier)
+        self.carriers.seen(known, address)
+        self._accesses.done_again(known.identifier, "carriers.session", address)
+        return self.sessions.begin(known, body, self._signer.session)
+
+    def _counted(self, asked: messages.SessionReport, address: str) -> bytes:
+        """A report whose session proves it. Its counter is used up before anything else can fail."""
+        serial = self.sessions.open(asked)
+        known = self.carriers.find(serial)
+        self.sessions.holds(asked, known)
+        return self._report(asked.report, Reference(known.identifier, INDEX), address)
+
     def _report(self, body: bytes, who: Reference, address: str) -> bytes:
         asked = Report.unpack(body)
         known = self._proved(who, asked.identifier)
+        self._accesses.done_again(known.identifier, "carriers.report", address, sequence=asked.sequence)
         fresh = self.carriers.take(known, asked.sequence, body, hashlib.sha256(body).digest())
         self.carriers.seen(known, address)
         covered = messages.receipt_covered(body, asked.sequence, known.version)
@@ -196,6 +242,7 @@ class Desk:
         self.carriers.seen(known, address, min(asked.version, known.version))
         if asked.version >= known.version:
             return messages.contents_answer(b"", b"")
+        self._accesses.done(known.identifier, "carriers.contents", address, version=known.version)
         return self._signed(known)
 
     def _signed(self, known: Carrier) -> bytes:
@@ -214,6 +261,7 @@ class Desk:
 
     async def _rekey(self, asked: Rekey, who: Reference, address: str) -> bytes:
         known = await anyio.to_thread.run_sync(self._rekeyed, asked, who, address)
+        self.sessions.end(known.serial)
         await self._publish(known.serial)
         return await anyio.to_thread.run_sync(self._signed, known)
 
@@ -224,8 +272,10 @@ class Desk:
         self.carriers.seen(known, address)
         if known.key == asked.key:  # its answer was lost
             return known
-        certificate = self._certificates.issue(known.serial, own, known.identifier).decode()
-        known = self.carriers.rekey(known.serial, asked.key, certificate)
+        certificate = self._certificates.issue(known.serial, own, known.identifier)
+        number, before = self._certificates.number(certificate), self._certificates.number(known.certificate.encode())
+        known = self.carriers.rekey(known.serial, asked.key, certificate.decode(), number, before)
+        self._accesses.done(known.identifier, "carriers.rekey", address, version=known.version)
         if known.state != ENROLLED:
             raise RevokedCarrierError(f"{asked.identifier} is revoked")
         return known
@@ -267,6 +317,17 @@ class Desk:
                 values = values_of(known, self._data(known.identifier), self._administrator)
                 await self._records.put(known.identifier, values)
             await anyio.to_thread.run_sync(self.carriers.published, known.serial, known.revision)
+
+
+_ACTIONS: Final[dict[int, str]] = {
+    OpCode.CARRIER_HELLO: "carriers.enrol",
+    OpCode.CARRIER_ENROL: "carriers.enrol",
+    OpCode.CARRIER_REPORT: "carriers.report",
+    OpCode.CARRIER_CONTENTS: "carriers.contents",
+    OpCode.CARRIER_REKEY: "carriers.rekey",
+    OpCode.CARRIER_SESSION: "carriers.session",
+    OpCode.CARRIER_SESSION_REPORT: "carriers.report",
+}
 
 
 def _usable(packed: bytes) -> UsableKey:

@@ -12,7 +12,9 @@ HulianError
     ├── RegistrationError       HL-ID-1108   the identifier cannot be registered
     ├── ProvisionError          HL-ID-1110   a list of carriers that cannot be provisioned
     ├── DeliveryError           HL-ID-1111   where reports go takes none now
-    └── RefusedReportError      HL-ID-1112   where reports go will never take this one
+    ├── RefusedReportError      HL-ID-1112   where reports go will never take this one
+    ├── SessionOverError        HL-ID-1113   a session that is over, or that nobody began
+    └── ReplayError             HL-ID-1114   a message of a session that was used before, or is not of its carrier
 
 ``response_code`` is what the carrier is told.
 """
@@ -34,8 +36,10 @@ __all__ = [
     "ProvisionError",
     "RefusedReportError",
     "RegistrationError",
+    "ReplayError",
     "RevokedCarrierError",
     "SequenceError",
+    "SessionOverError",
     "UnknownCarrierError",
 ]
 
@@ -127,3 +131,19 @@ class RefusedReportError(ActiveError):
     """Where reports go will never take this one; it is kept apart, and the next ones go on."""
 
     code = "HL-ID-1112"
+
+
+class SessionOverError(ActiveError):
+    """A session that is over, or that nobody began: the carrier proves itself anew and begins another one."""
+
+    code = "HL-ID-1113"
+    response_code = ResponseCode.SESSION_TIMEOUT
+    default_hint = "begin another session, or prove the report by itself"
+
+
+class ReplayError(ActiveError):
+    """A message of a session whose counter was used before, or whose code is not of the session's key."""
+
+    code = "HL-ID-1114"
+    response_code = ResponseCode.SESSION_MESSAGE_REJECTED
+    default_hint = "each message of a session has a higher counter than the one before"

@@ -27,16 +27,22 @@ __all__ = [
     "Proof",
     "Rekey",
     "Report",
+    "SessionQuestion",
+    "SessionReport",
     "contents_answer",
     "nonce_answer",
     "receipt_answer",
     "receipt_covered",
+    "session_answer",
+    "session_covered",
 ]
 
 VERSION: Final = 1
 ENROL: Final = b"hulian active enrol 1\0"
 REKEY: Final = b"hulian active rekey 1\0"
 RECEIPT: Final = b"hulian active receipt 1\0"
+SESSION: Final = b"hulian active session 1\0"
+COUNTED: Final = b"hulian active counted 1\0"
 
 MAX_SERIAL: Final = 64
 MAX_CERTIFICATE: Final = 8_192
@@ -46,6 +52,11 @@ MAX_ITEMS: Final = 1_024
 MAX_NAME: Final = 255
 MAX_REPORT: Final = 49_152
 MAX_CONTENTS: Final = 32_768
+POINT: Final = 65
+"""Bytes of a point of P-256, uncompressed: 4, x, y."""
+
+SESSION_ID: Final = 16
+MAC: Final = 32
 _LONGEST_ADDRESS: Final = 64
 _F64: Final = Struct(">d")
 _M = TypeVar("_M")
@@ -162,6 +173,49 @@ class Rekey(msgspec.Struct, frozen=True):
         return _read(data, "a new key", read)
 
 
+class SessionQuestion(msgspec.Struct, frozen=True):
+    """Opcode 3005: a carrier that has proved itself wants to prove further reports by a shared key; ``point`` is its half."""
+
+    identifier: str
+    point: bytes
+
+    @classmethod
+    def unpack(cls, data: bytes) -> SessionQuestion:
+        """Raises `MessageError`."""
+
+        def read(reader: Reader) -> SessionQuestion:
+            identifier, point = reader.handle(), reader.binary(POINT)
+            if len(point) != POINT or point[0] != 4:
+                reader.fail(FieldError, "no point of P-256")
+            return cls(identifier, point)
+
+        return _read(data, "a question for a session", read)
+
+
+class SessionReport(msgspec.Struct, frozen=True):
+    """Opcode 3006: the body of a report (3002) in a session; ``code`` is the HMAC-SHA256 over ``covered``."""
+
+    session: bytes
+    counter: int
+    report: bytes
+    code: bytes
+    covered: bytes
+
+    @classmethod
+    def unpack(cls, data: bytes) -> SessionReport:
+        """Raises `MessageError`."""
+
+        def read(reader: Reader) -> SessionReport:
+            session, counter, report = reader.binary(SESSION_ID), reader.i64(), reader.binary(MAX_REPORT)
+            covered = COUNTED + data[1 : reader.at]
+            code = reader.binary(MAC)
+            if len(session) != SESSION_ID or counter < 1 or len(code) != MAC:
+                reader.fail(FieldError, "a session of 16 bytes, a counter from 1 on and a code of 32 bytes belong here")
+            return cls(session, counter, report, code, covered)
+
+        return _read(data, "a report in a session", read)
+
+
 def nonce_answer(nonce: bytes) -> bytes:
     """The answer to a hello."""
     return fields.u8(VERSION) + fields.binary(nonce)
@@ -185,6 +239,27 @@ def receipt_answer(sequence: int, version: int, signature: bytes, *, duplicate: 
             fields.i64(sequence),
             fields.u8(duplicate),
             fields.i32(version),
+            fields.binary(signature, MAX_SIGNATURE),
+        )
+    )
+
+
+def session_covered(question: bytes, session: bytes, point: bytes, seconds: int, reports: int) -> bytes:
+    """What the node signs of a session that begins, and what its key is bound to; ``question`` is the body that asked."""
+    return SESSION + b"".join(
+        (fields.binary(question), fields.binary(session), fields.binary(point), fields.i32(seconds), fields.i32(reports))
+    )
+
+
+def session_answer(session: bytes, point: bytes, seconds: int, reports: int, signature: bytes) -> bytes:
+    """The answer to a question for a session: it is good for so many seconds and reports."""
+    return b"".join(
+        (
+            fields.u8(VERSION),
+            fields.binary(session),
+            fields.binary(point),
+            fields.i32(seconds),
+            fields.i32(reports),
             fields.binary(signature, MAX_SIGNATURE),
         )
     )

@@ -98,7 +98,7 @@ class Factory:
             store = Store(directory / one.serial, passphrase)
             pem = self._there(store, one) or self._new(store, one)
             _, fingerprint = self._authority.check(pem, one.serial)
-            known.append(msgspec.structs.replace(one, fingerprint=fingerprint))
+            known.append(msgspec.structs.replace(one, fingerprint=fingerprint, number=self._authority.number(pem)))
             made.append(store.directory)
         self._carriers.reserve(known)
         return made

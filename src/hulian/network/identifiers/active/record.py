@@ -11,9 +11,10 @@ from hulian.network.identifiers.active.contents import INDEX
 from hulian.network.identifiers.wire.codes import Permission
 from hulian.network.identifiers.wire.values import Value
 
-__all__ = ["CARRIER_TYPE", "PRIVATE", "is_of", "values_of"]
+__all__ = ["CARRIER_TYPE", "MASTER_TYPE", "PRIVATE", "is_of", "values_of"]
 
 CARRIER_TYPE: Final = "HULIAN.CARRIER"
+MASTER_TYPE: Final = "HULIAN.MASTER"
 PRIVATE: Final = frozenset(("owner", "imei", "licence"))
 """Of the registration data, what administrators alone may read: whose a thing is and how it reaches the network."""
 
@@ -31,7 +32,7 @@ def values_of(known: Carrier, data_url: str, administrator: Value) -> list[Value
     hidden = (Permission.ADMIN_READ | Permission.ADMIN_WRITE).value
     values = [
         Value(index=_CARRIER, type=CARRIER_TYPE, data=msgspec.json.encode(told), ttl=_TTL),
-        Value(index=_MASTER, type="HULIAN.MASTER", data=msgspec.json.encode(private), ttl=_TTL, permissions=hidden),
+        Value(index=_MASTER, type=MASTER_TYPE, data=msgspec.json.encode(private), ttl=_TTL, permissions=hidden),
         administrator,
     ]
     if data_url:
@@ -47,7 +48,7 @@ def values_of(known: Carrier, data_url: str, administrator: Value) -> list[Value
 def is_of(known: Carrier, values: list[Value]) -> bool:
     """Whether a record with ``values`` was made for this carrier."""
     for value in values:
-        if value.type == "HULIAN.MASTER":
+        if value.type == MASTER_TYPE:
             try:
                 found = msgspec.json.decode(value.data, type=dict[str, str])
             except (msgspec.DecodeError, UnicodeDecodeError):

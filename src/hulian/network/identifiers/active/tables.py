@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from hulian.registry.tables import Ordered, metadata
 
-__all__ = ["carrier", "report"]
+__all__ = ["carrier", "certificate", "report"]
 
 carrier = sa.Table(
     "identifier_carrier",
@@ -34,6 +34,18 @@ carrier = sa.Table(
     sa.Index("uq_identifier_carrier_identifier", "identifier", unique=True),
 )
 """``revision`` counts changes that the identifier's record has to show, ``published`` says which of them it shows."""
+
+certificate = sa.Table(
+    "identifier_carrier_certificate",
+    metadata,
+    sa.Column("number", sa.String, primary_key=True),
+    sa.Column("serial", Ordered(), nullable=False),
+    sa.Column("issued", sa.BigInteger, nullable=False),
+    sa.Column("revoked", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Index("ix_identifier_carrier_certificate_serial", "serial"),
+)
+"""Certificates of carriers by their X.509 serial numbers (hexadecimal); ``revoked`` is when, 0 for those that are good."""
 
 report = sa.Table(
     "identifier_carrier_report",

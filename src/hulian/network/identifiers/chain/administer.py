@@ -15,6 +15,7 @@ from hulian.network.identifiers.chain.sites import Target, administration
 from hulian.network.identifiers.wire.authentication.respond import Identity, respond
 from hulian.network.identifiers.wire.bodies import (
     Body,
+    ChangeRequest,
     Created,
     Failure,
     HandleList,
@@ -107,6 +108,13 @@ class Administer:
         """Fewer values."""
         await self._done(handle, OpCode.REMOVE_VALUES, RemoveRequest(handle, tuple(indexes)))
 
+    async def change(self, handle: str, put: Sequence[Value], removed: Sequence[int] = ()) -> None:
+        """Values put, added or in the place of those with the same indexes, and others removed: all of it, or nothing.
+
+        One operation of our own (3100); a server of another make refuses it with response code 5.
+        """
+        await self._done(handle, OpCode.CHANGE_VALUES, ChangeRequest(handle, tuple(put), tuple(removed)))
+
     async def delete(self, handle: str) -> None:
         """The record is gone."""
         await self._done(handle, OpCode.DELETE, HandleOnly(handle))
@@ -115,6 +123,13 @@ class Administer:
         """The values, private ones among them."""
         body = ResolveRequest(handle, tuple(indexes), tuple(types))
         return _body((await self._done(handle, OpCode.RESOLVE, body))[-1], Values).values
+
+    async def referrers(self, prefix: str, handle: str, types: Sequence[str]) -> tuple[Value, ...]:
+        """What of the service of ``prefix`` refers to ``handle``, which is another one's: as `Follow.referrers_at`, private
+        references among them."""
+        found = administration(await self._follow.sites_of(prefix), handle)
+        body, flags = ResolveRequest(handle, (), tuple(types)), OpFlag.DO_NOT_REFER.value
+        return _body((await self._at_one_of(found, prefix, OpCode.RESOLVE, body, flags))[-1], Values).values
 
     # -- prefixes ------------------------------------------------------------------------------------------------------
 
@@ -176,7 +191,7 @@ class Administer:
                 raise
             except FollowError as error:
                 last = error
-        raise last or NoServiceError(f"{handle} cannot be changed")
+        raise last or NoServiceError(f"nobody can be asked about {handle}")
 
     async def _at(self, target: Target, code: OpCode, body: Body, flags: int = 0) -> list[Message]:
         """All parts of the answer of ``target``, whose challenge is answered where it makes one."""

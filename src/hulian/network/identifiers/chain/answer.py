@@ -51,6 +51,9 @@ class Answer:
     there is none. Otherwise a wanted value that is not public takes an administrator with the permission to read (402 to who
     has proved nothing, 400 and 401 to who is none), or a grant of that very value; one that not even administrators read is
     refused (401). Who asks for the whole record and was granted some of it is given what everybody may read, and those.
+
+    Who wants to know what of this node refers to a thing of another one asks for nothing but types of HULIAN.REFERRED_BY, and
+    not to be referred: what is known is the answer, which is not authoritative, for the thing's own node knows others.
     """
 
     def __init__(self, store: RecordStore, authority: Authority, search: Search | None = None) -> None:
@@ -71,6 +74,8 @@ class Answer:
         if packed is None:
             if responsible(self._store, key):
                 return reply(request, ResponseCode.HANDLE_NOT_FOUND, authoritative=True)
+            if request.has(OpFlag.DO_NOT_REFER) and _about_referrers(question):
+                return await self._referring_elsewhere(request, asker, question)
             return reply(request, ResponseCode.NOT_RESPONSIBLE, f"this node does not answer for {question.handle}")
         return await self._found(request, asker, question, packed)
 
@@ -112,6 +117,16 @@ class Answer:
             body = handle + _COUNT.pack(len(parts)) + b"".join(parts)
         return reply(request, ResponseCode.SUCCESS, Empty(body), authoritative=True)
 
+    async def _referring_elsewhere(self, request: Message, asker: Asker, question: ResolveRequest) -> Message:
+        handle = packed_handle(question.handle)
+        public = request.has(OpFlag.PUBLIC_ONLY)
+        found, hidden = await self._referring(question, None if public else asker.who, MAX_MESSAGE - _BESIDE)
+        if hidden and asker.who is None and not public:
+            return reply(request, ResponseCode.AUTHENTICATION_NEEDED)
+        if not found:
+            return reply(request, ResponseCode.VALUES_NOT_FOUND)
+        return reply(request, ResponseCode.SUCCESS, Empty(handle + _COUNT.pack(len(found)) + b"".join(found)))
+
     async def _referring(self, question: ResolveRequest, who: Reference | None, room: int) -> tuple[list[bytes], bool]:
         """Who refers to the handle, of the records of this node, for who asks for that type: values that stand in no record,
         packed, in at most ``room`` bytes; and whether there are some that ``who`` may not read.
@@ -146,6 +161,10 @@ def _referrer(index: int, kind: str, data: bytes, *, public: bool) -> bytes:
     stamp = int(time.time())
     value = Value(index=index, type=kind, data=data, timestamp=stamp, ttl=_REFERRER_SECONDS, permissions=permissions)
     return pack_value(value)
+
+
+def _about_referrers(question: ResolveRequest) -> bool:
+    return bool(question.types) and not question.indexes and all(one.upper().startswith(REFERRED_BY) for one in question.types)
 
 
 def _asked(value: PackedValue, question: ResolveRequest) -> bool:

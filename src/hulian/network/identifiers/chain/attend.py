@@ -45,7 +45,7 @@ class Attend:
             return answer
         if asker.who is None:
             return reply(request, ResponseCode.AUTHENTICATION_NEEDED)
-        if not await anyio.to_thread.run_sync(self._desk.is_carrier, asker.who):
+        if not await anyio.to_thread.run_sync(self._desk.is_carrier, asker.who, asker.address):
             return answer
         return await self._followed(request)
 

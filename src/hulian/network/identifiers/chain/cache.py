@@ -253,7 +253,7 @@ class Cache:
 
 
 def _key(question: ResolveRequest) -> bytes:
-    """Prefix and suffix without regard to case, and what is wanted of the record."""
+    """The prefix without regard to case, the suffix as it is written, and what is wanted of the record."""
     return remembered_key(question.pack(), len(question.handle.encode()))
 
 

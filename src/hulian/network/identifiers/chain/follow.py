@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
-import anyio
 import msgspec
 
 from hulian.network.identifiers.chain.contract import Asker, reply
@@ -19,8 +18,8 @@ from hulian.network.identifiers.chain.errors import (
     UnreachableError,
 )
 from hulian.network.identifiers.chain.latency import Latency
-from hulian.network.identifiers.chain.signed import check_signed
-from hulian.network.identifiers.chain.sites import PREFERRED, Target, sites_in, targets
+from hulian.network.identifiers.chain.questions import LIFE, Ask, Hop, Questions, Walk
+from hulian.network.identifiers.chain.sites import sites_in, targets
 from hulian.network.identifiers.wire.bodies import (
     Failure,
     Referral,
@@ -33,7 +32,7 @@ from hulian.network.identifiers.wire.bodies import (
     read_body,
     request,
 )
-from hulian.network.identifiers.wire.codes import OpCode, OpFlag, ResponseCode, Transport
+from hulian.network.identifiers.wire.codes import OpCode, OpFlag, ResponseCode
 from hulian.network.identifiers.wire.errors import WireError
 from hulian.network.identifiers.wire.frame import Message
 from hulian.network.identifiers.wire.names import key_of, zero_na
@@ -43,12 +42,6 @@ from hulian.network.identifiers.wire.values import Value
 
 __all__ = ["Ask", "Follow", "Hop", "Resolution"]
 
-MOST_STEPS: Final = 40
-"""Questions for one answer, the bound of the Handle System's clients."""
-
-PATIENCE: Final = 0.5
-"""Seconds after which another server of the same service is asked as well, the first try of the Handle System's clients."""
-
 MOST_ALIASES: Final = 10
 MOST_SERVICES: Final = 50_000
 SERVICE_SECONDS: Final = 3600.0
@@ -57,25 +50,8 @@ SERVICE_SECONDS: Final = 3600.0
 AGAIN_SECONDS: Final = 10.0
 """The shortest time after which it is asked again where a service is that does not answer."""
 
-_LIFE: Final = 60
 _SERVICE_TYPES: Final = ("HS_SITE", "HS_SERV")
 _NOTHING: Final = frozenset((ResponseCode.HANDLE_NOT_FOUND, ResponseCode.VALUES_NOT_FOUND))
-
-
-class Ask(Protocol):
-    """Sends one question and waits for its answer; the request id is the sender's. Raises `UnreachableError`."""
-
-    async def __call__(self, target: Target, message: Message) -> Message: ...
-
-
-class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """One question on the path: what was asked, of whom, what was answered, and how long that took in seconds."""
-
-    handle: str
-    target: str
-    code: int
-    seconds: float
-    error: str = ""
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,17 +62,6 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[Value, ...]
     message: str
     path: tuple[Hop, ...]
-
-
-class _Walk:
-    """One question under way: its bounds, and what it has passed."""
-
-    def __init__(self, *, public: bool = True) -> None:
-        self.public = public
-        self.wanted = b""
-        self.path: list[Hop] = []
-        self.aliases: set[bytes] = set()
-        self.services: set[bytes] = set()
 
 
 class Follow:
@@ -117,6 +82,7 @@ class Follow:
         self._ask = ask
         self._services: dict[bytes, tuple[float, list[Site], float]] = {}
         self._latency = Latency()
+        self._questions = Questions(ask, self._latency, signed=signed)
 
     async def answer(self, asked: Message, asker: Asker) -> Message:
         """See `Link`: for plain resolutions; whatever is on the way of the answer is told in words."""
@@ -140,14 +106,14 @@ class Follow:
 
         Raises `FollowError` and its kinds with the path so far; that there is no record is an answer, no error.
         """
-        walk = _Walk(public=public)
+        walk = Walk(public=public)
         try:
             return await self._walked(walk, question)
         except FollowError as error:
             error.path = tuple(walk.path)
             raise
 
-    async def _walked(self, walk: _Walk, question: ResolveRequest) -> Resolution:
+    async def _walked(self, walk: Walk, question: ResolveRequest) -> Resolution:
         handle = question.handle if "/" in question.handle else f"0.NA/{question.handle}"
         while True:
             walk.wanted = key_of(handle)
@@ -166,19 +132,29 @@ class Follow:
 
         The record of a prefix stands where the walk down the tiers ends: at the node that may derive it.
         """
-        walk, key = _Walk(), key_of(handle if "/" in handle else f"0.NA/{handle}")
+        walk, key = Walk(), key_of(handle if "/" in handle else f"0.NA/{handle}")
         if not key.startswith(b"0."):
             return await self._service(walk, zero_na(key))
         sites = self._root
         while True:
-            _, body = await self._asked(walk, sites, ResolveRequest(key.decode(), types=_SERVICE_TYPES))
+            _, body = await self._questions(walk, sites, ResolveRequest(key.decode(), types=_SERVICE_TYPES))
             if not isinstance(body, Referral):
                 return sites
             sites = await self._referred(walk, body)
 
     async def sites_of(self, prefix: str) -> list[Site]:
         """The sites of the service of ``prefix``, mirrors among them; those of the root for ``0.NA``."""
-        return self._root if key_of(prefix) == b"0.NA" else await self._service(_Walk(), zero_na(prefix))
+        return self._root if key_of(prefix) == b"0.NA" else await self._service(Walk(), zero_na(prefix))
+
+    async def referrers_at(self, prefix: str, handle: str, types: tuple[str, ...]) -> tuple[int, tuple[Value, ...]]:
+        """What of the service of ``prefix`` refers to ``handle``, which is another one's: the response code, and public values
+        of ``types``, all of them HULIAN.REFERRED_BY. Raises `FollowError`."""
+        sites = await self.sites_of(prefix)
+        if not sites:
+            raise NoServiceError(f"nobody has registered {prefix}", place=prefix)
+        walk = Walk(flags=OpFlag.DO_NOT_REFER.value)
+        answer, body = await self._questions(walk, sites, ResolveRequest(handle, types=types))
+        return answer.response_code, body.values if isinstance(body, Values) else ()
 
     async def values_of(self, handle: str, types: tuple[str, ...]) -> tuple[int, tuple[Value, ...]]:
         """An `hulian.network.identifiers.chain.lookup.Elsewhere`."""
@@ -193,7 +169,7 @@ class Follow:
                 OpCode.VERIFY_RESPONSE,
                 proof,
                 request_id=0,
-                expiration=int(time.time()) + _LIFE,
+                expiration=int(time.time()) + LIFE,
                 flags=OpFlag.RETURN_DIGEST.value,
             )
             try:
@@ -214,7 +190,7 @@ class Follow:
 
     # -- one handle ----------------------------------------------------------------------------------------------------
 
-    async def _resolved(self, walk: _Walk, question: ResolveRequest) -> tuple[int, tuple[Value, ...], str]:
+    async def _resolved(self, walk: Walk, question: ResolveRequest) -> tuple[int, tuple[Value, ...], str]:
         key = key_of(question.handle)
         sites = self._root
         if not key.startswith(b"0."):
@@ -235,7 +211,7 @@ class Follow:
                 raise
         return await self._at(walk, moved, question)
 
-    async def _moved(self, walk: _Walk, key: bytes, sites: list[Site]) -> list[Site]:
+    async def _moved(self, walk: Walk, key: bytes, sites: list[Site]) -> list[Site]:
         """Where the service of ``key`` is now, if that is elsewhere than at the ``sites`` that were remembered and do not
         answer: somebody may stand in for it."""
         prefix = zero_na(key)
@@ -246,17 +222,17 @@ class Follow:
         found = await self._service(walk, prefix)
         return [] if found == sites else found
 
-    async def _at(self, walk: _Walk, sites: list[Site], question: ResolveRequest) -> tuple[int, tuple[Value, ...], str]:
+    async def _at(self, walk: Walk, sites: list[Site], question: ResolveRequest) -> tuple[int, tuple[Value, ...], str]:
         """What ``sites``, or those they refer to, answer: the code, the values, what they say."""
         while True:
-            answer, body = await self._asked(walk, sites, question)
+            answer, body = await self._questions(walk, sites, question)
             if isinstance(body, Referral):
                 sites = await self._referred(walk, body)
                 continue
             values = body.values if isinstance(body, Values) and answer.response_code == ResponseCode.SUCCESS else ()
             return answer.response_code, values, (body.message or "") if isinstance(body, Failure) else ""
 
-    async def _service(self, walk: _Walk, prefix: bytes) -> list[Site]:
+    async def _service(self, walk: Walk, prefix: bytes) -> list[Site]:
         """The sites that answer for ``prefix``, a handle such as ``0.NA/88.111``; none where it is not registered."""
         known = self._services.get(prefix)
         if known is not None and known[0] > time.monotonic():
@@ -277,14 +253,14 @@ class Follow:
         self._services[prefix] = (now + max(seconds, 0.0), sites, now)
         return sites
 
-    async def _referred(self, walk: _Walk, body: Referral) -> list[Site]:
+    async def _referred(self, walk: Walk, body: Referral) -> list[Site]:
         if body.values:
             return await self._sites(walk, body.values, "HS_SITE.PREFIX", "HS_SERV.PREFIX")
         if not body.handle:
             raise DeceivedError("a referral to nobody")
         return await self._named(walk, body.handle)
 
-    async def _sites(self, walk: _Walk, values: Iterable[Value], site: str, service: str) -> list[Site]:
+    async def _sites(self, walk: Walk, values: Iterable[Value], site: str, service: str) -> list[Site]:
         """The sites that ``values`` hold, or that the handle of a service among them names."""
         listed = tuple(values)
         if found := sites_in(listed, site) or sites_in(listed, "HS_SITE"):
@@ -294,7 +270,7 @@ class Follow:
             raise NoServiceError("a prefix without a service")
         return await self._named(walk, _text(named))
 
-    async def _named(self, walk: _Walk, handle: str) -> list[Site]:
+    async def _named(self, walk: Walk, handle: str) -> list[Site]:
         """The sites of the service that ``handle`` stands for."""
         key = key_of(handle)
         if key in walk.services:
@@ -304,117 +280,6 @@ class Follow:
         if not (found := sites_in(values, "HS_SITE")):
             raise NoServiceError(f"{handle} is no service", place=handle)
         return found
-
-    # -- one question --------------------------------------------------------------------------------------------------
-
-    async def _asked(
-        self, walk: _Walk, sites: list[Site], question: ResolveRequest
-    ) -> tuple[Message, Referral | Values | Failure | None]:
-        """The first sound answer. A server that gives none within `PATIENCE` is not waited for alone: the next is asked too."""
-        public = walk.public or key_of(question.handle) != walk.wanted
-        flags = (OpFlag.RETURN_DIGEST | (OpFlag.PUBLIC_ONLY if public else OpFlag(0))).value
-        if self.signed:
-            flags |= OpFlag.CERTIFIED.value
-        race = _Race(question, flags)
-        transports = (Transport.TCP,) if self.signed else PREFERRED
-        waiting = self._latency.order(targets(sites, question.handle, transports))
-        if len(waiting) == 1 and len(walk.path) < MOST_STEPS:
-            race.under_way = 1
-            await self._ask_one(walk, race, waiting.pop())
-            if race.found is not None:
-                return race.found
-        async with anyio.create_task_group() as group:
-            while race.found is None and (waiting or race.under_way):
-                if waiting:
-                    if len(walk.path) + race.under_way >= MOST_STEPS:
-                        race.last = LoopError(f"{question.handle}: more than {MOST_STEPS} questions")
-                        break
-                    race.under_way += 1
-                    group.start_soon(self._ask_one, walk, race, waiting.pop(0))
-                await race.changed(PATIENCE if waiting else None)
-            group.cancel_scope.cancel()
-        if race.found is None and race.refused is not None:
-            return race.refused
-        if race.found is None:
-            raise race.last or NoServiceError(f"no server can be asked about {question.handle}")
-        return race.found
-
-    async def _ask_one(self, walk: _Walk, race: _Race, target: Target) -> None:
-        began = time.perf_counter()
-        try:
-            asked = request(
-                OpCode.RESOLVE,
-                race.question,
-                request_id=0,
-                expiration=int(time.time()) + _LIFE,
-                flags=race.flags,
-                site_serial=target.serial if self.signed else -1,
-            )
-            answer = await self._ask(target, asked)
-            if self.signed:
-                check_signed(answer, target)
-            found = answer, _checked(asked, answer, race.question, target)
-        except FollowError as error:
-            race.last = error
-            self._passed(walk, race, target, 0, began, str(error))
-        except anyio.get_cancelled_exc_class():
-            if race.found is not None:  # otherwise it is the asker who went away, which is nobody's fault
-                self._passed(walk, race, target, 0, began, "another server was quicker")
-            raise
-        else:
-            refused = answer.response_code == ResponseCode.NOT_RESPONSIBLE
-            if not refused:
-                race.found = race.found or found
-            self._passed(walk, race, target, answer.response_code, began)
-            if refused:
-                # What is remembered of this one is out of date; another server of the service may know better.
-                race.refused = found
-                self._latency.failed(target)
-        finally:
-            race.under_way -= 1
-            race.moved.set()
-
-    def _passed(self, walk: _Walk, race: _Race, target: Target, code: int, began: float, error: str = "") -> None:
-        took = time.perf_counter() - began
-        hop = Hop(handle=race.question.handle, target=str(target), code=code, seconds=took, error=error)
-        # Who was overtaken stands before whoever answered: the path goes on from there.
-        walk.path.insert(len(walk.path) - (race.found is not None and bool(error)), hop)
-        if error:
-            self._latency.failed(target)
-        else:
-            self._latency.answered(target, took)
-
-
-class _Race:
-    """One question to the servers of a service, one after the other until somebody answers."""
-
-    def __init__(self, question: ResolveRequest, flags: int) -> None:
-        self.question, self.flags = question, flags
-        self.under_way = 0
-        self.found: tuple[Message, Referral | Values | Failure | None] | None = None
-        self.refused: tuple[Message, Referral | Values | Failure | None] | None = None
-        self.last: FollowError | None = None
-        self.moved = anyio.Event()
-
-    async def changed(self, seconds: float | None) -> None:
-        """Waits until one of them has answered or failed, for ``seconds`` at most."""
-        with anyio.move_on_after(seconds):
-            await self.moved.wait()
-        self.moved = anyio.Event()
-
-
-def _checked(asked: Message, answer: Message, question: ResolveRequest, target: Target) -> Referral | Values | Failure | None:
-    """The body of ``answer``, which must belong to what was asked. Raises `DeceivedError`."""
-    try:
-        if answer.op_code != asked.op_code or answer.is_request:
-            raise DeceivedError(f"an answer of opcode {answer.op_code}", place=str(target))
-        check_digest(asked, answer)
-        body, _ = read_answer(answer)
-    except WireError as error:
-        raise DeceivedError(f"{error.message} ({error.code})", place=str(target)) from error
-    if isinstance(body, Values) and key_of(body.handle) != key_of(question.handle):
-        raise DeceivedError(f"{body.handle} came for {question.handle}", place=str(target))
-    return body if isinstance(body, Referral | Values | Failure) else None
 
 
 def _text(value: Value) -> str:

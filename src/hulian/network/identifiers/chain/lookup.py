@@ -30,14 +30,15 @@ class Elsewhere(Protocol):
 
 
 class Lookup:
-    """Values of handles: all of those in ``store``, the public ones of every other, which ``elsewhere`` finds.
+    """Values of handles: all of those in ``store`` (None: nothing is kept here), the public ones of every other,
+    which ``elsewhere`` finds.
 
     What is found elsewhere is remembered for a minute. Strangers can make a server look things up: at most 64 such questions
     are under way, each for 10 s; the next one finds nothing.
     """
 
     def __init__(
-        self, store: RecordStore, elsewhere: Elsewhere | None = None, *, clock: Callable[[], float] = time.monotonic
+        self, store: RecordStore | None, elsewhere: Elsewhere | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store = store
         self._elsewhere = elsewhere
@@ -47,6 +48,8 @@ class Lookup:
 
     def here(self, handle: str) -> bool:
         """Whether the record is this node's own, or would be."""
+        if self._store is None:
+            return False
         key = key_of(handle)
         return self._store.packed(key) is not None or (not key.startswith(b"0.NA/") and self._store.homes(zero_na(key)))
 
@@ -59,7 +62,7 @@ class Lookup:
 
     async def certain(self, handle: str, types: tuple[str, ...]) -> tuple[Value, ...]:
         """The same; but that nobody answers is no answer. Raises `FollowError`."""
-        packed = self._store.packed(key_of(handle))
+        packed = None if self._store is None else self._store.packed(key_of(handle))
         if packed is not None:
             return tuple(value for value in unpack_values(packed) if value.type in types)
         if self.here(handle):

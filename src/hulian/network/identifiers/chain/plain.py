@@ -22,6 +22,7 @@ from hulian.network.identifiers.wire.errors import WireError
 from hulian.network.identifiers.wire.fast import handle_of, peek
 from hulian.network.identifiers.wire.frame import CURRENT, NEXT
 from hulian.network.identifiers.wire.limits import MAX_VALUES
+from hulian.network.identifiers.wire.names import prefix_folded
 from hulian.network.identifiers.wire.values import scan
 
 __all__ = [
@@ -224,9 +225,9 @@ def _carefully(packed: bytes) -> bytes:
 
 
 def remembered_key(question: bytes, handle_size: int) -> bytes:
-    """The key of a packed question: the handle without regard to case, and what is wanted of the record."""
+    """The key of a packed question: the handle, its prefix without regard to case, and what is wanted of the record."""
     behind = 4 + handle_size
-    return question[:4] + key_of(question[4:behind]) + question[behind:]
+    return question[:4] + prefix_folded(question[4:behind]) + question[behind:]
 
 
 def remembered(ends: float, code: int, rest: bytes) -> bytes:

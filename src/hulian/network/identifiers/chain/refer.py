@@ -27,6 +27,7 @@ _ABOUT_RECORDS: Final = frozenset(
         OpCode.ADD_VALUES,
         OpCode.REMOVE_VALUES,
         OpCode.MODIFY_VALUES,
+        OpCode.CHANGE_VALUES,
     )
 )
 """Operations on the record of a prefix that belongs to somebody below: made here, they would hide what stands there."""

@@ -1,4 +1,4 @@
-"""The link that changes records: create, add, modify, remove, delete, list, home and unhome, for those who may."""
+"""The link that changes records: create, add, modify, remove, all three at once, delete, list, home and unhome, for who may."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from hulian.network.identifiers.store import (
 from hulian.network.identifiers.store.kinds import GRANT, RECORD
 from hulian.network.identifiers.wire.bodies import (
     Body,
+    ChangeRequest,
     Created,
     Empty,
     Failure,
@@ -50,6 +51,7 @@ OPERATIONS: Final = frozenset(
         OpCode.ADD_VALUES,
         OpCode.REMOVE_VALUES,
         OpCode.MODIFY_VALUES,
+        OpCode.CHANGE_VALUES,
         OpCode.LIST_HANDLES,
         OpCode.LIST_DERIVED_PREFIXES,
         OpCode.HOME_PREFIX,
@@ -164,7 +166,7 @@ class Register:
 
     @staticmethod
     def _handle(body: Body, code: OpCode) -> str:
-        if not isinstance(body, Values | HandleOnly | RemoveRequest) or not body.handle:
+        if not isinstance(body, Values | ChangeRequest | HandleOnly | RemoveRequest) or not body.handle:
             raise _RefusedError(ResponseCode.PROTOCOL_ERROR, "no handle")
         handle = body.handle
         if "/" not in handle:
@@ -260,6 +262,8 @@ def _changed(
         _writable(gone)
         left = tuple(value for value in before if value.index not in set(body.indexes))
         return left, _needed(gone, _A.REMOVE_VALUE, _A.REMOVE_ADMIN)
+    if isinstance(body, ChangeRequest):
+        return _exchanged(body, before)
     if not isinstance(body, Values):
         raise _RefusedError(ResponseCode.PROTOCOL_ERROR, "a body that this operation does not have")
     new = _stamped(body.values)
@@ -278,6 +282,30 @@ def _changed(
     _writable(old)
     fresh = {value.index: value for value in new}
     kept = [fresh.pop(value.index, value) for value in before]
+    return _whole((*kept, *fresh.values())), needed
+
+
+def _exchanged(body: ChangeRequest, before: tuple[Value, ...]) -> tuple[tuple[Value, ...], AdminPermission]:
+    """Values put and others removed: it takes what adding, modifying and removing them one by one would take.
+
+    An index that is to be removed and is not there is as it should be.
+    """
+    there, new, removed = {value.index: value for value in before}, _stamped(body.values), set(body.removed)
+    if both := tuple(value.index for value in new if value.index in removed):
+        raise _RefusedError(ResponseCode.INVALID_VALUE, "values that are put and removed", both)
+    gone = [there[index] for index in removed if index in there]
+    if not new and not gone:
+        raise _RefusedError(ResponseCode.VALUES_NOT_FOUND, "nothing is put, and none of the others is there")
+    old = [there[value.index] for value in new if value.index in there]
+    _writable([*gone, *old])
+    needed = _needed(gone, _A.REMOVE_VALUE, _A.REMOVE_ADMIN)
+    for value in new:
+        if value.index in there:
+            needed |= _needed((there[value.index], value), _A.MODIFY_VALUE, _A.MODIFY_ADMIN)
+        else:
+            needed |= _needed((value,), _A.ADD_VALUE, _A.ADD_ADMIN)
+    fresh = {value.index: value for value in new}
+    kept = [fresh.pop(value.index, value) for value in before if value.index not in removed]
     return _whole((*kept, *fresh.values())), needed
 
 

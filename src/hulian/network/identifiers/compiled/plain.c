@@ -61,6 +61,18 @@ static int to_upper(uint8_t *to, const uint8_t *from, uint32_t size) {
     return !(all & 0x80);
 }
 
+/* The prefix in upper case and the suffix as it is; of the handle of a prefix (0.NA/...) everything in upper case. */
+static void fold_prefix(uint8_t *to, const uint8_t *from, uint32_t size) {
+    uint32_t prefix = 0;
+    while (prefix < size && from[prefix] != '/')
+        prefix++;
+    (void)to_upper(to, from, prefix);
+    if (prefix == 4 && !memcmp(to, "0.NA", 4))
+        (void)to_upper(to + prefix, from + prefix, size - prefix);
+    else
+        memcpy(to + prefix, from + prefix, size - prefix);
+}
+
 /* Envelope and header of the answer to `data`; the body, of `body` bytes, and an empty credential are the caller's. */
 static void write_head(uint8_t *out, const uint8_t *data, uint32_t flags, uint32_t code, uint32_t body, int64_t now) {
     uint8_t major = data[2] & 31, minor = data[3]; /* the version that the request suggests, else the one it has */
@@ -204,7 +216,7 @@ static size_t from_memory(const struct plain *plain, const struct question *ques
     if (question->flags & AT || spelt + question->rest_size > sizeof key)
         return 0;
     put_u32(key, question->handle_size);
-    (void)to_upper(key + 4, question->handle, question->handle_size);
+    fold_prefix(key + 4, question->handle, question->handle_size);
     memcpy(key + spelt, question->rest, question->rest_size);
     uint8_t *kept = index_find(plain->records, key, spelt + question->rest_size, &size);
     if (!kept || size < REMEMBERED_HEAD || (int64_t)load64(kept) <= now)

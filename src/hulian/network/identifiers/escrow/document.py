@@ -13,6 +13,8 @@ A differential holds ``change`` in the place of prefixes and records: one row of
 they are known. A name that XML cannot carry is in Base64, as ``handle-base64`` in the place of ``handle``, and so with
 ``type``, ``by``, ``name`` and ``node``. Times are UTC nanoseconds. ``digest`` is SHA-256 over the counted values in the form
 of the protocol, which is the ``content`` of the log.
+
+`schema` is the same in the language of XML Schema.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -30,7 +33,7 @@ from hulian.network.identifiers.store.changes import digest_of_values
 from hulian.network.identifiers.wire.errors import WireError
 from hulian.network.identifiers.wire.values import Value, pack_values, unpack_values
 
-__all__ = ["NAMESPACE", "change_xml", "head_xml", "joined", "prefix_xml", "record_xml", "tail_xml"]
+__all__ = ["NAMESPACE", "change_xml", "head_xml", "joined", "prefix_xml", "record_xml", "schema", "tail_xml"]
 
 NAMESPACE: Final = "urn:hulian:escrow"
 _UNABLE: Final = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -39,6 +42,11 @@ _UNABLE: Final = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 _IN_TEXT: Final = {"\r": "&#13;"}
 _IN_ATTRIBUTE: Final = {'"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
 """What a reader would turn into something else, by the rules of XML."""
+
+
+def schema() -> bytes:
+    """The XML Schema (XSD 1.0) of the document: what it describes is what the reader takes, but for what it cannot say."""
+    return Path(__file__).with_name("escrow.xsd").read_bytes()
 
 
 def head_xml(kind: str, node: str, at: Position, after: Position | None) -> str:

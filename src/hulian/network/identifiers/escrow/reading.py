@@ -1,4 +1,7 @@
-"""Reads an escrow document piece by piece: without document types and entities, and within bounds whatever comes."""
+"""Reads an escrow document piece by piece: without document types and entities, and within bounds whatever comes.
+
+What the schema beside this module (``escrow.xsd``) does not allow is refused, and so is what it cannot say.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,29 @@ _MOST_TEXT: Final = MAX_MESSAGE * 4 // 3 + 8
 _MOST_AHEAD: Final = 2 << 20
 """Bytes without one whole tag. The longest type of a value, with every character escaped, is shorter."""
 
-_MOST_ATTRIBUTES: Final = 12
 _SEPARATOR: Final = " "
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_SPACE: Final = " \t\r\n"
+"""All that may stand between elements."""
+
+_I32: Final = (-(1 << 31), (1 << 31) - 1)
+_I64: Final = (-(1 << 63), (1 << 63) - 1)
+_COUNT: Final = (0, (1 << 63) - 1)
+_U32: Final = (0, (1 << 32) - 1)
+_TTL: Final = (-(1 << 31), (1 << 32) - 1)
+_OCTET: Final = (0, 255)
+_ATTRIBUTES: Final = {
+    "escrow": frozenset(("version", "kind", "node", "node-base64", "number", "seal", "after", "after-seal")),
+    "prefix": frozenset(("since", "name", "name-base64")),
+    "record": frozenset(("handle", "handle-base64", "changed", "digest")),
+    "change": frozenset(("number", "at", "what", "handle", "handle-base64", "by", "by-base64", "content", "seal", "values")),
+    "value": frozenset(("index", "timestamp", "ttl", "ttl-type", "permissions", "type", "type-base64")),
+    "text": frozenset(),
+    "base64": frozenset(),
+    "reference": frozenset(("index", "handle", "handle-base64")),
+}
+_ORDER: Final = {"full": ("prefix", "record"), "differential": ("change",)}
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -78,6 +101,7 @@ class _Reading:
     def __init__(self) -> None:
         self._items: list[Item] = []
         self._open: list[tuple[str, dict[str, str]]] = []
+        self._coming: tuple[str, ...] = ()
         self._text: list[str] | None = None
         self._size = 0
         self._values: list[Value] = []
@@ -121,23 +145,35 @@ class _Reading:
         above = self._open[-1][0] if self._open else ""
         if space != NAMESPACE or name not in _INSIDE.get(above, ()):
             raise self.refusal(f"<{full[-60:]}> inside <{above}>")
-        if len(attributes) > _MOST_ATTRIBUTES:
-            raise self.refusal(f"more than {_MOST_ATTRIBUTES} attributes")
+        if unknown := sorted(attributes.keys() - _ATTRIBUTES[name]):
+            raise self.refusal(f"the attribute {unknown[0][-60:]} of <{name}>")
+        if above == "escrow":
+            self._in_order(name)
         self._open.append((name, attributes))
         if name in ("text", "base64"):
             if self._data is not None:
                 raise self.refusal("a value with data twice")
             self._text, self._size = [], 0
+        elif name == "reference" and self._data is None:
+            raise self.refusal("a reference before the data of its value")
         elif name == "value":
             self._data, self._references = None, []
         elif name in ("record", "change"):
             self._values, self._packed = [], 4
         elif name == "escrow":
-            self._items.append(self._head(attributes))
+            head = self._head(attributes)
+            self._coming = _ORDER[head.kind]
+            self._items.append(head)
+
+    def _in_order(self, name: str) -> None:
+        """Prefixes, and behind them records, in a full document; changes in a differential."""
+        if name not in self._coming:
+            raise self.refusal(f"<{name}> where {' or '.join(f'<{one}>' for one in self._coming)} belongs")
+        self._coming = self._coming[self._coming.index(name) :]
 
     def _characters(self, text: str) -> None:
         if self._text is None:
-            if text.strip():
+            if text.strip(_SPACE):
                 raise self.refusal("text where none belongs")
             return
         self._size += len(text)
@@ -155,7 +191,7 @@ class _Reading:
             case "reference":
                 if len(self._references) >= MAX_VALUES:
                     raise self.refusal(f"more than {MAX_VALUES} references")
-                self._references.append(Reference(self._name(attributes, "handle"), self._number(attributes, "index")))
+                self._references.append(Reference(self._name(attributes, "handle"), self._number(attributes, "index", _I32)))
             case "value":
                 self._value(attributes)
             case "record":
@@ -171,20 +207,20 @@ class _Reading:
         if attributes.get("version") != "1":
             raise self.refusal(f"version {attributes.get('version', 'nothing')[:20]} of the document, where 1 is known")
         after = None
-        if "after" in attributes:
-            after = Position(self._number(attributes, "after"), self._hex(attributes, "after-seal").hex())
-        at = Position(self._number(attributes, "number"), self._hex(attributes, "seal").hex())
+        if "after" in attributes or "after-seal" in attributes:
+            after = Position(self._number(attributes, "after", _COUNT), self._hex(attributes, "after-seal").hex())
+        at = Position(self._number(attributes, "number", _COUNT), self._hex(attributes, "seal").hex())
         return Head(self._one_of(attributes, "kind", ("full", "differential")), self._name(attributes, "node"), at, after)
 
     def _value(self, attributes: dict[str, str]) -> None:
         if self._data is None:
             raise self.refusal("a value without data")
         value = Value(
-            index=self._number(attributes, "index"),
-            timestamp=self._number(attributes, "timestamp"),
-            ttl=self._number(attributes, "ttl"),
-            ttl_type=self._number(attributes, "ttl-type"),
-            permissions=self._number(attributes, "permissions"),
+            index=self._number(attributes, "index", _I32),
+            timestamp=self._number(attributes, "timestamp", _U32),
+            ttl=self._number(attributes, "ttl", _TTL),
+            ttl_type=self._number(attributes, "ttl-type", _OCTET),
+            permissions=self._number(attributes, "permissions", _OCTET),
             type=self._name(attributes, "type"),
             data=self._data,
             references=tuple(self._references),
@@ -212,7 +248,7 @@ class _Reading:
         content = self._hex(attributes, "content", empty=True)
         what = What[self._one_of(attributes, "what", _WHAT).upper()]
         change = Change(
-            number=self._number(attributes, "number"),
+            number=self._number(attributes, "number", _COUNT),
             at=self._number(attributes, "at"),
             what=what,
             handle=handle,
@@ -237,21 +273,28 @@ class _Reading:
         return found
 
     def _name(self, attributes: dict[str, str], name: str) -> str:
-        if name in attributes:
+        coded = attributes.get(f"{name}-base64")
+        if name in attributes and coded is None:
             return attributes[name]
-        if (coded := attributes.get(f"{name}-base64")) is None:
-            raise self.refusal(f"no {name}")
+        if coded is None or name in attributes:
+            raise self.refusal(f"no {name}" if coded is None else f"{name} twice, once in Base64")
         try:
             return self._from_base64(coded).decode()
         except UnicodeDecodeError:
             raise self.refusal(f"a {name} that is not UTF-8") from None
 
-    def _number(self, attributes: dict[str, str], name: str) -> int:
-        return self._read(lambda text: int(text) if _INTEGER.fullmatch(text) else None, attributes, name)
+    def _number(self, attributes: dict[str, str], name: str, bounds: tuple[int, int] = _I64) -> int:
+        def read(text: str) -> int | None:
+            found = int(text) if _INTEGER.fullmatch(text) else None
+            return found if found is not None and bounds[0] <= found <= bounds[1] else None
+
+        return self._read(read, attributes, name)
 
     def _hex(self, attributes: dict[str, str], name: str, *, empty: bool = False) -> bytes:
-        sizes = (0, 64) if empty else (64,)
-        return self._read(lambda text: bytes.fromhex(text) if len(text) in sizes else None, attributes, name)
+        def read(text: str) -> bytes | None:
+            return bytes.fromhex(text) if _SHA256.fullmatch(text) or (empty and not text) else None
+
+        return self._read(read, attributes, name)
 
     def _read(self, read: Callable[[str], _T | None], attributes: dict[str, str], name: str) -> _T:
         try:

@@ -30,6 +30,7 @@ from hulian.network.identifiers.schemes.recognition import recognise
 from hulian.network.identifiers.schemes.vaa import Vaa
 from hulian.network.identifiers.wire.bodies import ResolveRequest
 from hulian.network.identifiers.wire.codes import ResponseCode
+from hulian.network.identifiers.wire.names import prefix_folded
 from hulian.network.identifiers.wire.values import Value
 
 __all__ = ["Junction"]
@@ -96,7 +97,7 @@ class Junction:
     async def _handle(self, question: ResolveRequest) -> Found:
         if not self._handles.is_foreign(question.handle):
             return await self._handles.resolve(question)
-        key = f"handle {question.indexes} {question.types} {question.handle.upper()}"
+        key = f"handle {question.indexes} {question.types} {prefix_folded(question.handle.encode()).decode()}"
         return await self.keep.get(key, lambda: self._handles.resolve(question))
 
     async def _elsewhere(self, code: Code, text: str) -> Found:

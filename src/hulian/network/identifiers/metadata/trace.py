@@ -3,13 +3,13 @@
 Down follows the references of records as they are written: HULIAN.CONTAINS, HULIAN.MADE_OF, HULIAN.PART_OF_BATCH and
 HULIAN.PRODUCED_BY, each at whichever node answers for it. Up follows them backwards, and nobody keeps an index of the world:
 the node of a thing knows which of its own records refer to it, and what its record was given as HULIAN.REFERRED_BY values by
-who refers to it elsewhere. Whatever is claimed either way is looked at: a referrer whose own record does not refer to the thing
-is shown as unconfirmed, and not followed.
+who refers to it elsewhere. The nodes of partners can be asked what of theirs refers to it. Whatever is claimed is looked at: a
+referrer whose own record does not refer to the thing is shown as unconfirmed, and not followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -18,17 +18,18 @@ import msgspec
 
 from hulian.kernel.errors import HulianError
 from hulian.network.identifiers.metadata.attributes import is_handle
-from hulian.network.identifiers.store import key_of
+from hulian.network.identifiers.store import key_of, zero_na
 from hulian.network.identifiers.store.kinds import REFERRED_BY, RELATIONS
 from hulian.network.identifiers.wire.codes import ResponseCode, response_text
 from hulian.network.identifiers.wire.values import Value
 
-__all__ = ["DEEPEST", "MOST", "Direction", "Resolve", "State", "Step", "trace"]
+__all__ = ["DEEPEST", "MOST", "MOST_PARTNERS", "Direction", "Resolve", "State", "Step", "trace"]
 
 DEEPEST: Final = 64
 MOST: Final = 10_000
 """Things of one trace."""
 
+MOST_PARTNERS: Final = 16
 AT_ONCE: Final = 8
 _PLACES: Final = 4
 """Places in the tree for each thing of its bound: one that was seen before takes a place, too."""
@@ -90,19 +91,32 @@ class Resolve(Protocol):
     async def __call__(self, handle: str, types: tuple[str, ...], /) -> tuple[int, tuple[Value, ...]]: ...
 
 
-async def trace(resolve: Resolve, handle: str, direction: Direction, *, depth: int = 10, most: int = 1_000) -> Step:
+async def trace(
+    resolve: Resolve,
+    handle: str,
+    direction: Direction,
+    *,
+    depth: int = 10,
+    most: int = 1_000,
+    partners: Mapping[str, Resolve] | None = None,
+) -> Step:
     """The tree of what is behind ``handle``, at most ``depth`` steps deep and of ``most`` things.
+
+    On the way up ``partners``, by their prefixes, are asked as well who of theirs refers to a thing of somebody else's
+    (`MOST_PARTNERS` of them at most). What they say is looked at like every other claim.
 
     Things are asked level by level, eight at once, and each once. What cannot be had is a `Step` with its state: nothing of
     it fails the trace.
     """
-    return await _Trace(resolve, direction, min(depth, DEEPEST), min(most, MOST)).run(handle)
+    beside = dict(list((partners or {}).items())[:MOST_PARTNERS])
+    return await _Trace(resolve, direction, min(depth, DEEPEST), min(most, MOST), beside).run(handle)
 
 
 class _Trace:
-    def __init__(self, resolve: Resolve, direction: Direction, depth: int, most: int) -> None:
+    def __init__(self, resolve: Resolve, direction: Direction, depth: int, most: int, partners: Mapping[str, Resolve]) -> None:
         self._resolve = resolve
         self._up = direction is Direction.UP
+        self._partners = {zero_na(prefix): (prefix, ask) for prefix, ask in partners.items()} if self._up else {}
         self._depth = depth
         self._most = most
         self._limit = anyio.CapacityLimiter(AT_ONCE)
@@ -141,14 +155,37 @@ class _Trace:
         if self._up and parent is not None and not _refers(values, step.kind, parent.handle):
             step.state = State.UNCONFIRMED
             return
+        if self._up:
+            values += await self._elsewhere(step)
         behind = _referrers(values) if self._up else _references(values)
-        step.more = any(value.type == f"{REFERRED_BY}MORE" for value in values) or len(behind) > self._room
+        step.more |= any(value.type == f"{REFERRED_BY}MORE" for value in values) or len(behind) > self._room
         if last:
             step.state = State.DEEPER if behind else State.FOLLOWED
             return
         step.state = State.FOLLOWED
         step.steps = [Step(handle=handle, kind=kind) for kind, handle in behind[: self._room]]
         self._room -= len(step.steps)
+
+    async def _elsewhere(self, step: Step) -> tuple[Value, ...]:
+        """What partners say refers to ``step``. Who cannot be asked is named, and may know more."""
+        found: list[Value] = []
+        away = []
+        for own, (prefix, ask) in self._partners.items():
+            if own == zero_na(step.handle):
+                continue  # its own node was asked
+            try:
+                async with self._limit:
+                    code, values = await ask(step.handle, (REFERRED_BY,))
+            except HulianError:
+                away.append(prefix)
+                continue
+            if code == ResponseCode.SUCCESS:
+                found += values
+            elif code != ResponseCode.VALUES_NOT_FOUND:
+                away.append(prefix)
+        if away:
+            step.more, step.said = True, f"not told by {', '.join(away)}"
+        return tuple(found)
 
     def _behind(self, parent: Step) -> Iterator[tuple[Step, Step]]:
         """Those of the next level that have still to be asked."""

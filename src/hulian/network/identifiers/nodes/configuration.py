@@ -195,7 +195,8 @@ class IdentifiersConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid
         tuple[Data, ...],
         Meta(
             description="what is reported: routes (when they change), subjects (hourly), counts and master (daily), business "
-            "(monthly); with sources the counts name askers' addresses too"
+            "(monthly); with sources the counts name askers' addresses too, with private the master data fields that only "
+            "administrators may read"
         ),
     ] = (Data.ROUTES, Data.SUBJECTS, Data.COUNTS, Data.MASTER, Data.BUSINESS)
     takeover: Annotated[

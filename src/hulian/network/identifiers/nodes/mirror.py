@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -39,7 +40,8 @@ _log = structlog.get_logger(__name__)
 
 
 class Mirror:
-    """Keeps ``store`` like the primary site of ``prefix``, which ``follow`` finds; ``who`` with ``key`` is known there.
+    """Keeps ``store`` like the primary site of ``prefix``, which ``follow`` finds; ``who`` is known there by what ``key``
+    gives, which is asked anew (in a worker thread) for each connection.
 
     The primary proves the key that its site record names, and everything is encrypted. What cannot be had is tried again,
     later each time, for ever; a log that does not follow on the own one is refused, and said in the log.
@@ -51,7 +53,7 @@ class Mirror:
         follow: Follow,
         prefix: str,
         who: Reference,
-        key: rsa.RSAPrivateKey | sm2.PrivateKey,
+        key: Callable[[], rsa.RSAPrivateKey | sm2.PrivateKey],
         *,
         seconds: float = 5.0,
     ) -> None:
@@ -85,7 +87,8 @@ class Mirror:
         """One connection, for as long as it lasts."""
         target, server = await self._primary()
         async with connection(target) as exchange:
-            await exchange.secure(self._who, self._key, server, serial=target.serial)
+            key = await anyio.to_thread.run_sync(self._key)
+            await exchange.secure(self._who, key, server, serial=target.serial)
             while True:
                 while await self._part(exchange, target):
                     pass

@@ -16,6 +16,7 @@ from hulian.network.identifiers.statistics.tally import Meter, Networks
 from hulian.network.identifiers.store import RecordStore
 from hulian.network.identifiers.transport.server import Listener
 from hulian.network.identifiers.wire.frame import Message
+from hulian.registry import Registry
 
 __all__ = ["Watched", "meter_of", "statistics_of"]
 
@@ -58,15 +59,22 @@ def meter_of(configuration: IdentifiersConfiguration) -> Meter:
 
 
 def statistics_of(
-    configuration: IdentifiersConfiguration, meter: Meter, listener: Listener, store: RecordStore | None, faults: Faults
+    configuration: IdentifiersConfiguration,
+    meter: Meter,
+    listener: Listener,
+    store: RecordStore | None,
+    faults: Faults,
+    registry: Registry | None = None,
 ) -> Statistics:
-    """The collector, not yet running. A node without records of its own keeps nothing of what it counts."""
+    """The collector, not yet running. It keeps what it counts beside the records, or in ``registry`` where there are none; with
+    neither it keeps nothing."""
 
     def dropped() -> Dropped:
         return Dropped(listener.dropped - listener.unsent, listener.over_budget)
 
     if store is None:
-        return Statistics(meter, dropped=dropped, faults=faults)
+        kept = None if registry is None else Kept(registry, source_days=configuration.statistics_source_days)
+        return Statistics(meter, kept, dropped=dropped, faults=faults)
     return Statistics(
         meter,
         Kept(store.registry, source_days=configuration.statistics_source_days),

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from hulian.kernel.errors import HulianError
+from hulian.network.identifiers.nodes.master import OPERATIONS, entry_of
 from hulian.network.identifiers.statistics.counts import Counts
 from hulian.network.identifiers.statistics.data import Data
 from hulian.network.identifiers.statistics.errors import DeliveryError
@@ -24,7 +25,6 @@ from hulian.network.identifiers.statistics.report import (
     MOST_BYTES,
     MOST_ROWS,
     MOST_WAITING,
-    Entry,
     Outgoing,
     Report,
     ReportedFault,
@@ -33,7 +33,7 @@ from hulian.network.identifiers.statistics.report import (
 )
 from hulian.network.identifiers.statistics.sealed import seal
 from hulian.network.identifiers.statistics.shown import address_of
-from hulian.network.identifiers.store import Change, RecordStore, What, key_of
+from hulian.network.identifiers.store import Change, RecordStore, key_of
 from hulian.network.identifiers.wire.authentication.respond import KeyIdentity
 from hulian.network.identifiers.wire.codes import Transport
 from hulian.network.identifiers.wire.errors import WireError
@@ -48,7 +48,6 @@ SECONDS: Final = 2.0
 _LONGEST_PAUSE: Final = 300.0
 _ZERO_NA: Final = "0.NA/"
 _PAGE: Final = 1_000
-_OPERATIONS: Final = {What.CREATE: 1, What.DELETE: 2, What.UPDATE: 3}
 _MOST_FAULTS: Final = 1_000
 _log = structlog.get_logger(__name__)
 _Row = TypeVar("_Row")
@@ -57,7 +56,8 @@ _Row = TypeVar("_Row")
 class Reporter:
     """Reports the chosen ``data`` of the node of ``prefix``: each is made once, waits in the registry, and is sent until taken.
 
-    ``send`` takes the messages that ``identity`` has signed; it raises `DeliveryError`. What the node above refuses for good is
+    ``send`` takes the messages that are signed by what ``identity`` gives, which is asked anew for each (in a worker thread): a
+    key may give way to another one meanwhile. It raises `DeliveryError`. What the node above refuses for good is
     logged and left out. While it does not take anything a fault lasts.
     """
 
@@ -66,7 +66,7 @@ class Reporter:
         store: RecordStore,
         kept: Kept,
         prefix: str,
-        identity: KeyIdentity,
+        identity: Callable[[], KeyIdentity],
         send: Callable[[bytes], Awaitable[object]],
         data: Collection[Data],
         *,
@@ -100,7 +100,8 @@ class Reporter:
         while (waiting := await anyio.to_thread.run_sync(self.outgoing.oldest)) is not None:
             report, document = waiting
             try:
-                await self._send(seal("report", document, self._identity))
+                identity = await anyio.to_thread.run_sync(self._identity)
+                await self._send(seal("report", document, identity))
                 taken += 1
             except DeliveryError as error:
                 if not error.for_ever:
@@ -216,8 +217,11 @@ class Reporter:
             if len(self.outgoing) >= MOST_WAITING:
                 return  # the rest is due still
             found = [one for one in self._store.log.read(after, _PAGE) if one.number <= last]
+            private = Data.PRIVATE in self._data
             rows = [
-                Entry(handle=one.handle, operation=_OPERATIONS[one.what], at=one.at) for one in found if one.what in _OPERATIONS
+                entry_of(one, self._store.packed(key_of(one.handle)), private=private)
+                for one in found
+                if one.what in OPERATIONS
             ]
             first, reports = found[0].number, list[Report]()
             for _, _, part in _parts(rows):

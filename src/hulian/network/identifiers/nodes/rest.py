@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hulian.network.identifiers.chain.contract import Link
+from hulian.network.identifiers.chain.operators import Operators
 from hulian.network.identifiers.nodes.configuration import IdentifiersConfiguration, Role
 from hulian.network.identifiers.nodes.tiers import Inside
 from hulian.network.identifiers.statistics.collect import Statistics
@@ -41,10 +42,11 @@ def rest_listener(
     statistics: Statistics | None = None,
     poll: Poll | None = None,
     elsewhere: Elsewhere | None = None,
+    operators: Operators | None = None,
 ) -> RestListener:
     """The listener, not yet running. ``port`` is that of the protocol; ``certificate`` is made by the local authority;
     ``elsewhere`` asks other systems.
-    ``signer`` signs by the key that ``own``, the site of the node, names.
+    ``signer`` signs by the key that ``own``, the site of the node, names. ``operators`` run a node that keeps no records.
 
     Raises `ListenError` for a certificate without its key.
     """
@@ -59,8 +61,8 @@ def rest_listener(
     tls = Tls(files=files, clients=settings.rest_clients) if settings.rest_tls and files else None
     node = Node(
         answering=inside.answering if inside else link,
-        proofs=inside.proofs if inside else None,
-        authority=inside.authority if inside else None,
+        proofs=inside.proofs if inside else operators.proofs if operators else None,
+        authority=inside.authority if inside else operators.authority if operators else None,
         # A mirror takes no records but those of its primary site.
         store=None if inside is not None and inside.read_only else store,
         search=inside.search if inside else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,7 @@ from hulian.kernel.errors import HulianError
 from hulian.network.identifiers.chain.contract import Link
 from hulian.network.identifiers.chain.follow import Ask, Follow
 from hulian.network.identifiers.chain.onward import OtherRegistry
+from hulian.network.identifiers.chain.operators import Operators
 from hulian.network.identifiers.chain.server_keys import ServerKeys
 from hulian.network.identifiers.chain.stand_in import StandIn
 from hulian.network.identifiers.junction.handles import foreign_root
@@ -37,6 +38,7 @@ from hulian.network.identifiers.transport.server import Listener
 from hulian.network.identifiers.wire.authentication import Signer
 from hulian.network.identifiers.wire.typed.site import Site
 from hulian.network.identifiers.wire.values import Reference, Value
+from hulian.registry import Registry
 
 if TYPE_CHECKING:
     from hulian.network.identifiers.transport.rest.server import RestListener
@@ -58,7 +60,7 @@ class NodeService:
     cannot be. ``signer`` signs for this server, ``site`` is what it says of itself. ``beside`` run as long as the node does.
     ``takeover`` answers for nodes below while they are down, what ``reporter``
     makes reports to the node above. What ``attend`` makes of the node behind its authentication runs
-    as long as the node.
+    as long as the node. A node without a ``store`` keeps its statistics in ``registry``, and knows its ``own`` keys by handle.
     """
 
     name = "identifiers"
@@ -76,6 +78,8 @@ class NodeService:
         takeover: TakeOver | None = None,
         reporter: Callable[[Kept], Reporter] | None = None,
         attend: Callable[[Inside], Callable[[], Coroutine[Any, Any, None]]] | None = None,
+        registry: Registry | None = None,
+        own: Mapping[str, Sequence[Value]] | None = None,
     ) -> None:
         self._configuration = configuration
         self._store = store
@@ -88,6 +92,7 @@ class NodeService:
         link, self._inside = _chain(configuration, store, root, administrators, signer, site, ask, takeover)
         self._link = link
         self._root = tuple(root)
+        self._operators = None if store is not None else Operators(administrators, Follow(root, ask), own or {})
         self._budget = budget
         self.dns_port = 0
         """Where OIDs are answered by DNS, once they are."""
@@ -98,7 +103,7 @@ class NodeService:
         """Why it is not, where it cannot be."""
         meter = meter_of(configuration)
         self.listener = Listener(link, configuration.host, configuration.port, budget=budget, meter=meter)
-        self.statistics = statistics_of(configuration, meter, self.listener, store, faults)
+        self.statistics = statistics_of(configuration, meter, self.listener, store, faults, registry)
         """What the node counts."""
         self._beside = (*beside, *([upkeep] if upkeep is not None else []), self.statistics.run)
         if attend is not None and self._inside is not None:
@@ -158,6 +163,7 @@ class NodeService:
             self.statistics,
             self._takeover.poll if self._takeover is not None else None,
             elsewhere,
+            self._operators,
         )
 
     async def _elsewhere(self) -> Elsewhere | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
@@ -36,8 +36,9 @@ _log = structlog.get_logger(__name__)
 class TakeOver:
     """Watches ``poll`` for each prefix of ``copies``: what is held of its records, kept up to date by a mirror.
 
-    When most see the prefix's node down, ``site`` is put beside its own in the prefix's record in ``store``, as a site that is
-    not primary and is believed for a minute: askers who get no answer at one go to the other. `copy_of` is then what answers.
+    When most see the prefix's node down, what ``site`` gives then is put beside its own in the prefix's record in ``store``, as
+    a site that is not primary and is believed for a minute: askers who get no answer at one go to the other. `copy_of` is then
+    what answers.
     When most have seen it up for ``hold`` seconds without a break, the site is taken out again. Where there is no majority
     nothing changes. Both are changes in the log of ``store``; a node that is restarted goes on where it was.
     """
@@ -46,7 +47,7 @@ class TakeOver:
         self,
         store: RecordStore,
         copies: Mapping[str, RecordStore],
-        site: Site,
+        site: Callable[[], Site],
         poll: Poll,
         follow: Follow | None = None,
         *,
@@ -58,7 +59,7 @@ class TakeOver:
         self._links: dict[bytes, Link] = {
             key_of(prefix): enterprise_inside(copy, (), follow, None).answering for prefix, copy in copies.items()
         }
-        self._site = msgspec.structs.replace(site, flags=0)
+        self._site = site
         self.poll = poll
         self._hold, self._seconds = hold, seconds
         self._up_since: dict[str, float] = {}
@@ -117,6 +118,6 @@ class TakeOver:
         before = unpack_values(packed)
         after = [value for value in before if value.index != INDEX]
         if standing:
-            now = int(time.time())
-            after.append(Value(index=INDEX, type="HS_SITE", data=self._site.pack(), ttl=TTL, timestamp=now))
+            now, site = int(time.time()), msgspec.structs.replace(self._site(), flags=0)
+            after.append(Value(index=INDEX, type="HS_SITE", data=site.pack(), ttl=TTL, timestamp=now))
         self._store.swap(handle, packed, after, by=_BY)

@@ -20,7 +20,16 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-_REGISTERS: Final = frozenset((OpCode.CREATE, OpCode.DELETE, OpCode.ADD_VALUES, OpCode.REMOVE_VALUES, OpCode.MODIFY_VALUES))
+_REGISTERS: Final = frozenset(
+    (
+        OpCode.CREATE,
+        OpCode.DELETE,
+        OpCode.ADD_VALUES,
+        OpCode.REMOVE_VALUES,
+        OpCode.MODIFY_VALUES,
+        OpCode.CHANGE_VALUES,
+    )
+)
 
 
 def kind_of(op_code: int) -> Kind:

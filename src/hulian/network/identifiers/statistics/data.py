@@ -10,7 +10,8 @@ __all__ = ["Data"]
 class Data(StrEnum):
     """What is reported: routes when they change, subjects every hour, counts and master data every day, business every month.
 
-    Sources are a part of the counts that is sent where it is asked for by name.
+    Sources are a part of the counts, and private fields a part of the master data, that are sent where they are asked for by
+    name.
     """
 
     ROUTES = "routes"
@@ -18,4 +19,5 @@ class Data(StrEnum):
     COUNTS = "counts"
     SOURCES = "sources"
     MASTER = "master"
+    PRIVATE = "private"
     BUSINESS = "business"

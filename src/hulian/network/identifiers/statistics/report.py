@@ -15,6 +15,7 @@ from hulian.network.identifiers.statistics.data import Data
 from hulian.network.identifiers.statistics.errors import ReportError, SealError
 from hulian.network.identifiers.statistics.kept import DAY
 from hulian.network.identifiers.statistics.tables import mark, outgoing, received
+from hulian.network.identifiers.wire.names import key_of
 from hulian.registry import Registry
 
 __all__ = [
@@ -24,11 +25,13 @@ __all__ = [
     "Entry",
     "Inbox",
     "Outgoing",
+    "Product",
     "Received",
     "Report",
     "ReportedFault",
     "Route",
     "Subject",
+    "Terminal",
     "read_report",
 ]
 
@@ -62,12 +65,44 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     deleted: bool = False
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One change of an identifier: ``operation`` 1 added, 2 deleted, 3 modified; ``at`` is UTC ns."""
+class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What kind of thing has the identifier. Times are as its record writes them; what the record does not say is empty."""
+
+    type: str = ""
+    brand: str = ""
+    name: str = ""
+    maker: str = ""
+    produced: str = ""
+    expires: str = ""
+
+
+class Terminal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The carrier of an active identifier: ``type`` of terminal, ``licence`` for the access to the network."""
+
+    type: str = ""
+    owner: str = ""
+    purpose: str = ""
+    serial: str = ""
+    imei: str = ""
+    licence: str = ""
+    brand: str = ""
+    model: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One change of an identifier: ``operation`` 1 added, 2 deleted, 3 modified; ``at`` is UTC ns.
+
+    What else it says is out of the record as it was when the report was made: ``created`` (UTC ns, 0 where nobody knows),
+    ``metadata``, the template as version:handle, the ``product``, and the ``terminal`` of an active identifier.
+    """
 
     handle: str
     operation: int
     at: int
+    created: int = 0
+    metadata: str = ""
+    product: Product | None = None
+    terminal: Terminal | None = None
 
 
 class ReportedFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -182,7 +217,7 @@ class Inbox:
     def take(self, report: Report, document: bytes, sealed: bytes) -> bool:
         """Whether it is new. Durable when this returns. Raises `ReportError` where another one was received in its place."""
         digest = hashlib.sha256(document).digest()
-        names = {"prefix": report.prefix.upper(), "kind": report.kind.value, "begin": report.begin, "part": report.part}
+        names = {"prefix": _compared(report.prefix), "kind": report.kind.value, "begin": report.begin, "part": report.part}
         this = sa.and_(*(received.c[name] == value for name, value in names.items()))
         now = time.time_ns()
         with self._registry.write() as connection:
@@ -203,13 +238,17 @@ class Inbox:
 
     def of(self, prefix: str, kind: str = "", most: int = 100) -> list[Received]:
         """The reports of one node, the newest first."""
-        query = sa.select(received).where(received.c.prefix == prefix.upper())
+        query = sa.select(received).where(received.c.prefix == _compared(prefix))
         if kind:
             query = query.where(received.c.kind == kind)
         order = (received.c.begin.desc(), received.c.kind, received.c.part)
         with self._registry.read() as connection:
             rows = connection.execute(query.order_by(*order).limit(most)).all()
         return [Received(_unsealed(bytes(row.sealed)), row.at, bytes(row.sealed)) for row in rows]
+
+
+def _compared(prefix: str) -> str:
+    return key_of(prefix).decode()
 
 
 class _Document(msgspec.Struct):

@@ -12,6 +12,7 @@ import msgspec
 from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.identifiers.statistics.errors import AgeError, SealError, SenderError
 from hulian.network.identifiers.statistics.sealed import Sealed
+from hulian.network.identifiers.wire.names import key_of
 from hulian.network.identifiers.wire.values import Reference
 
 __all__ = ["QUORUM", "SHARE", "Poll", "Verdict", "Vote"]
@@ -68,7 +69,7 @@ class Poll:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._probes = {_name(probe) for probe in probes}
-        self._prefixes = {prefix.upper() for prefix in prefixes}
+        self._prefixes = {_compared(prefix) for prefix in prefixes}
         self._fresh = fresh
         self._clock = clock
         self._cast: dict[str, dict[str, _Cast]] = {prefix: {} for prefix in self._prefixes}
@@ -93,7 +94,7 @@ class Poll:
             vote = msgspec.json.decode(sealed.document, type=Vote)
         except UNREADABLE as error:
             raise SealError(f"no vote: {error}") from None
-        about = self._cast.get(vote.prefix.upper())
+        about = self._cast.get(_compared(vote.prefix))
         if about is None:
             raise SenderError(f"nobody votes about {vote.prefix[:80]} here")
         before = about.get(_name(who))
@@ -105,7 +106,7 @@ class Poll:
     def fresh(self, prefix: str) -> dict[str, Vote]:
         """The votes about ``prefix`` that count now, by probe."""
         since = self._clock() - self._fresh
-        return {who: one.vote for who, one in self._cast.get(prefix.upper(), {}).items() if one.received >= since}
+        return {who: one.vote for who, one in self._cast.get(_compared(prefix), {}).items() if one.received >= since}
 
     def verdict(self, prefix: str) -> Verdict:
         """What at least `SHARE` of at least `QUORUM` fresh votes say; unknown where there is no such majority."""
@@ -119,4 +120,8 @@ class Poll:
 
 
 def _name(who: Reference) -> str:
-    return f"{who.index}:{who.handle.upper()}"
+    return f"{who.index}:{_compared(who.handle)}"
+
+
+def _compared(handle: str) -> str:
+    return key_of(handle).decode()

@@ -1,7 +1,7 @@
 """What is taken out of records to be searched: attributes, words, references. It is written in the transaction of the record.
 
 Only records that name a template, or refer to other things, have any; of all others not a byte is unpacked, and nothing is
-written. What is taken out follows from the record alone, so that it can be made anew at any time.
+written. What is taken out follows from the record alone, so that it can be made anew at any time (`indexing`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from hulian.network.identifiers.store.kinds import RECORD, RELATIONS
 from hulian.network.identifiers.store.moments import moment
-from hulian.network.identifiers.store.tables import attribute, derived, relation, word
+from hulian.network.identifiers.store.tables import attribute, relation, word
 from hulian.network.identifiers.wire.values import Value, unpack_values
 from hulian.registry import bulk
 
@@ -27,8 +27,7 @@ __all__ = [
     "change",
     "folded",
     "number_of",
-    "outdated",
-    "rebuild",
+    "take_out",
     "wanted",
     "words",
 ]
@@ -47,7 +46,6 @@ _LONGEST_WORD: Final = 64
 _LONGEST_SEARCHED: Final = 65_536
 _LONGEST_NAME: Final = 256
 _PART: Final = 5_000
-_NAME: Final = "records"
 _RECORD, _CONTAINS, _MADE_OF, _BATCH, _PRODUCED = [
     len(kind).to_bytes(4, "big") + kind.encode() for kind in (RECORD, *RELATIONS)
 ]
@@ -144,20 +142,12 @@ def change(
             for begin in range(0, len(gone), 500):
                 connection.execute(sa.delete(table).where(table.c.key.in_(gone[begin : begin + 500])))
     new = zip(keys, after, strict=True)
-    _insert(connection, ((key, packed) for key, packed in new if packed is not None and _OURS in packed and holds(packed)))
+    take_out(connection, ((key, packed) for key, packed in new if packed is not None))
 
 
-def outdated(connection: Connection) -> bool:
-    """Whether everything has to be made anew."""
-    return connection.execute(sa.select(derived.c.version).where(derived.c.name == _NAME)).scalar() != VERSION
-
-
-def rebuild(connection: Connection, records: Iterable[tuple[bytes, bytes]]) -> None:
-    """Everything anew, from all keys and packed values."""
-    for table in (attribute, word, relation, derived):
-        connection.execute(sa.delete(table))
+def take_out(connection: Connection, records: Iterable[tuple[bytes, bytes]]) -> None:
+    """Puts into the tables what is taken out of the keys and packed values, of which they hold nothing yet."""
     _insert(connection, ((key, packed) for key, packed in records if _OURS in packed and holds(packed)))
-    connection.execute(sa.insert(derived).values(name=_NAME, version=VERSION))
 
 
 def _insert(connection: Connection, records: Iterator[tuple[bytes, bytes]]) -> None:

@@ -21,6 +21,7 @@ from hulian.network.identifiers.store.errors import (
     RecordMissingError,
 )
 from hulian.network.identifiers.store.index import PackedIndex, open_index
+from hulian.network.identifiers.store.indexing import bring_up_to_date
 from hulian.network.identifiers.store.inserting import insert_records
 from hulian.network.identifiers.store.jobs import Jobs
 from hulian.network.identifiers.store.tables import homed, record
@@ -68,10 +69,7 @@ class RecordStore:
                 self.index.put_many([bytes(key) for key, _ in part], [bytes(packed) for _, packed in part])
             for (key,) in connection.execute(sa.select(homed.c.key)):
                 self.homed.put(bytes(key), b"")
-            outdated = derived.outdated(connection)
-        if outdated:
-            with registry.write() as connection:
-                derived.rebuild(connection, self.index.items())
+        bring_up_to_date(registry)
         self.log = ChangeLog(registry)
         self.jobs = Jobs(registry)
 

@@ -103,8 +103,10 @@ derived = sa.Table(
     metadata,
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("position", sa.LargeBinary),
 )
-"""That the three tables above hold what is taken out of all records, and by which version of the rules."""
+"""That the three tables above hold what is taken out of all records, and by which version of the rules; with a ``position``
+of the records up to this key."""
 
 foreign_template = sa.Table(
     "identifier_template",

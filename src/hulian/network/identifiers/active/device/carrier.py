@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import bodies, frame
+from . import session as sessions
 from .bodies import Item, SignedContents, Value
-from .contents import Contents, check_receipt, open_contents
+from .contents import Contents, check_receipt, check_session, open_contents
 from .errors import ContentsError, FormatError, NotEnrolledError, RefusedError, StoreError
 from .frame import Answer, field, text
 from .keys import PrivateKey, generate, load_key
@@ -51,6 +52,10 @@ class Carrier:
         self._key: PrivateKey | None = None
         self._number = secrets.randbits(30)
         self._contents = self._opened()
+        self._session: sessions.Session | None = None
+        self._sessions = True
+        """Whether the node may know sessions."""
+        self._proofs = 0
 
     def __repr__(self) -> str:
         return f"Carrier({self.serial!r}, {self.identifier!r})"
@@ -131,13 +136,46 @@ class Carrier:
 
     def _delivered(self, sequence: int) -> Receipt:
         body = self._store.get(sequence)
-        answer = bodies.read_report_answer(self._proved(frame.REPORT, body).body)
+        answer = bodies.read_report_answer(self._reported(body).body)
         covered = field(body) + answer.sequence.to_bytes(8, "big") + answer.version.to_bytes(4, "big")
         check_receipt(self._state["trust"], answer.signature, covered)
         if answer.sequence != sequence:
             raise ContentsError("the receipt is for another report")
         self._keep(delivered=sequence, newest=answer.version)
         return Receipt(sequence, answer.duplicate)
+
+    def _reported(self, body: bytes) -> Answer:
+        """The first report is proved by itself; whoever has more to say begins a session."""
+        session = self._begun()
+        if session is not None:
+            try:
+                return self._ask(frame.SESSION_REPORT, session.sealed(body))
+            except RefusedError as refused:
+                if refused.response_code not in (frame.SESSION_OVER, frame.SESSION_REJECTED):
+                    raise
+                self._session = None  # the node was started anew, say: this report is proved by itself
+        self._proofs += 1
+        return self._proved(frame.REPORT, body)
+
+    def _begun(self) -> sessions.Session | None:
+        """The session that lasts, or another one where it is worth it; None where the report is proved by itself."""
+        if self._session is not None and self._session.lasts:
+            return self._session
+        self._session = None
+        if not self._sessions or not self._proofs:
+            return None
+        half = sessions.Half()
+        question = sessions.question_body(self._enrolled(), half)
+        try:
+            offer = sessions.read_offer(self._proved(frame.SESSION, question).body, question)
+        except RefusedError as refused:
+            if refused.response_code not in (frame.PROTOCOL_ERROR, frame.NOT_SUPPORTED):
+                raise
+            self._sessions = False  # a node of before
+            return None
+        check_session(self._state["trust"], offer.signature, offer.covered)
+        self._session = sessions.Session(half, offer)
+        return self._session
 
     # -- resolution ----------------------------------------------------------------------------------------------------
 
@@ -221,6 +259,7 @@ class Carrier:
         self._state = state
         if "key" in changes:
             self._key = None
+            self._session = None
         if "contents" in changes:
             self._contents = self._opened()
 

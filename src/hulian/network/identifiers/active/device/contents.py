@@ -14,7 +14,7 @@ from .bodies import SignedContents
 from .errors import ContentsError, FormatError
 from .keys import verify
 
-__all__ = ["Contents", "check_receipt", "open_contents"]
+__all__ = ["Contents", "check_receipt", "check_session", "open_contents"]
 
 _CONTENTS = b"hulian active contents 1\0"
 _RECEIPT = b"hulian active receipt 1\0"
@@ -81,6 +81,12 @@ def check_receipt(trust: Sequence[str], signature: bytes, answer: bytes) -> None
     """Raises `ContentsError` unless ``signature`` is a trusted key's over ``answer``."""
     if not _signed(trust, signature, _RECEIPT + answer):
         raise ContentsError("the receipt is not signed by a key that this carrier trusts")
+
+
+def check_session(trust: Sequence[str], signature: bytes, covered: bytes) -> None:
+    """Raises `ContentsError` unless ``signature`` is a trusted key's over ``covered``, as `session.covered` gives it."""
+    if not _signed(trust, signature, covered):
+        raise ContentsError("the session is not signed by a key that this carrier trusts")
 
 
 def _signed(trust: Sequence[str], signature: bytes, data: bytes) -> bool:

@@ -22,6 +22,8 @@ __all__ = [
     "REKEY",
     "REPORT",
     "RESOLVE",
+    "SESSION",
+    "SESSION_REPORT",
     "Answer",
     "Fields",
     "ask",
@@ -34,9 +36,12 @@ __all__ = [
 
 RESOLVE, CHALLENGE_RESPONSE = 1, 200
 HELLO, ENROL, REPORT, CONTENTS, REKEY = 3000, 3001, 3002, 3003, 3004
+SESSION, SESSION_REPORT = 3005, 3006
 """The operations of active carriers; see docs/reference/active-carrier.md."""
 
 SUCCESS, CHALLENGE = 1, 402
+PROTOCOL_ERROR, NOT_SUPPORTED = 4, 5
+SESSION_OVER, SESSION_REJECTED = 500, 505
 MOST = 65536
 """Bytes of the largest message that a carrier reads."""
 

@@ -124,7 +124,7 @@ class Application:
     async def _routed(self, request: Request) -> Answer | Streamed:
         path, method = request.path, request.method
         if method == "OPTIONS":
-            return Answer(status=204, headers=(("allow", "GET, HEAD, OPTIONS, PUT, POST, DELETE"),))
+            return Answer(status=204, headers=(("allow", "GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE"),))
         if (routes := self._exact.get(path.rstrip("/"))) is not None:
             return await self._by_method(request, routes)
         if path.startswith(f"{_HANDLES}/"):
@@ -180,6 +180,7 @@ class Application:
         routes: dict[str, Callable[[Request], Awaitable[Answer]]] = {
             "GET": lambda one: self._handles.read(one, handle),
             "PUT": lambda one: self._handles.write(one, handle),
+            "PATCH": lambda one: self._handles.change(one, handle),
             "DELETE": lambda one: self._handles.delete(one, handle),
         }
         return await self._by_method(request, routes)

@@ -42,9 +42,11 @@ class RestAsker:
         async with self._client() as client:
             return await self._asked(client, "POST", path, content=body, headers={"content-type": "application/json"})
 
-    async def get(self, path: str, identity: KeyIdentity) -> dict[str, Any]:
-        """The document at ``path``, as ``identity``, who proves a key by a session."""
+    async def get(self, path: str, identity: KeyIdentity | None = None) -> dict[str, Any]:
+        """The document at ``path``, as everybody gets it, or as ``identity``, who proves a key by a session."""
         async with self._client() as client:
+            if identity is None:
+                return await self._asked(client, "GET", path)
             session = await self._asked(client, "POST", "/api/sessions")
             try:
                 number, nonce = str(session["sessionId"]), base64.b64decode(session["nonce"])
@@ -91,8 +93,7 @@ class RestAsker:
         except ValueError as error:
             raise DeliveryError(f"status {answer.status_code}, and no JSON", place=self._url) from error
         if not isinstance(found, dict) or answer.status_code >= 300:
-            said = found.get("message", "") if isinstance(found, dict) else ""
-            raise DeliveryError(
-                f"status {answer.status_code}: {said or 'no reason was given'}", place=self._url, status=answer.status_code
-            )
+            said, hint = (str(found.get(name, "")) for name in ("message", "hint")) if isinstance(found, dict) else ("", "")
+            told = f"status {answer.status_code}: {said or 'no reason was given'}"
+            raise DeliveryError(told, place=self._url, hint=hint, status=answer.status_code)
         return found

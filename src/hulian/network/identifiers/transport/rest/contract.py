@@ -64,8 +64,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A node as its HTTP face sees it.
 
     ``answering`` is the chain behind authentication: it believes `Asker.who`, which only `Prover` sets here. A node without
-    records of its own (a recursive one) has none of ``proofs``, ``authority``, ``store`` and ``search``: it is read
-    only. A mirror has no ``store``. ``gs1_prefix`` is where GS1 keys are registered, empty where none are.
+    records of its own (a recursive one) has neither ``store`` nor ``search``: it is read only, and its ``proofs`` and
+    ``authority`` know those who run it alone. A mirror has no ``store``. ``gs1_prefix`` is where GS1 keys are registered, empty
+    where none are.
     ``applications`` is how many applications for prefixes may wait for a decision; 0 where none are taken. ``interfaces`` are
     the ones of the national system that are switched on, by their names in the configuration; that of an enterprise takes
     ``signing``. ``statistics`` counts what is asked over HTTP too, and tells; ``poll`` takes the votes of probes,

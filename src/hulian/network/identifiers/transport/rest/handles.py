@@ -15,6 +15,7 @@ from hulian.network.identifiers.transport.rest.proving import Prover
 from hulian.network.identifiers.transport.rest.requests import Request, read_body
 from hulian.network.identifiers.wire.bodies import (
     Body,
+    ChangeRequest,
     Created,
     HandleList,
     HandleOnly,
@@ -110,6 +111,13 @@ class Handles:
             return _refused(request, handle, found)
         made = found.body.handle if isinstance(found.body, Created) and found.body.handle else handle
         return json_answer(request, {"responseCode": 1, "handle": made}, status=status)
+
+    async def change(self, request: Request, handle: str) -> Answer:
+        """``PATCH``: an object with ``values`` that are put and indexes to ``remove``, all at once or not at all."""
+        who = await self._user(request)
+        put, removed = _change(await read_body(request))
+        found = await self._asked(OpCode.CHANGE_VALUES, ChangeRequest(handle, put, removed), request, who)
+        return json_answer(request, {"responseCode": 1, "handle": handle}) if found.done else _refused(request, handle, found)
 
     async def delete(self, request: Request, handle: str) -> Answer:
         """``DELETE``: the record, or with ``index`` those values of it."""
@@ -209,17 +217,37 @@ def _types(request: Request) -> tuple[str, ...]:
     return found
 
 
-def _values(body: bytes) -> tuple[Value, ...]:
-    """A value, a list of values, or an object with ``values``. Raises `RequestError` with the path to what is wrong."""
+def _change(body: bytes) -> tuple[tuple[Value, ...], tuple[int, ...]]:
+    """``values`` and ``remove`` of an object, either of which may be left out."""
+    document = _document(body)
+    if not isinstance(document, dict) or document.keys() - {"values", "remove"}:
+        raise RequestError("an object with values and remove belongs here, and nothing else", place="$")
+    removed = document.get("remove", [])
+    if not isinstance(removed, list) or len(removed) > MAX_VALUES:
+        raise RequestError(f"a list of up to {MAX_VALUES} indexes belongs here", place="$.remove")
+    for place, index in enumerate(removed):
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 < index <= 0x7FFFFFFF:
+            raise RequestError("an index is a positive number", place=f"$.remove[{place}]")
+    return _listed(document.get("values", []), "$.values"), tuple(removed)
+
+
+def _document(body: bytes) -> Any:
     try:
-        document = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except UNREADABLE as error:
         raise RequestError(f"no JSON: {error}", place="$") from None
+
+
+def _values(body: bytes) -> tuple[Value, ...]:
+    """A value, a list of values, or an object with ``values``. Raises `RequestError` with the path to what is wrong."""
+    document = _document(body)
     base = "$"
     if isinstance(document, dict) and "values" in document:
         document, base = document["values"], "$.values"
-    if isinstance(document, dict):
-        document = [document]
+    return _listed([document] if isinstance(document, dict) else document, base)
+
+
+def _listed(document: Any, base: str) -> tuple[Value, ...]:
     if not isinstance(document, list):
         raise RequestError("a list of values belongs here", place=base)
     if len(document) > MAX_VALUES:

@@ -20,7 +20,7 @@ from hulian.network.identifiers.wire.bodies.replication import (
     TransactionLogAnswer,
     TransactionLogRequest,
 )
-from hulian.network.identifiers.wire.bodies.resolve import Referral, ResolveRequest, Values
+from hulian.network.identifiers.wire.bodies.resolve import ChangeRequest, Referral, ResolveRequest, Values
 from hulian.network.identifiers.wire.bodies.session import ExchangeKey, SessionSetup, SessionSetupAnswer
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Carried",
     "Challenge",
     "ChallengeResponse",
+    "ChangeRequest",
     "Created",
     "DumpRequest",
     "Empty",

@@ -22,7 +22,7 @@ from hulian.network.identifiers.wire.bodies.replication import (
     TransactionLogAnswer,
     TransactionLogRequest,
 )
-from hulian.network.identifiers.wire.bodies.resolve import Referral, ResolveRequest, Values
+from hulian.network.identifiers.wire.bodies.resolve import ChangeRequest, Referral, ResolveRequest, Values
 from hulian.network.identifiers.wire.bodies.session import ExchangeKey, SessionSetup, SessionSetupAnswer
 from hulian.network.identifiers.wire.codes import OpCode, OpFlag, ResponseCode
 from hulian.network.identifiers.wire.errors import EncodeError, FieldError
@@ -35,6 +35,7 @@ Body: TypeAlias = (
     Carried
     | Challenge
     | ChallengeResponse
+    | ChangeRequest
     | Created
     | DumpRequest
     | Empty
@@ -63,6 +64,8 @@ _CARRIERS: Final[dict[int, type[Any]]] = {
     OpCode.CARRIER_REPORT: Carried,
     OpCode.CARRIER_CONTENTS: Carried,
     OpCode.CARRIER_REKEY: Carried,
+    OpCode.CARRIER_SESSION: Carried,
+    OpCode.CARRIER_SESSION_REPORT: Carried,
 }
 _REQUESTS: Final[dict[int, type[Any]]] = {
     OpCode.RESOLVE: ResolveRequest,
@@ -72,6 +75,7 @@ _REQUESTS: Final[dict[int, type[Any]]] = {
     OpCode.ADD_VALUES: Values,
     OpCode.REMOVE_VALUES: RemoveRequest,
     OpCode.MODIFY_VALUES: Values,
+    OpCode.CHANGE_VALUES: ChangeRequest,
     OpCode.LIST_HANDLES: HandleOnly,
     OpCode.LIST_DERIVED_PREFIXES: HandleOnly,
     OpCode.CHALLENGE_RESPONSE: ChallengeResponse,
@@ -97,6 +101,7 @@ _ANSWERS: Final[dict[int, type[Any]]] = {
     OpCode.ADD_VALUES: Empty,
     OpCode.REMOVE_VALUES: Empty,
     OpCode.MODIFY_VALUES: Empty,
+    OpCode.CHANGE_VALUES: Empty,
     OpCode.LIST_HANDLES: HandleList,
     OpCode.LIST_DERIVED_PREFIXES: HandleList,
     OpCode.VERIFY_RESPONSE: Verdict,

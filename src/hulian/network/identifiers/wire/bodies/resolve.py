@@ -47,6 +47,23 @@ class Values(msgspec.Struct, frozen=True):
         return cls(reader.handle(), read_values(reader))
 
 
+class ChangeRequest(msgspec.Struct, frozen=True):
+    """Values of a handle that are put (added, or in the place of those with the same indexes), and indexes of others that are
+    removed, all at once. Opcode 3100, of our own: handle, values, indexes, as in the bodies of modify and remove."""
+
+    handle: str
+    values: tuple[Value, ...]
+    removed: tuple[int, ...]
+
+    def pack(self) -> bytes:
+        return Values(self.handle, self.values).pack() + fields.indexes(self.removed)
+
+    @classmethod
+    def read(cls, reader: Reader) -> ChangeRequest:
+        put = Values.read(reader)
+        return cls(put.handle, put.values, tuple([reader.i32() for _ in range(reader.count(4, MAX_VALUES))]))
+
+
 class Referral(msgspec.Struct, frozen=True):
     """Who is responsible instead (302, 303): a handle to ask about, or an empty one and the values that say so.
 
