@@ -59,7 +59,9 @@ def active_provision(
             content = opened.read((16 << 20) + 1)
     except OSError as error:
         raise CommandError(
-            f"cannot read the list: {error.strerror}", place=str(file), hint="the first argument is a CSV file with a line a carrier"
+            f"cannot read the list: {error.strerror}",
+            place=str(file),
+            hint="the first argument is a CSV file with a line a carrier",
         ) from error
     wanted = read_list(content, reservation)
     configuration = read_configuration(config)

@@ -39,12 +39,12 @@ class RestAsker:
 
     async def post(self, path: str, body: bytes) -> dict[str, Any]:
         """Sends ``body``, JSON; the document that comes back."""
-        async with self._client() as client:
+        async with self.client() as client:
             return await self._asked(client, "POST", path, content=body, headers={"content-type": "application/json"})
 
     async def get(self, path: str, identity: KeyIdentity) -> dict[str, Any]:
         """The document at ``path``, as ``identity``, who proves a key by a session."""
-        async with self._client() as client:
+        async with self.client() as client:
             session = await self._asked(client, "POST", "/api/sessions")
             try:
                 number, nonce = str(session["sessionId"]), base64.b64decode(session["nonce"])
@@ -63,7 +63,13 @@ class RestAsker:
             proof = "Handle " + ", ".join(f'{key}="{value}"' for key, value in parts.items())
             return await self._asked(client, "GET", path, headers={"authorization": proof})
 
-    def _client(self) -> httpx.AsyncClient:
+    @property
+    def url(self) -> str:
+        """The address of the interface."""
+        return self._url
+
+    def client(self) -> httpx.AsyncClient:
+        """For whoever speaks to it in another way; who takes one closes it."""
         return httpx.AsyncClient(base_url=self._url, verify=self._trusted(), timeout=self._seconds, trust_env=False)
 
     def _trusted(self) -> ssl.SSLContext:

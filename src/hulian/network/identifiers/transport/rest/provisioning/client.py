@@ -84,9 +84,15 @@ class Applications:
             raise AnsweredError(f"the answer is no JSON (status {answer.status_code})", status=answer.status_code, place=place)
         if answer.is_success:
             return found
-        said, code = found.get("message", "no reason is given"), found.get("code", answer.status_code)
-        hint = str(found.get("hint", ""))
-        raise AnsweredError(f"{said} ({code})", status=answer.status_code, place=str(found.get("place", "")), hint=hint)
+        said, code = str(found.get("message", "no reason is given")), str(found.get("code", ""))
+        raise AnsweredError(
+            f"{said} ({code or answer.status_code})",
+            status=answer.status_code,
+            place=str(found.get("place", "")),
+            hint=str(found.get("hint", "")),
+            said=said,
+            answered=code,
+        )
 
     async def _proof(self) -> str:
         """The header that proves who asks: a signature over the nonce of a session and one of ours."""
