@@ -149,7 +149,7 @@ class Applications:
             raise NotFoundError(
                 "this node gives out no prefixes",
                 place="identifiers.role",
-                hint="root, top-level and second-level nodes do, where identifiers.rest_port and identifiers.applications are not 0",
+                hint="root, top-level and second-level nodes do, where identifiers.rest_port and applications are not 0",
             )
         found: RestAsker | None = await in_thread(self._node.above if at == "above" else self._node.office)
         if found is None:

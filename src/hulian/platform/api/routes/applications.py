@@ -53,13 +53,13 @@ async def offices(context: NamedDependency[Context]) -> OfficesView:
 async def applications(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
-    state: Annotated[State, QueryParameter(description="only those in this state")] = "",
+    standing: Annotated[State, QueryParameter(name="state", description="only those in this state")] = "",
     after: Annotated[int, QueryParameter(ge=0, le=2**31, description="next of the page before")] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
 ) -> ApplicationPage:
     """Those that were made at this node, oldest first."""
     context.asking.take(visitor(request).name, WALK)
-    found: ApplicationPage = await (await context.naming()).applications.page(state, after, limit)
+    found: ApplicationPage = await (await context.naming()).applications.page(standing, after, limit)
     return found
 
 
