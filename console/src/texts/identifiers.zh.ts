@@ -339,7 +339,7 @@ export const texts: Texts = {
   "identifiers.statistics.latency.other": "其他请求平均耗时",
   "identifiers.statistics.latency.register": "注册平均耗时",
   "identifiers.statistics.latency.resolve": "解析平均耗时",
-  "identifiers.statistics.minmax": "最短 {min} · 最长 {max} ms",
+  "identifiers.statistics.minmax": "最短 {min} · 最长 {max} 毫秒",
   "identifiers.statistics.nofaults": "没有故障事件。",
   "identifiers.statistics.nolasting": "当前无故障",
   "identifiers.statistics.none": "尚无请求",
