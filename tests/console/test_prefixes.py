@@ -5,6 +5,7 @@ The node is the root of a hierarchy of its own and answers for 88.111; what is d
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
@@ -81,13 +82,11 @@ def phone(administrator, visiting, api) -> Iterator[Page]:
 
 def signed(prefix: str, name: str, key: str = "pumps") -> dict[str, str]:
     made = proposal(prefix, applicant_key(key), organisation={"name": name})
-    import base64
-
     return {"registration": made.text, "signature": base64.b64encode(made.signature).decode()}
 
 
 def fill(page: Page, prefix: str, number: str = "91350100M000100Y43") -> None:
-    page.get_by_label("Prefix", exact=True).fill(prefix)
+    page.locator(".field.prefix input").fill(prefix)
     page.get_by_label("What it is for").fill("identifiers of pumps")
     page.get_by_label("Name", exact=True).fill("Example Pumps Ltd.")
     page.get_by_label("Number in the register").fill(number)
@@ -231,7 +230,7 @@ def test_more_is_asked_for_and_the_applicant_amends(page, api):
     stands(page, "Incomplete")
     assert offered(page) == ["Amend the data", "Withdraw", "Reject"]
     page.get_by_role("button", name="Amend the data").click()
-    expect(page.get_by_label("Prefix", exact=True)).not_to_be_editable()
+    expect(page.locator(".field.prefix input")).not_to_be_editable()
     page.get_by_label("What it is for").fill("pumps and their bearings")
     page.get_by_role("button", name="Sign and send").click()
     stands(page, "Submitted")
@@ -356,10 +355,8 @@ def test_pages_fit_a_telephone_in_both_languages_and_states_have_words(phone, ap
 
 def test_a_private_node_says_what_to_do_next(tmp_path, visiting):
     """What the page of a plant that is registered nowhere leads on with: a file to hand over."""
-    from conftest import Visit
-
     with RunningPlatform(tmp_path / "private", free_port, identifiers=True) as running:
-        visit = Visit(visiting.args[0], running.url)
+        visit = visiting.func(visiting.args[0], running.url)
         page = visit.login(running.user, running.password)
         page.goto("/identifiers/applications")
         expect(page.get_by_role("heading", name="This node gives out no prefixes")).to_be_visible()
