@@ -15,6 +15,7 @@ from hulian.network.identifiers.provisioning import history
 from hulian.network.identifiers.provisioning.errors import BrokenHistoryError
 from hulian.network.identifiers.provisioning.tables import event
 from hulian.network.identifiers.transport.rest.asker import RestAsker
+from hulian.network.identifiers.transport.rest.sessions import Sessions
 from hulian.network.identifiers.wire.values import unpack_values
 from hulian.platform.api.errors import NotFoundError, RequestError, UnavailableError
 from hulian.platform.api.naming.contract import IdentifierNode
@@ -214,6 +215,24 @@ async def test_a_registration_is_signed_to_be_handed_over(below, here):
     assert (made.prefix, made.state) == ("88.111.26", "submitted")
     with pytest.raises(RequestError, match="Base64"):
         await here.apply(ApplicationBody(signed=SignedRegistration(registration=handed.registration, signature="no")))
+
+
+async def test_sessions_at_the_node_are_ended_for_it_has_a_bounded_number_of_them(here, below, desk, monkeypatch):
+    begun, begin = [], Sessions.begin
+
+    def counted(self, source):
+        begun.append((self, begin(self, source)))
+        return begun[-1][1]
+
+    monkeypatch.setattr(Sessions, "begin", counted)
+    one = (await below.apply(ApplicationBody(at="above", registration=unsigned("88.111.29")))).id
+    await here.show("here", one, whole=True)
+    await below.act(one, "withdraw", StepBody(at="above"))
+    with pytest.raises(RelayedError):
+        await here.act(one, "approve", StepBody())
+    await RestAsker(desk.url).get("/api/statistics?days=0", identity(NODE_KEY))
+    assert len(begun) == 4
+    assert [session for sessions, session in begun if session.key in sessions._open] == []
 
 
 async def test_without_a_key_or_a_node_it_says_so(plant, desk):

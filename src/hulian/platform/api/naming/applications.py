@@ -140,7 +140,11 @@ class Applications:
             identity = await self._secret(self._node.identity)
         try:
             async with office.client() as http:
-                yield Client(http, identity)
+                client = Client(http, identity)
+                try:
+                    yield client
+                finally:
+                    await client.close()
         except AnsweredError as error:
             raise _relayed(error) from error
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.platform.api.access import needs, visitor
 from hulian.platform.api.context import Context
 from hulian.platform.api.errors import RequestError
@@ -35,6 +37,17 @@ def _identity(text: str) -> str:
     if len(text) != 32 or not set(text) <= set("0123456789abcdef"):
         raise RequestError(f"{text[:80]!r} is no application", place="identity", hint="32 digits and letters from a to f")
     return text
+
+
+def _prefix(data: ApplicationBody) -> str:
+    """What is applied for, for the audit trail: whatever the registration says, before anybody has looked at it."""
+    registration: Any = data.registration
+    if data.signed is not None:
+        try:
+            registration = msgspec.json.decode(data.signed.registration)
+        except UNREADABLE:
+            return ""
+    return str(registration.get("prefix", "")) if isinstance(registration, dict) else ""
 
 
 @get(
@@ -98,9 +111,9 @@ async def apply(
 ) -> ApplicationItem:
     """A registration is signed with the key of this installation; ``signed`` is one that its applicant has signed."""
     naming = await begun(request, context)
-    prefix = str((data.registration or {}).get("prefix", "")) or "signed"
     applying = naming.applications.apply(data)
-    found: ApplicationItem = await told(context, visitor(request), "apply", prefix, applying, kind="application", at=data.at)
+    of = _prefix(data)
+    found: ApplicationItem = await told(context, visitor(request), "apply", of, applying, kind="application", at=data.at)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
 import ssl
 from pathlib import Path
@@ -61,7 +62,12 @@ class RestAsker:
                 "signature": base64.b64encode(signature).decode(),
             }
             proof = "Handle " + ", ".join(f'{key}="{value}"' for key, value in parts.items())
-            return await self._asked(client, "GET", path, headers={"authorization": proof})
+            try:
+                return await self._asked(client, "GET", path, headers={"authorization": proof})
+            finally:
+                # A node has a bounded number of sessions; one that cannot be ended ends by itself.
+                with contextlib.suppress(httpx.HTTPError, OSError):
+                    await client.delete("/api/sessions/this", headers={"authorization": f'Handle sessionId="{number}"'})
 
     @property
     def url(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import secrets
 from typing import Any, Final
@@ -61,6 +62,14 @@ class Applications:
         if proposal is not None:
             document |= _signed(proposal)
         return await self._sent("PUT", f"{_PATH}/{quote(identity, safe='')}", document)
+
+    async def close(self) -> None:
+        """Ends the session, for a node has a bounded number of them. One that cannot be ended ends by itself."""
+        session = str(self._session.get("sessionId", ""))
+        self._session = {}
+        if session:
+            with contextlib.suppress(httpx.HTTPError):
+                await self._http.delete("/api/sessions/this", headers={"Authorization": f'Handle sessionId="{session}"'})
 
     # -- one request ---------------------------------------------------------------------------------------------------
 
