@@ -9,18 +9,16 @@ import io
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-import numpy as np
 import pypdfium2
 import pytest
+from filmed import camera_flags, film, label
 from free_ports import free_port
 from PIL import Image
 from playwright.sync_api import Page, expect
 from running import RunningPlatform
 
-from hulian.network.identifiers.carriers.labels.printing import Form, Job, Request, print_labels
 from hulian.network.identifiers.carriers.symbols.read import read_image
 from hulian.network.identifiers.carriers.symbols.symbology import Kind
 
@@ -35,35 +33,15 @@ TYPED_BY_A_GUN = """text => {
 }"""
 """All keys in one go, as quick as a gun on any machine: how quick the keys of the browser's driver come depends on its load."""
 
+PORTS = "navigator.serial.getPorts().then(ports => ports.length, error => error.name)"
+
 PAGES = ("", "/scan", "/labels", "/records", "/nodes")
 
 
-def label(folder: Path, identifier: str, kind: Kind) -> Path:
-    out = folder / f"{kind.value}.png"
-    print_labels([Request(identifier)], Job(kind=kind), out, Form.PNG)
-    return out
-
-
 @pytest.fixture(scope="module")
-def film(tmp_path_factory) -> Path:
-    """What the camera sees: a label on a grey table, as a film of a few frames (YUV4MPEG2, 4:2:0)."""
-    folder = tmp_path_factory.mktemp("film")
-    seen = Image.new("L", (640, 480), 190)
-    seen.paste(Image.open(label(folder, FILMED, Kind.DATA_MATRIX)).convert("L").resize((300, 300)), (170, 90))
-    light = np.asarray(seen, dtype=np.uint8).tobytes()
-    colour = bytes([128]) * (320 * 240 * 2)
-    out = folder / "camera.y4m"
-    out.write_bytes(b"YUV4MPEG2 W640 H480 F10:1 Ip A1:1 C420jpeg\n" + (b"FRAME\n" + light + colour) * 5)
-    return out
-
-
-@pytest.fixture(scope="module")
-def flags(film) -> list[str]:
-    return [
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={film}",
-    ]
+def flags(tmp_path_factory) -> list[str]:
+    """The camera sees a label on a grey table."""
+    return camera_flags(film(tmp_path_factory.mktemp("film"), FILMED, Kind.DATA_MATRIX))
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +178,33 @@ def test_codes_are_read_from_pictures_from_a_gun_and_by_the_camera(page, api, tm
     assert "'wasm-unsafe-eval'" in decoder
     assert others
     assert not any("unsafe" in policy for policy in others), "only the reader's worker may compile"
+
+
+def test_serial_ports_are_for_the_scan_page_and_are_asked_for_by_its_button(page):
+    """A port itself cannot be had without a person who chooses one, and a machine that has one: how the bytes of a port become
+    codes is tested in ``console/src/identifiers/gun.test.ts``."""
+    page.goto("/identifiers/scan")
+    offer = page.get_by_role("button", name="Scan gun on a serial port")
+    if not page.evaluate("'serial' in navigator"):
+        expect(offer).to_have_count(0)
+        pytest.skip("this browser has no Web Serial: the page offers none")
+    assert isinstance(page.evaluate(PORTS), int)
+    with page.expect_event("console", predicate=lambda message: message.text == "asked for a port"):
+        page.evaluate(
+            """() => {
+                const request = navigator.serial.requestPort.bind(navigator.serial);
+                navigator.serial.requestPort = options => {
+                    console.log("asked for a port");
+                    return request(options);
+                };
+            }"""
+        )
+        offer.click()
+    # The browser's own dialogue is open now, or (without a screen) was closed: nothing was chosen, and that is no error.
+    expect(offer).to_be_enabled()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.goto("/identifiers/records")
+    assert page.evaluate(PORTS) == "SecurityError", "the policy of every other page refuses them"
 
 
 def test_labels_are_seen_before_they_are_saved_and_hold_what_they_name(page, api, tmp_path):

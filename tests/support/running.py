@@ -26,19 +26,21 @@ class RunningPlatform:
         api: str = "",
         arguments: tuple[str, ...] = (),
         identifiers: bool = False,
+        naming: str = "",
     ) -> None:
         self.directory = directory
         self.arguments = arguments
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.spine_port, self.mqtt_port = ports(), ports(), ports()
         self.identifiers_port = ports() if identifiers else 0
+        self.rest_port = ports() if identifiers else 0
         self.url = f"{'https' if 'tls = true' in api else 'http'}://127.0.0.1:{self.port}"
         self.user, self.password = "admin", ""
         self.opcua_url = ""
         self.config = directory / "hulian.toml"
         self.config.write_text(
             f"[node]\ndata = '{directory / 'data'}'\n[api]\nport = {self.port}\n{api}\n"
-            f"[identifiers]\nport = {self.identifiers_port}\nrest_port = {ports() if identifiers else 0}\n"
+            f"[identifiers]\nport = {self.identifiers_port}\nrest_port = {self.rest_port}\n{naming}\n"
             f"[spine]\nport = {self.spine_port}\nmqtt_port = {self.mqtt_port}\n{settings}"
         )
         self.log = directory / "terminal.log"

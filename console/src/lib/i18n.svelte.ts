@@ -1,12 +1,32 @@
-import type { Texts } from "../texts/en";
+import type { Texts as Connectors } from "../texts/connectors.en";
+import type { Texts as Edges } from "../texts/edges.en";
+import type { Texts as Core } from "../texts/en";
+import type { Texts as Identifiers } from "../texts/identifiers.en";
+import type { Texts as Tags } from "../texts/tags.en";
 import { store, stored } from "./preferences.svelte";
 
 export type Language = "en" | "zh";
+
+/** Texts that are loaded with the pages that show them; the others come with the first load. */
+export type Group = "connectors" | "edges" | "identifiers" | "tags";
+type Texts = Core & Connectors & Edges & Identifiers & Tags;
 export type Key = keyof Texts;
 
-const loaders: Record<Language, () => Promise<Texts>> = {
-  en: async () => (await import("../texts/en")).texts,
-  zh: async () => (await import("../texts/zh")).texts,
+const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Partial<Texts> }>>> = {
+  en: {
+    core: () => import("../texts/en"),
+    connectors: () => import("../texts/connectors.en"),
+    edges: () => import("../texts/edges.en"),
+    identifiers: () => import("../texts/identifiers.en"),
+    tags: () => import("../texts/tags.en"),
+  },
+  zh: {
+    core: () => import("../texts/zh"),
+    connectors: () => import("../texts/connectors.zh"),
+    edges: () => import("../texts/edges.zh"),
+    identifiers: () => import("../texts/identifiers.zh"),
+    tags: () => import("../texts/tags.zh"),
+  },
 };
 
 function preferred(): Language {
@@ -21,10 +41,44 @@ function preferred(): Language {
 
 class Texting {
   language = $state<Language>(preferred());
-  texts = $state.raw<Texts | null>(null);
+  texts = $state.raw<Partial<Texts> | null>(null);
+  #chosen = this.language;
+  #last: Promise<unknown> | null = null;
+  #wanted = new Set<"core" | Group>(["core"]);
 
-  async load(language = this.language): Promise<void> {
-    this.texts = await loaders[language]();
+  /** What `groups` say can be shown when this is done, in whichever language is chosen then. */
+  async need(groups: readonly Group[]): Promise<void> {
+    const missing = groups.filter((one) => !this.#wanted.has(one));
+    if (!missing.length) {
+      // They may be on their way for somebody who was here before.
+      await this.#last?.catch(() => undefined);
+      return;
+    }
+    for (const one of missing) this.#wanted.add(one);
+    try {
+      await this.load();
+    } catch (error) {
+      for (const one of missing) this.#wanted.delete(one);
+      throw error;
+    }
+  }
+
+  /** The texts of everything that is wanted; of two loads at a time the later one counts, and both end with it. */
+  async load(language = this.#chosen): Promise<void> {
+    this.#chosen = language;
+    const own = (this.#last = Promise.all([...this.#wanted].map((one) => loaders[language][one]())));
+    let parts;
+    try {
+      parts = await own;
+    } catch (error) {
+      if (this.#last === own) this.#chosen = this.language;
+      throw error;
+    }
+    if (this.#last !== own) {
+      await this.#last;
+      return;
+    }
+    this.texts = Object.assign({}, ...parts.map((part) => part.texts)) as Partial<Texts>;
     this.language = language;
     document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   }

@@ -397,9 +397,7 @@ def _proposal(document: Path, key_file: Path) -> Proposal:
         ) from error
     if not isinstance(found, dict):
         raise CommandError("no registration", place=str(document), hint="--sample prints one")
-    if "public_key" not in found:
-        found["public_key"] = _public(key)
-    return Proposal.sign(msgspec.json.encode(found).decode(), key)
+    return Proposal.of(found, key)
 
 
 def _write(path: Path, proposal: Proposal) -> None:
@@ -430,18 +428,6 @@ def _presigned(path: Path) -> Proposal:
         return Proposal(text=found["registration"], signature=base64.b64decode(found["signature"], validate=True))
     except (*UNREADABLE, KeyError, binascii.Error, ValueError) as error:
         raise CommandError("no signed registration", place=str(path), hint=hint) from error
-
-
-def _public(key: Any) -> str:
-    from cryptography.hazmat.primitives import serialization
-
-    from hulian.network.identifiers.wire import sm2
-
-    if isinstance(key, sm2.PrivateKey):
-        return key.public.to_pem().decode()
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    text: str = key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
-    return text
 
 
 def _content(path: Path, *, hint: str) -> bytes:

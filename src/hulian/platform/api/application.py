@@ -35,7 +35,7 @@ _HEADERS: Final = tuple(
         "referrer-policy": "no-referrer",
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
-        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "permissions-policy": "camera=(), serial=(), geolocation=(), microphone=(), payment=(), usb=()",
     }.items()
 )
 _SCAN_PAGE: Final = "/identifiers/scan"

@@ -85,6 +85,20 @@ _BY_CODE: Final = {
     "HL-ID-0403": 502,
     "HL-ID-0404": 404,
     "HL-ID-0406": 502,
+    "HL-ID-0516": 403,
+    "HL-ID-0517": 429,
+    "HL-ID-0518": 503,
+    "HL-ID-0523": 403,
+    "HL-ID-0704": 503,
+    "HL-ID-0706": 409,
+    "HL-ID-0803": 404,
+    "HL-ID-0804": 409,
+    "HL-ID-0805": 403,
+    "HL-ID-0806": 409,
+    "HL-ID-0807": 503,
+    "HL-ID-0808": 409,
+    "HL-ID-0809": 500,
+    "HL-ID-0811": 502,
 }
 """The status of an error of another room: by its code, else by its room, else 400, a mistake of the caller."""
 

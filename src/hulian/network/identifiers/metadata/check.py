@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -30,7 +30,7 @@ from hulian.network.identifiers.store.kinds import DRAFT, GOVERNED, GRANT, RECOR
 from hulian.network.identifiers.wire.codes import Permission
 from hulian.network.identifiers.wire.values import Reference, Value
 
-__all__ = ["Rules", "named_template"]
+__all__ = ["Rules", "broken", "named_template"]
 
 _PUBLIC: Final = Permission.PUBLIC_READ.value | Permission.PUBLIC_WRITE.value
 
@@ -117,26 +117,44 @@ def _formed(value: Value) -> Value:
     return value
 
 
+def broken(values: Sequence[Value], template: Template) -> Iterator[AttributeRuleError]:
+    """Every rule of ``template`` that a record of ``values`` breaks, in the order of the values; what is missing comes last."""
+    return _broken(values, template, _Places(template))
+
+
+def _broken(values: Sequence[Value], template: Template, places: _Places) -> Iterator[AttributeRuleError]:
+    seen: set[str] = set()
+    for value in values:
+        try:
+            attribute = places.of(value)
+        except AttributeRuleError as error:
+            yield error
+            continue
+        if attribute is None:
+            continue
+        seen.add(attribute.name)
+        if wrong := problem(attribute, value.data):
+            yield AttributeRuleError(attribute.name, *wrong, index=value.index)
+    for attribute in template.attributes:
+        if attribute.required and attribute.name not in seen:
+            yield AttributeRuleError(attribute.name, "required", "the record has no such value")
+
+
 def _conforming(values: tuple[Value, ...], template: Template) -> tuple[Value, ...]:
     """``values`` with the permissions that the template gives them. Raises `AttributeRuleError`."""
     places = _Places(template)
-    seen: set[str] = set()
+    for error in _broken(values, template, places):
+        raise error
     made = []
     for value in values:
         attribute = places.of(value)
         if attribute is None:
             made.append(value)
             continue
-        if broken := problem(attribute, value.data):
-            raise AttributeRuleError(attribute.name, *broken, index=value.index)
-        seen.add(attribute.name)
         public = Permission.PUBLIC_READ.value if attribute.visibility is Visibility.PUBLIC else 0
         public |= Permission.PUBLIC_WRITE.value if attribute.writing == "everyone" else 0
         permissions = value.permissions & ~_PUBLIC | public
         made.append(value if permissions == value.permissions else msgspec.structs.replace(value, permissions=permissions))
-    for attribute in template.attributes:
-        if attribute.required and attribute.name not in seen:
-            raise AttributeRuleError(attribute.name, "required", "the record has no such value")
     return tuple(made)
 
 

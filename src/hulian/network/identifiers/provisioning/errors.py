@@ -110,10 +110,15 @@ class LoginNameError(ProvisioningError):
 
 
 class AnsweredError(ProvisioningError):
-    """A node did not do what it was asked over HTTP; ``status`` is that of HTTP, 0 where nothing came back."""
+    """A node did not do what it was asked over HTTP; ``status`` is that of HTTP, 0 where nothing came back.
+
+    ``said`` and ``answered`` are the message and the code of its own error, empty where it gave none.
+    """
 
     code = "HL-ID-0811"
 
-    def __init__(self, message: str, *, status: int = 0, place: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, place: str = "", hint: str = "", said: str = "", answered: str = ""
+    ) -> None:
         super().__init__(message, place=place, hint=hint)
-        self.status = status
+        self.status, self.said, self.answered = status, said, answered

@@ -6,9 +6,10 @@ import hashlib
 import ipaddress
 import re
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from msgspec import Meta
 
@@ -22,7 +23,18 @@ from hulian.network.identifiers.wire.authentication.signers import PrivateKey, s
 from hulian.network.identifiers.wire.errors import WireError
 from hulian.network.identifiers.wire.typed.keys import DhPublicKey, PublicKey, UsableKey
 
-__all__ = ["DOMAIN", "LONGEST", "CodeType", "Proposal", "Registration", "ServerAt", "Tier", "fingerprint", "key_of_pem"]
+__all__ = [
+    "DOMAIN",
+    "LONGEST",
+    "CodeType",
+    "Proposal",
+    "Registration",
+    "ServerAt",
+    "Tier",
+    "fingerprint",
+    "key_of_pem",
+    "pem_of",
+]
 
 LONGEST: Final = 65_536
 """Bytes of the text of a registration."""
@@ -147,10 +159,24 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         name = "SM3" if isinstance(key, sm2.PrivateKey) else "SHA-256"
         return cls(text=text, signature=signer_for(key).sign(DOMAIN + text.encode(), name, prefix.encode()))
 
+    @classmethod
+    def of(cls, document: dict[str, Any], key: PrivateKey) -> Proposal:
+        """The data of ``document``, with the public half of ``key`` where they name no public_key, signed with ``key``."""
+        found = document if "public_key" in document else {**document, "public_key": pem_of(key)}
+        return cls.sign(msgspec.json.encode(found).decode(), key)
+
     @property
     def identity(self) -> str:
         """What the application is called: the same text is the same application, however often it comes."""
         return hashlib.sha256(DOMAIN + self.text.encode()).hexdigest()[:32]
+
+
+def pem_of(key: PrivateKey) -> str:
+    """The public half of ``key``, as registrations have it."""
+    if isinstance(key, sm2.PrivateKey):
+        return key.public.to_pem().decode()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
 
 
 def key_of_pem(pem: str) -> UsableKey:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from hulian.network.identifiers.store.tables import homed, record
+from hulian.network.identifiers.store.kinds import RECORD
+from hulian.network.identifiers.store.tables import homed, record, relation
 from hulian.registry import Registry
 
 __all__ = ["Listed", "Listing"]
@@ -43,6 +44,25 @@ class Listing:
     def count(self, begins: bytes, most: int) -> int:
         """How many records begin with ``begins``; no more than ``most`` are counted."""
         counted = sa.select(sa.literal(1)).where(record.c.key >= begins, *_below(begins)).limit(most).subquery()
+        with self._registry.read() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(counted)).scalar_one())
+
+    def naming(self, template: bytes, after: bytes = b"", most: int = 100) -> list[str]:
+        """Up to ``most`` records behind ``after`` that name the template of this key, in whichever version."""
+        query = (
+            sa.select(record.c.handle)
+            .join(relation, relation.c.key == record.c.key)
+            .where(relation.c.target == template, relation.c.kind == RECORD.encode(), record.c.key > after)
+            .order_by(record.c.key)
+            .limit(most)
+        )
+        with self._registry.read() as connection:
+            return [str(row.handle) for row in connection.execute(query)]
+
+    def count_naming(self, template: bytes, most: int) -> int:
+        """How many records name the template of this key; no more than ``most`` are counted."""
+        named = (relation.c.target == template, relation.c.kind == RECORD.encode())
+        counted = sa.select(sa.literal(1)).where(*named).limit(most).subquery()
         with self._registry.read() as connection:
             return int(connection.execute(sa.select(sa.func.count()).select_from(counted)).scalar_one())
 

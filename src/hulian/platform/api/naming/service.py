@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from hulian.platform.api.naming.applications import Applications
 from hulian.platform.api.naming.contract import IdentifierNode
 from hulian.platform.api.naming.records import Records
 from hulian.platform.api.naming.resolving import Resolving
+from hulian.platform.api.naming.statistics import Figures
+from hulian.platform.api.naming.templates import Templates
 from hulian.platform.api.naming.tiers import Tiers
 
 __all__ = ["Naming"]
@@ -17,3 +20,6 @@ class Naming:
         self.resolving = Resolving(node)
         self.tiers = Tiers(node, self.resolving)
         self.records = Records(node, self.resolving)
+        self.applications = Applications(node)
+        self.templates = Templates(node, self.records)
+        self.figures = Figures(node)

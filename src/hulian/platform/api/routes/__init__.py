@@ -4,6 +4,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from hulian.platform.api.routes import (
     accounts,
+    applications,
     browsing,
     certificates,
     connectors,
@@ -12,6 +13,7 @@ from hulian.platform.api.routes import (
     history,
     identifiers,
     live,
+    metadata,
     points,
     processing,
     records,
@@ -40,6 +42,8 @@ ALL: list[HTTPRouteHandler] = [
     *certificates.ROUTES,
     *records.ROUTES,
     *identifiers.ROUTES,
+    *applications.ROUTES,
+    *metadata.ROUTES,
     *accounts.ROUTES,
     *transfer.ROUTES,
     *system.ROUTES,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import Annotated, Any
+from collections.abc import Awaitable
+from typing import Annotated, Any, Literal, TypeVar
 
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
@@ -15,6 +16,7 @@ from hulian.kernel.identifier import unescape
 from hulian.platform.api.access import Visitor, in_thread, needs, visitor
 from hulian.platform.api.context import Context
 from hulian.platform.api.errors import RequestError
+from hulian.platform.api.naming.documents import StatisticsView
 from hulian.platform.api.naming.views import (
     LabelsBody,
     NodesView,
@@ -28,17 +30,18 @@ from hulian.platform.api.naming.views import (
 from hulian.platform.api.streaming import Streaming
 from hulian.trust import Action
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "WALK", "begun", "handle_of", "told", "writes"]
 
+_T = TypeVar("_T")
 _LONGEST = 8192
 _DRAWING = "hulian.platform.api.naming.labels"
 """Loaded when somebody first prints: its libraries are for nothing else here."""
 _MEDIA = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
-_WALK, _PROBES, _LABELS, _CHANGE = 1.0, 4.0, 2.0, 2.0
+WALK, _PROBES, _LABELS, _CHANGE = 1.0, 4.0, 2.0, 2.0
 """What a question costs of a person's pace: asking every site costs more than one walk."""
 
 
-def _handle(name: str) -> str:
+def handle_of(name: str) -> str:
     """A handle from its plain or its escaped form. Raises `RequestError`."""
     if "/" in name or "~" not in name:
         return name
@@ -60,7 +63,7 @@ async def resolve(
     A text that is no identifier is refused with the rule that it breaks. A walk that fails is told with how far it came:
     ``outcome`` is ``failed``, and ``error`` says why.
     """
-    context.asking.take(visitor(request).name, 2 * _WALK if fresh else _WALK)
+    context.asking.take(visitor(request).name, 2 * WALK if fresh else WALK)
     naming = await context.naming()
     found: ResolvedView = await naming.resolving.resolve(text, fresh=fresh)
     point = (await context.points.named([found.handle])).get(found.handle) if "#" in found.handle else None
@@ -104,11 +107,8 @@ async def records(
 @get("/identifiers/records/{name:str}", opt=needs(Action.IDENTIFIERS_READ), summary="One record", tags=["identifiers"])
 async def record(request: Request[Any, Any, Any], context: NamedDependency[Context], name: FromPath[str]) -> RecordView:
     """``name`` is escaped: ``88~2E111~2E1~2FITEM7``. Who may change records sees the values for administrators as well."""
-    who = visitor(request)
-    context.asking.take(who.name, _WALK)
-    principal = who.principal
-    whole = principal is not None and context.trust.authority.allowed(principal, Action.IDENTIFIERS_WRITE)
-    found: RecordView = await (await context.naming()).records.read(_handle(name), whole=whole)
+    context.asking.take(visitor(request).name, WALK)
+    found: RecordView = await (await context.naming()).records.read(handle_of(name), whole=writes(request, context))
     return found
 
 
@@ -117,10 +117,9 @@ async def create(
     request: Request[Any, Any, Any], context: NamedDependency[Context], data: JSONBody[RecordCreation]
 ) -> RecordView:
     """At the node that is responsible, over the protocol, proved with the key of this installation."""
-    naming = await _begun(request, context)
-    await _told(
-        context, visitor(request), "create", data.handle, naming.records.create(data.handle, data.values), len(data.values)
-    )
+    naming = await begun(request, context)
+    creating = naming.records.create(data.handle, data.values)
+    await told(context, visitor(request), "create", data.handle, creating, values=len(data.values))
     found: RecordView = await naming.records.read(data.handle, whole=True)
     return found
 
@@ -135,9 +134,9 @@ async def change(
     request: Request[Any, Any, Any], context: NamedDependency[Context], name: FromPath[str], data: JSONBody[RecordChange]
 ) -> RecordView:
     """Values are put in the place of those with the same index, and others removed."""
-    naming, handle = await _begun(request, context), _handle(name)
+    naming, handle = await begun(request, context), handle_of(name)
     changing = naming.records.change(handle, data.put, data.remove)
-    await _told(context, visitor(request), "change", handle, changing, len(data.put), data.remove)
+    await told(context, visitor(request), "change", handle, changing, values=len(data.put), removed=data.remove[:20])
     found: RecordView = await naming.records.read(handle, whole=True)
     return found
 
@@ -150,31 +149,35 @@ async def change(
 )
 async def remove(request: Request[Any, Any, Any], context: NamedDependency[Context], name: FromPath[str]) -> None:
     """Its change stays in the log of the node."""
-    naming, handle = await _begun(request, context), _handle(name)
-    await _told(context, visitor(request), "delete", handle, naming.records.delete(handle))
+    naming, handle = await begun(request, context), handle_of(name)
+    await told(context, visitor(request), "delete", handle, naming.records.delete(handle))
 
 
-async def _begun(request: Request[Any, Any, Any], context: Context) -> Any:
+def writes(request: Request[Any, Any, Any], context: Context) -> bool:
+    """Whether who asks may change identifiers, and so sees what is for administrators."""
+    principal = visitor(request).principal
+    return principal is not None and context.trust.authority.allowed(principal, Action.IDENTIFIERS_WRITE)
+
+
+async def begun(request: Request[Any, Any, Any], context: Context) -> Any:
+    """What is asked about identifiers, for a change, which has its price. Raises `TooManyError`."""
     context.asking.take(visitor(request).name, _CHANGE)
     return await context.naming()
 
 
-async def _told(
-    context: Context, who: Visitor, what: str, handle: str, doing: Any, values: int = 0, removed: list[int] | None = None
-) -> None:
+async def told(
+    context: Context, who: Visitor, what: str, handle: str, doing: Awaitable[_T], *, kind: str = "identifier", **more: Any
+) -> _T:
     """Does it, and records who did: under the person's name, for the node's own log knows the installation's key alone."""
-    details: dict[str, Any] = {"do": what}
-    if values:
-        details["values"] = values
-    if removed:
-        details["removed"] = removed[:20]
-    resource = f"identifier:{handle[:500]}"
+    details: dict[str, Any] = {"do": what, **{name: value for name, value in more.items() if value}}
+    resource = f"{kind}:{handle[:500]}"
     try:
-        await doing
+        done = await doing
     except HulianError as error:
         await context.audit(who, Action.IDENTIFIERS_WRITE.value, resource, "failed", {**details, "code": error.code})
         raise
     await context.audit(who, Action.IDENTIFIERS_WRITE.value, resource, "done", details)
+    return done
 
 
 @post("/identifiers/labels", opt=needs(Action.IDENTIFIERS_READ), status_code=200, summary="Labels", tags=["identifiers"])
@@ -196,4 +199,17 @@ async def labels(
     return Response(await drawing.picture(data), media_type=_MEDIA[data.form], headers=headers)
 
 
-ROUTES = [resolve, nodes, tier, records, record, create, change, remove, labels]
+@get("/identifiers/statistics", opt=needs(Action.IDENTIFIERS_READ), summary="Statistics", tags=["identifiers"])
+async def statistics(
+    request: Request[Any, Any, Any],
+    context: NamedDependency[Context],
+    by: Annotated[Literal["hour", "day"], QueryParameter(description="48 hours, or 30 days (UTC)")] = "hour",
+) -> StatisticsView:
+    """What the node of this installation has counted: questions, successes, times, peak, registrations, faults. Who asked for
+    what is not among it."""
+    context.asking.take(visitor(request).name, WALK)
+    found: StatisticsView = await (await context.naming()).figures.read(by)
+    return found
+
+
+ROUTES = [resolve, nodes, tier, records, record, create, change, remove, labels, statistics]

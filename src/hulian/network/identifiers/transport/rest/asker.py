@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
 import ssl
 from pathlib import Path
@@ -39,12 +40,12 @@ class RestAsker:
 
     async def post(self, path: str, body: bytes) -> dict[str, Any]:
         """Sends ``body``, JSON; the document that comes back."""
-        async with self._client() as client:
+        async with self.client() as client:
             return await self._asked(client, "POST", path, content=body, headers={"content-type": "application/json"})
 
     async def get(self, path: str, identity: KeyIdentity | None = None) -> dict[str, Any]:
         """The document at ``path``, as everybody gets it, or as ``identity``, who proves a key by a session."""
-        async with self._client() as client:
+        async with self.client() as client:
             if identity is None:
                 return await self._asked(client, "GET", path)
             session = await self._asked(client, "POST", "/api/sessions")
@@ -63,9 +64,20 @@ class RestAsker:
                 "signature": base64.b64encode(signature).decode(),
             }
             proof = "Handle " + ", ".join(f'{key}="{value}"' for key, value in parts.items())
-            return await self._asked(client, "GET", path, headers={"authorization": proof})
+            try:
+                return await self._asked(client, "GET", path, headers={"authorization": proof})
+            finally:
+                # A node has a bounded number of sessions; one that cannot be ended ends by itself.
+                with contextlib.suppress(httpx.HTTPError, OSError):
+                    await client.delete("/api/sessions/this", headers={"authorization": f'Handle sessionId="{number}"'})
 
-    def _client(self) -> httpx.AsyncClient:
+    @property
+    def url(self) -> str:
+        """The address of the interface."""
+        return self._url
+
+    def client(self) -> httpx.AsyncClient:
+        """For whoever speaks to it in another way; who takes one closes it."""
         return httpx.AsyncClient(base_url=self._url, verify=self._trusted(), timeout=self._seconds, trust_env=False)
 
     def _trusted(self) -> ssl.SSLContext:

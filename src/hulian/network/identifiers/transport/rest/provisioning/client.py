@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import secrets
 from typing import Any, Final
@@ -62,6 +63,14 @@ class Applications:
             document |= _signed(proposal)
         return await self._sent("PUT", f"{_PATH}/{quote(identity, safe='')}", document)
 
+    async def close(self) -> None:
+        """Ends the session, for a node has a bounded number of them. One that cannot be ended ends by itself."""
+        session = str(self._session.get("sessionId", ""))
+        self._session = {}
+        if session:
+            with contextlib.suppress(httpx.HTTPError):
+                await self._http.delete("/api/sessions/this", headers={"Authorization": f'Handle sessionId="{session}"'})
+
     # -- one request ---------------------------------------------------------------------------------------------------
 
     async def _sent(self, method: str, path: str, document: Any = None, *, proved: bool = True) -> dict[str, Any]:
@@ -84,9 +93,15 @@ class Applications:
             raise AnsweredError(f"the answer is no JSON (status {answer.status_code})", status=answer.status_code, place=place)
         if answer.is_success:
             return found
-        said, code = found.get("message", "no reason is given"), found.get("code", answer.status_code)
-        hint = str(found.get("hint", ""))
-        raise AnsweredError(f"{said} ({code})", status=answer.status_code, place=str(found.get("place", "")), hint=hint)
+        said, code = str(found.get("message", "no reason is given")), str(found.get("code", ""))
+        raise AnsweredError(
+            f"{said} ({code or answer.status_code})",
+            status=answer.status_code,
+            place=str(found.get("place", "")),
+            hint=str(found.get("hint", "")),
+            said=said,
+            answered=code,
+        )
 
     async def _proof(self) -> str:
         """The header that proves who asks: a signature over the nonce of a session and one of ours."""
