@@ -231,8 +231,8 @@ def _imports(directory: Path) -> list[dict]:
         rate, reference = len(content) / 1e6 / seconds, len(content) / 1e6 / parsed
         rows.append(
             {
-                "name": f"model.import_mb_per_s.{kind}", "value": round(rate, 2), "unit": "MB/s", "reference": "lxml parsing it",
-                "reference_value": round(reference, 1), "ratio": round(rate / reference, 3),
+                "name": f"model.import_mb_per_s.{kind}", "value": round(rate, 2), "unit": "MB/s",
+                "reference": "lxml parsing it", "reference_value": round(reference, 1), "ratio": round(rate / reference, 3),
                 "conditions": f"{len(content) / 1e6:.0f} MB, {nodes:,.0f} nodes, into SQLite, median of 3, {memory:.0f} MiB",
             }
         )  # fmt: skip

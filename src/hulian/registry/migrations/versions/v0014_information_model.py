@@ -55,7 +55,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_semantics_node"),
     )
     op.create_index("ix_semantics_node_id", "semantics_node", ["id"])
-    op.create_index("ix_semantics_node_parent", "semantics_node", ["parent"])
     op.create_table(
         "semantics_meaning",
         sa.Column("concept", Ordered(), nullable=False),

@@ -58,7 +58,7 @@ node = sa.Table(
     sa.Column("id", Ordered(), nullable=False, index=True),
     sa.Column("kind", sa.SmallInteger, nullable=False),
     sa.Column("name", sa.String, nullable=False),
-    sa.Column("parent", sa.BigInteger, nullable=False, index=True),
+    sa.Column("parent", sa.BigInteger, nullable=False),
     sa.Column("type", sa.String, nullable=False),
     sa.Column("unit", sa.String, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
