@@ -8,7 +8,6 @@ from hulian.network.exchange.semantics.concepts.identifier import Concept, parse
 
 __all__ = [
     "DICTIONARIES",
-    "DICTIONARY_FOLDER_TYPE",
     "HAS_DICTIONARY_ENTRY",
     "IRDI_ENTRY_TYPE",
     "IRDI_NAMESPACE",
@@ -24,7 +23,6 @@ URI_NAMESPACE: Final = "http://opcfoundation.org/UA/Dictionary/URI"
 HAS_DICTIONARY_ENTRY: Final = "i=17597"
 DICTIONARIES: Final = "i=17594"
 """The object under which a server's dictionaries stand."""
-DICTIONARY_FOLDER_TYPE: Final = "i=17591"
 IRDI_ENTRY_TYPE: Final = "i=17598"
 URI_ENTRY_TYPE: Final = "i=17600"
 

@@ -25,7 +25,12 @@ __all__ = ["read_ontoml"]
 _ENTRIES: Final = ("class", "property", "datatype", "eClassUnit", "Unit", "complete_unit", "header")
 _XSI_TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _MEASURE: Final = ("MEASURE", "CURRENCY")
+_TEXTS: Final = {"preferred_name": "names", "short_name": "short_names", "definition": "definitions", "note": "notes"}
+_SYNONYMS: Final = ("synonymous_names", "synonymous_name", "keywords", "synonyms")
 _MOST_VALUES: Final = 100_000
+_MOST_TAGS: Final = 1000
+_LOCAL: Final[dict[str, str]] = {}
+"""Names of elements without their namespaces, as they were met."""
 
 
 def read_ontoml(source: Source, header: Header, losses: list[Loss]) -> Iterator[Entry]:
@@ -71,46 +76,61 @@ def _header(element: Any, header: Header) -> None:
 
 
 def _class(element: Any, identifier: str) -> Entry:
-    extra = {}
-    position = _text(element, "hierarchical_position")
-    if position:
-        extra["hierarchical_position"] = position
+    children = _children(element)
+    position = _text_of(children, "hierarchical_position")
     described = [
-        _ref(child, "property_ref") for group in ("described_by", "imported_properties") for child in _below(element, group)
+        _ref(child, "property_ref")
+        for name in ("described_by", "imported_properties")
+        for group in children.get(name, ())
+        for child in group
     ]
+    cases = [_ref(child, "class_ref") for group in children.get("is_case_of", ()) for child in group]
     return Entry(
         kind=Kind.CLASS,
         identifier=identifier,
-        parent=_ref(_first(element, "its_superclass"), "class_ref"),
-        cases=tuple(ref for child in _below(element, "is_case_of") if (ref := _ref(child, "class_ref"))),
+        parent=_ref(_one(children, "its_superclass"), "class_ref"),
+        cases=tuple(ref for ref in cases if ref),
         properties=tuple(dict.fromkeys(ref for ref in described if ref)),
-        extra={"ontoml": extra} if extra else {},
-        **_common(element),
+        extra={"ontoml": {"hierarchical_position": position}} if position else {},
+        **_common(children),
     )
 
 
 def _property(element: Any, identifier: str) -> Entry:
-    domain = _first(element, "domain")
-    datatype, level = _datatype(domain)
-    extra: dict[str, Any] = {"levels": level} if level else {}
-    if domain is not None and _find(domain, "class_ref"):
-        extra["class"] = _find(domain, "class_ref")
-    listed = _find(domain, "datatype_ref")
-    if _first(element, "its_values") is not None:
+    children = _children(element)
+    domain = _one(children, "domain")
+    datatype, levels = _datatype(domain)
+    extra: dict[str, Any] = {"levels": levels} if levels else {}
+    listed = unit = form = ""
+    units: list[str] = []
+    if domain is not None:
+        for child in domain.iterdescendants():
+            name = _local(child)
+            if name == "unit":
+                among_others = _local(child.getparent()) == "alternative_units"
+                if among_others:
+                    units.append(_ref(child, "unit_ref"))
+                else:
+                    unit = unit or _ref(child, "unit_ref")
+            elif name == "value_format":
+                form = form or (child.text or "").strip()
+            listed = listed or _ref(child, "datatype_ref")
+            if child.get("class_ref"):
+                extra.setdefault("class", child.get("class_ref"))
+    if "its_values" in children:
         listed = f"ontoml:{identifier}~values"
-    units = [ref for unit in (_deep(domain, "alternative_units"),) if unit is not None for ref in _refs(unit, "unit_ref")]
-    symbol = _first(element, "preferred_symbol")
+    symbol = _one(children, "preferred_symbol")
     return Entry(
         kind=Kind.PROPERTY,
         identifier=identifier,
         datatype=datatype,
-        format=_text(domain, "value_format") or _text(element, "value_format"),
-        unit=_ref(_deep(domain, "unit"), "unit_ref"),
-        units=tuple(units),
+        format=form or _text_of(children, "value_format"),
+        unit=unit,
+        units=tuple(ref for ref in units if ref),
         value_list=listed,
         symbol=" ".join("".join(symbol.itertext()).split()) if symbol is not None else "",
         extra={"ontoml": extra} if extra else {},
-        **_common(element),
+        **_common(children),
     )
 
 
@@ -157,11 +177,11 @@ def _value_list(element: Any, identifier: str, seen: set[str], losses: list[Loss
         code = _text(value, "value_code")
         coded = texts[int(code) - 1] if code.isdigit() and 0 < int(code) <= len(texts) else ""
         coded = coded or (texts[number] if number < len(texts) else code)
-        facts = _common(value)
+        facts = _common(_children(value))
         facts["names"] = facts["names"] or ({"": coded} if coded else {})
         yield Entry(kind=Kind.VALUE, identifier=own, value=coded or code, **facts)
     if _local(element) == "datatype" or members:
-        facts = _common(element) if _local(element) == "datatype" else {}
+        facts = _common(_children(element)) if _local(element) == "datatype" else {}
         datatype = _deep(element, "type_definition")
         yield Entry(
             kind=Kind.VALUE_LIST,
@@ -182,7 +202,7 @@ def _unit_code(element: Any) -> str | None:
 
 def _unit(element: Any, identifier: str) -> Entry:
     codes = {child.get("codeListName"): child.get("unitCodeValue") for child in _all(element, "CodeListValue")}
-    facts = _common(element)
+    facts = _common(_children(element))
     symbol = next((facts["short_names"][tag] for tag in facts["short_names"]), "")
     for child in [*_all(element, "UnitSymbol"), *_all(element, "DIN_notation")]:
         symbol = symbol or "".join(child.itertext()).strip()
@@ -195,26 +215,36 @@ def _unit(element: Any, identifier: str) -> Entry:
     return Entry(kind=Kind.UNIT, identifier=identifier, symbol=symbol, extra=extra, **facts)
 
 
-def _common(element: Any) -> dict[str, Any]:
+def _children(element: Any) -> dict[str, list[Any]]:
+    """What stands directly below, by name: looked up once, for there are a dozen questions to each entry."""
+    found: dict[str, list[Any]] = {}
+    for child in element.iterchildren():
+        found.setdefault(_local(child), []).append(child)
+    return found
+
+
+def _common(children: dict[str, list[Any]]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"names": {}, "short_names": {}}
+    for name, field in _TEXTS.items():
+        if name in children:
+            facts[field] = _texts(children[name][0])
     synonyms: dict[str, tuple[str, ...]] = {}
-    for group in ("synonymous_names", "synonymous_name", "keywords", "synonyms"):
-        for parent in _named(element, group):
+    for group in _SYNONYMS:
+        for parent in children.get(group, ()):
             for tag, text in _labels(parent):
                 synonyms[tag] = (*synonyms.get(tag, ()), text)
-    notes = _texts(_first(element, "note"))
-    for tag, text in _texts(_first(element, "remark")).items():
-        notes[tag] = f"{notes[tag]}\n{text}" if tag in notes else text
-    return {
-        "names": _texts(_first(element, "preferred_name")),
-        "short_names": _texts(_first(element, "short_name")),
-        "synonyms": synonyms,
-        "definitions": {tag: text for tag, text in _texts(_first(element, "definition")).items() if text != "-"},
-        "notes": notes,
-        "source": " ".join("".join(source.itertext()).split())
-        if (source := _first(element, "source_doc_of_definition")) is not None
-        else "",
-        "deprecated": _text(element, "is_deprecated").lower() in ("true", "1"),
-    }
+    if synonyms:
+        facts["synonyms"] = synonyms
+    if "-" in facts.get("definitions", {}).values():
+        facts["definitions"] = {tag: text for tag, text in facts["definitions"].items() if text != "-"}
+    for remark in children.get("remark", ()):
+        notes = facts.setdefault("notes", {})
+        for tag, text in _texts(remark).items():
+            notes[tag] = f"{notes[tag]}\n{text}" if tag in notes else text
+    for source in children.get("source_doc_of_definition", ()):
+        facts["source"] = " ".join("".join(source.itertext()).split())
+    facts["deprecated"] = _text_of(children, "is_deprecated").lower() in ("true", "1")
+    return facts
 
 
 def _texts(element: Any) -> dict[str, str]:
@@ -229,9 +259,10 @@ def _labels(element: Any) -> Iterator[tuple[str, str]]:
     if element is None:
         return
     seen: set[str] = set()
-    for child in element.iter():
-        if _local(child) in ("label", "text") and child is not element:
-            text = " ".join("".join(child.itertext()).split())
+    for child in element.iterchildren():
+        if _local(child) in ("label", "text"):
+            text = child.text or ""
+            text = " ".join((text if not len(child) else "".join(child.itertext())).split())
             language = child.get("language_code") or ""
             country = child.get("country_code") or ""
             full = f"{language}-{country}" if country else language
@@ -242,16 +273,21 @@ def _labels(element: Any) -> Iterator[tuple[str, str]]:
 
 
 def _local(element: Any) -> str:
-    name: str = element.tag
-    return name.rpartition("}")[2]
+    tag: str = element.tag
+    name = _LOCAL.get(tag)
+    if name is None:
+        name = tag.rpartition("}")[2]
+        if len(_LOCAL) < _MOST_TAGS:
+            _LOCAL[tag] = name
+    return name
 
 
 def _named(element: Any, name: str) -> list[Any]:
-    return [] if element is None else [child for child in element if _local(child) == name]
+    return [] if element is None else list(element.iterchildren("{*}" + name))
 
 
 def _first(element: Any, name: str) -> Any:
-    return next(iter(_named(element, name)), None)
+    return None if element is None else next(element.iterchildren("{*}" + name), None)
 
 
 def _all(element: Any, name: str) -> Iterator[Any]:
@@ -271,12 +307,12 @@ def _ref(element: Any, name: str) -> str:
     return (element.get(name) or "") if element is not None else ""
 
 
-def _refs(element: Any, name: str) -> list[str]:
-    return [found for child in element.iter() if (found := child.get(name))]
+def _one(children: dict[str, list[Any]], name: str) -> Any:
+    return children[name][0] if name in children else None
 
 
-def _find(element: Any, name: str) -> str:
-    return next(iter(_refs(element, name)), "") if element is not None else ""
+def _text_of(children: dict[str, list[Any]], name: str) -> str:
+    return (children[name][0].text or "").strip() if name in children else ""
 
 
 def _text(element: Any, name: str) -> str:

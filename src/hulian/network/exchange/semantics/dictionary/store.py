@@ -22,7 +22,7 @@ from hulian.network.exchange.semantics.dictionary.errors import (
 )
 from hulian.network.exchange.semantics.dictionary.tables import concept, dictionary, link, release
 from hulian.network.exchange.semantics.errors import DocumentError, HostileDocumentError
-from hulian.registry import Registry
+from hulian.registry import Registry, bulk
 
 __all__ = ["Change", "Dictionaries", "Difference", "Found", "Release", "Shelved", "Taken"]
 
@@ -218,9 +218,8 @@ class Dictionaries:
                     for at, (kind, target) in enumerate(entry.links())
                 ]
                 learned.append((identity, entry))
-            connection.execute(concept.insert(), rows)
-            if links:
-                connection.execute(link.insert(), links)
+            bulk.insert(connection, concept, rows)
+            bulk.insert(connection, link, links)
             words.learn(connection, learned)
 
     def _end(self, header: Header, ours: str, taken: Taken, total: int, by: str) -> None:

@@ -22,6 +22,7 @@ __all__ = ["cut", "folded", "forget", "learn", "query", "ranked"]
 _CJK: Final = "぀-ヿ㐀-䶿一-鿿가-힯豈-﫿"
 _RUN: Final = re.compile(f"[{_CJK}]+|[^\\W_{_CJK}]+")
 _FIRST_CJK: Final = re.compile(f"[{_CJK}]")
+_ACCENTS: Final = re.compile("[\u0300-\u036f]+")
 _LONG_WORD: Final = 8
 _SHORTEST_END: Final = 4
 _LONGEST_WORD: Final = 64
@@ -31,8 +32,10 @@ _MOST_ASKED: Final = 16
 
 def folded(text: str) -> str:
     """``text`` without what differs between spellings of one word: case, accents, width."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFC", "".join(letter for letter in plain if not unicodedata.combining(letter)))
+    plain = text.casefold()
+    if plain.isascii():
+        return plain
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", plain)))
 
 
 def cut(text: str, *, asked: bool = False) -> list[str]:
