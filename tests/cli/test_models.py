@@ -7,25 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hulian.cli import main
-
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "topics" / "semantics-model.md").read_text()
-
-
-@pytest.fixture
-def hulian(tmp_path, monkeypatch, capsysbinary):
-    """A command, as `main` runs it; what it printed."""
-    (tmp_path / "hulian.toml").write_text(f"[node]\ndata = '{tmp_path / 'data'}'\n")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, status=0):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed, complained = (text.decode() for text in capsysbinary.readouterr())
-        assert (ended.value.code or 0) == status, printed + complained
-        return printed or complained
-
-    return run
 
 
 @pytest.fixture

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hulian.network.exchange.semantics.contract import Format, Source
 from hulian.network.exchange.semantics.errors import UnitError, UnknownFormatError
 from hulian.network.exchange.semantics.model import Meanings, Model
 from hulian.registry import Registry
 
-__all__ = ["FORMATS", "document_name", "format_named", "format_of", "model_of"]
+if TYPE_CHECKING:
+    from hulian.network.exchange.semantics.dictionary import Dictionaries
+
+__all__ = ["FORMATS", "dictionaries_of", "document_name", "format_named", "format_of", "model_of"]
 
 FORMATS: Final = {"aml": "automationml", "nodeset": "nodeset", "aas": "aas", "iml": "instrumentml", "hulian": "plain"}
 """Formats by the name that commands take, and the room of each. A room is loaded when a document of it is."""
@@ -60,7 +63,24 @@ def model_of(registry: Registry) -> Model:
         found = recognise(text)
         return found.key if found is not None else None
 
-    return Model(registry, Meanings(normal=normal, convert=_convert, known=_standard))
+    dictionaries = dictionaries_of(registry)
+
+    def concepts(words: str) -> list[str]:
+        return [found.entry.concept.key for found in dictionaries.find(words, limit=20)]
+
+    return Model(registry, Meanings(normal=normal, concepts=concepts, convert=_convert, known=_standard))
+
+
+def dictionaries_of(registry: Registry) -> Dictionaries:
+    """The dictionaries that the registry keeps, and the general one, which comes with every installation."""
+    from hulian.network.exchange.semantics.dictionary import Dictionaries
+    from hulian.network.exchange.semantics.dictionary.general import general
+
+    dictionaries = Dictionaries(registry)
+    header, entries = general()
+    if not any((one.name, one.label) == (header.name, header.label) for one in dictionaries.shelf()):
+        dictionaries.take(header, entries, by="hulian")
+    return dictionaries
 
 
 def _standard(identity: str) -> bool:

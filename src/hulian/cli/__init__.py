@@ -73,6 +73,12 @@ for _name in ("import", "validate", "export", "documents", "diff", "find", "spar
     _model.command(f"hulian.cli.models:model_{_name}", name=_name)
 app.command(_model)
 
+_DICTIONARY = "What words and tags mean: dictionaries of concepts, suggestions, units."
+_dictionary = App(name="dictionary", help=_DICTIONARY, group=_PLANT)
+for _name in ("import", "list", "search", "show", "suggest", "confirm", "diff", "remove", "units"):
+    _dictionary.command(f"hulian.cli.dictionaries:dictionary_{_name}", name=_name)
+app.command(_dictionary)
+
 _connector = App(name="connector", help="Change or copy one connector.", group=_PLANT)
 _connector.command("hulian.cli.taglists:connector_copy", name="copy")
 for _name in ("enable", "disable", "restart", "remove"):

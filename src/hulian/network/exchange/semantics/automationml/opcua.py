@@ -203,7 +203,11 @@ class _Mapping:
                 self._references.append(Reference(identity, Relation.DESCRIBED, entry))
             else:
                 self._lose(node, f"its meaning {meaning!r}", "it is neither IRDI nor URI, and no dictionary has it")
-        for key, what in (("default", "its default value"), ("constraints", "its constraints"), ("value", "the XML in its value")):
+        for key, what in (
+            ("default", "its default value"),
+            ("constraints", "its constraints"),
+            ("value", "the XML in its value"),
+        ):
             if key in extra:
                 self._lose(node, what, "OPC 30040 has no place for it")
 

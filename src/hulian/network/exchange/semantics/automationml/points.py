@@ -194,7 +194,9 @@ def _proposed(
     make: dict[str, Any] = {"node": _live(identity, holder), "writable": _writable(said)}
     if "identifier" in said and "namespace" in said:
         address = f"{_namespace(said['namespace'])}{said['kind']}={said['identifier']}"
-        yield PointProposal(**make, connector="opcua", address=address, endpoint=_endpoint(identity, endpoints, above), reason="item")
+        yield PointProposal(
+            **make, connector="opcua", address=address, endpoint=_endpoint(identity, endpoints, above), reason="item"
+        )
         return
     if "node" in said or "explicit" in said:
         address = said.get("node", said.get("explicit", ""))
