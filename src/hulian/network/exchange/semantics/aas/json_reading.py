@@ -32,7 +32,7 @@ class Environment(msgspec.Struct):
     assetAdministrationShells: list[msgspec.Raw] | None = None  # noqa: N815
     submodels: list[msgspec.Raw] | None = None
     conceptDescriptions: list[msgspec.Raw] | None = None  # noqa: N815
-    assets: msgspec.Raw | None = None
+    assets: Any = None
     """Of version 2."""
 
 
