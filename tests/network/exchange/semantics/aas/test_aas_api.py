@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,13 +28,19 @@ class Memory:
         self.all: dict[str, dict[str, dict[str, Any]]] = {}
         self.files: dict[tuple[str, str], tuple[bytes, str]] = {}
         environment = everything()
-        for name, key in (("shells", "assetAdministrationShells"), ("submodels", "submodels"), ("concept-descriptions", "conceptDescriptions")):
+        for name, key in (
+            ("shells", "assetAdministrationShells"),
+            ("submodels", "submodels"),
+            ("concept-descriptions", "conceptDescriptions"),
+        ):
             self.all[name] = {one["id"]: one for one in environment[key]}
 
     def get(self, collection: Collection, identity: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.all.get(collection, {}).get(identity))
 
-    def page(self, collection: Collection, after: str, limit: int, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    def page(
+        self, collection: Collection, after: str, limit: int, wanted: Callable[[dict[str, Any]], bool]
+    ) -> list[dict[str, Any]]:
         found = (one for identity, one in sorted(self.all.get(collection, {}).items()) if identity > after and wanted(one))
         return [copy.deepcopy(one) for one, _ in zip(found, range(limit), strict=False)]
 
@@ -90,8 +96,8 @@ class Client:
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
-    yield Client()
+def client() -> Client:
+    return Client()
 
 
 def coded(value: Any) -> str:
@@ -136,8 +142,9 @@ def test_pages_follow_their_cursor(client: Client) -> None:
         if not cursor:
             break
     assert seen == sorted([SUBMODEL, *(f"urn:s:{number}" for number in range(7))])
-    elements = client.get(f"{AT}/submodel-elements", limit="10")
-    more = client.get(f"{AT}/submodel-elements", limit="10", cursor=elements["paging_metadata"]["cursor"])
+    elements = client.get(f"{AT}/submodel-elements", limit="10", extent="withBlobValue")
+    cursor = elements["paging_metadata"]["cursor"]
+    more = client.get(f"{AT}/submodel-elements", limit="10", cursor=cursor, extent="withBlobValue")
     assert elements["result"] + more["result"] == everything()["submodels"][0]["submodelElements"]
     assert more["paging_metadata"] == {}
     for wrong in ("0", "-1", "x", "²"):
@@ -199,7 +206,9 @@ def test_elements_are_made_changed_and_removed(client: Client) -> None:
     assert client.ask("PATCH", f"{there}/Deep.Deeper.New/$value", 7).status == 204
     assert client.get(f"{there}/Deep.Deeper.New")["value"] == "7"
     assert client.ask("PATCH", f"{there}/Deep.Deeper.New/$value", "x").status == 400
-    assert client.ask("PATCH", f"{AT}/$value", {"Pressure": 9.5, "Temperature": {"max": 95}, "Readings": [1, 2, 3]}).status == 204
+    assert (
+        client.ask("PATCH", f"{AT}/$value", {"Pressure": 9.5, "Temperature": {"max": 95}, "Readings": [1, 2, 3]}).status == 204
+    )
     value = client.get(f"{AT}/$value")
     assert (value["Pressure"], value["Temperature"], value["Readings"]) == (9.5, {"min": -20, "max": 95}, [1, 2, 3])
     assert client.ask("PATCH", f"{there}/Pressure", {"category": "PARAMETER"}).status == 204
@@ -256,7 +265,7 @@ def test_identifiables_are_made_replaced_and_removed(client: Client) -> None:
     assert client.get(f"{through}/$value") == 4.25
     assert client.ask("PATCH", f"{through}/$value", 5.5).status == 204
     assert client.get(f"{AT}/submodel-elements/Pressure/$value") == 5.5
-    assert client.ask("PUT", f"{shell}/asset-information", {"assetKind": "Instance"}).status == 204
+    assert client.ask("PUT", f"{shell}/asset-information", {"assetKind": "Instance", "globalAssetId": "urn:a"}).status == 204
     assert client.ask("DELETE", f"/submodels/{encoded_id('urn:new')}").status == 204
     assert client.ask("DELETE", f"/submodels/{encoded_id('urn:new')}").status == 404
 
@@ -291,7 +300,10 @@ def test_registry_and_discovery(client: Client) -> None:
     assert client.ask("POST", nested, {"id": "urn:t"}).status == 400
     assert [one["id"] for one in client.get(nested)["result"]] == ["urn:s"]
     assert client.get(f"{nested}/{encoded_id('urn:s')}")["endpoints"] == endpoint
-    assert client.ask("PUT", f"{nested}/{encoded_id('urn:s')}", {"id": "urn:s", "endpoints": endpoint, "idShort": "X"}).status == 204
+    assert (
+        client.ask("PUT", f"{nested}/{encoded_id('urn:s')}", {"id": "urn:s", "endpoints": endpoint, "idShort": "X"}).status
+        == 204
+    )
     assert client.ask("DELETE", f"{nested}/{encoded_id('urn:s')}").status == 204
     assert client.get(nested)["result"] == []
     assert client.ask("POST", "/submodel-descriptors", {"id": "urn:s", "endpoints": endpoint}).status == 201

@@ -1,4 +1,4 @@
-"""Documents that bend their standard are read, and what was bent is told; broken and hostile ones are refused with their place."""
+"""Documents that bend their standard are read, and each bend is told; broken and hostile ones are refused with their place."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ ROOT = '<environment xmlns="https://admin-shell.io/aas/3/0">'
 
 def read(name: str, content: bytes | str) -> tuple[Collected, list[Loss]]:
     losses: list[Loss] = []
-    document, batches = FORMAT.read(memory_source(name, content if isinstance(content, bytes) else content.encode()), "doc", losses)
+    document, batches = FORMAT.read(
+        memory_source(name, content if isinstance(content, bytes) else content.encode()), "doc", losses
+    )
     return Collected(document, batches), losses
 
 
 def xml(elements: str, *, head: str = "<id>urn:s</id>", root: str = ROOT) -> str:
-    return f"{root}<submodels><submodel>{head}<submodelElements>{elements}</submodelElements></submodel></submodels></environment>"
+    return (
+        f"{root}<submodels><submodel>{head}<submodelElements>{elements}</submodelElements></submodel></submodels></environment>"
+    )
 
 
 def js(*elements: Any, **fields: Any) -> str:
@@ -124,7 +128,9 @@ def test_what_is_no_environment_is_refused_with_a_hint(name: str, document: str,
 
 
 def deep(levels: int) -> str:
-    return xml("<submodelElementCollection><idShort>C</idShort><value>" * levels + "</value></submodelElementCollection>" * levels)
+    return xml(
+        "<submodelElementCollection><idShort>C</idShort><value>" * levels + "</value></submodelElementCollection>" * levels
+    )
 
 
 def deep_json(levels: int) -> str:
@@ -146,9 +152,12 @@ def test_hostile_documents_are_refused(name: str, document: str) -> None:
         read(name, document)
 
 
-def package(target: str = "/aasx/data.aas.xml", kind: str = "http://admin-shell.io/aasx/relationships", **members: bytes) -> bytes:
+def package(
+    target: str = "/aasx/data.aas.xml", kind: str = "http://admin-shell.io/aasx/relationships", **members: bytes
+) -> bytes:
     out = io.BytesIO()
-    rels = '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="R1" Type="{}" Target="{}"/></Relationships>'
+    space = "http://schemas.openxmlformats.org/package/2006/relationships"
+    rels = f'<Relationships xmlns="{space}"><Relationship Id="R1" Type="{{}}" Target="{{}}"/></Relationships>'
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("_rels/.rels", rels.format(f"{kind}/aasx-origin", "/aasx/aasx-origin"))
         archive.writestr("aasx/aasx-origin", "")
@@ -160,7 +169,9 @@ def package(target: str = "/aasx/data.aas.xml", kind: str = "http://admin-shell.
 
 def test_packages_of_older_tools() -> None:
     spec = xml(P).encode()
-    content, losses = read("a.aasx", package("data.aas.xml", "http://www.admin-shell.io/aasx/relationships", **{"aasx/data.aas.xml": spec}))
+    content, losses = read(
+        "a.aasx", package("data.aas.xml", "http://www.admin-shell.io/aasx/relationships", **{"aasx/data.aas.xml": spec})
+    )
     assert content.node("urn:s#P") is not None
     assert {loss.why for loss in losses} == {BENDS["relationship"]}
     content, losses = read("a.aasx", package("/gone.xml", **{"aasx/data.aas.xml": spec}))

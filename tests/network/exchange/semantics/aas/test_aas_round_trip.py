@@ -70,9 +70,11 @@ def test_the_own_form_keeps_files_and_their_relationships(samples: Path, name: s
     if path.suffix != ".aasx":
         return
     kept, was = (document.extra["aas"]["package"]["relationships"] for document in (second.document, first.document))
-    assert sorted((one["source"], one["type"], one["target"], one.get("id", "")) for one in kept if "aas-s" in one["type"]) == sorted(
-        (one["source"], one["type"], one["target"], one.get("id", "")) for one in was if "aas-s" in one["type"]
-    ) or {one["target"] for one in kept} == {one["target"] for one in was}
+    assert sorted(
+        (one["source"], one["type"], one["target"], one.get("id", "")) for one in kept if "aas-s" in one["type"]
+    ) == sorted((one["source"], one["type"], one["target"], one.get("id", "")) for one in was if "aas-s" in one["type"]) or {
+        one["target"] for one in kept
+    } == {one["target"] for one in was}
     with zipfile.ZipFile(path) as before, zipfile.ZipFile(out) as after:
         for attachment in first.attachments():
             assert after.read(attachment.path) == before.read(attachment.path)
@@ -148,16 +150,18 @@ def test_a_package_may_hold_several_environments(seed: Form) -> None:
     first = of_json(everything())
     second = of_json(other)
     packed = io.BytesIO()
-    files = [Attachment("aasx/files/manual.pdf", "application/pdf", b"%PDF-\x00"), Attachment("extra", "application/x-own", b"")]
+    files = [
+        Attachment("aasx/files/manual.pdf", "application/pdf", b"%PDF-\x00"),
+        Attachment("extra", "application/x-own", b""),
+    ]
     batches = [Batch(nodes=list(first.nodes())), Batch(attachments=files)]
     FORMATS[1].write(Collected(first.document, batches), packed)
     with zipfile.ZipFile(packed, "a") as archive:
         archive.writestr(f"aasx/other.aas.{seed}", written(second, seed))
         rels = archive.read("aasx/_rels/aasx-origin.rels").decode()
-    added = rels.replace(
-        "</Relationships>",
-        f'<Relationship Type="http://www.admin-shell.io/aasx/relationships/aas-spec" Target="other.aas.{seed}" Id="R9"/></Relationships>',
-    )
+    kind = "http://www.admin-shell.io/aasx/relationships/aas-spec"
+    more = f'<Relationship Type="{kind}" Target="other.aas.{seed}" Id="R9"/>'
+    added = rels.replace("</Relationships>", f"{more}</Relationships>")
     changed = io.BytesIO()
     with zipfile.ZipFile(packed) as old, zipfile.ZipFile(changed, "w") as new:
         for name in old.namelist():
@@ -178,7 +182,12 @@ def test_a_package_may_hold_several_environments(seed: Form) -> None:
 def test_large_elements_are_read_piece_by_piece_and_come_out_the_same() -> None:
     environment = everything()
     many = [
-        {"modelType": "Entity", "idShort": f"E{index}", "entityType": "CoManagedEntity", "description": [{"language": "en", "text": "x" * 300}]}
+        {
+            "modelType": "Entity",
+            "idShort": f"E{index}",
+            "entityType": "CoManagedEntity",
+            "description": [{"language": "en", "text": "x" * 300}],
+        }
         for index in range(12_000)
     ]
     environment["submodels"][0]["submodelElements"].append(

@@ -62,7 +62,9 @@ def of(submodel: dict[str, Any]) -> tuple[Node, list[Node]]:
 @pytest.mark.samples(NAMEPLATE)
 def test_an_instance_is_held_against_its_template(samples: Path) -> None:
     declared = list(Collected(*FORMAT.read(file_source(samples / NAMEPLATE), "doc", [])).nodes())
-    (template,) = [node for node in declared if node.kind is Kind.OBJECT_TYPE and "assetInformation" not in node.id and node.meanings]
+    (template,) = [
+        node for node in declared if node.kind is Kind.OBJECT_TYPE and "assetInformation" not in node.id and node.meanings
+    ]
     uri = next(node for node in declared if node.name == "URIOfTheProduct")
     assert uri.constraints is not None
     assert (uri.constraints.required, uri.constraints.many) == (True, False)

@@ -112,8 +112,8 @@ class JsonForm:
         if isinstance(named, dict):
             self._bends.took("model-type-object", place)
             named = named.get("name")
-        if named in ELEMENTS:
-            return str(named)
+        if isinstance(named, str) and named in ELEMENTS:
+            return named
         if named is not None:
             self._bends.took("unknown", place, f"no class {named!r}")
             return ""

@@ -36,10 +36,14 @@ def findings(source: Source) -> Iterator[Finding]:
         if isinstance(environment, Finding):
             yield environment
             continue
-        found = [Finding(f"{place}, {error.path}", error.cause) for error in _module(version, "verification").verify(environment)]
+        found = [
+            Finding(f"{place}, {error.path}", error.cause) for error in _module(version, "verification").verify(environment)
+        ]
         if found and version == "3.0" and _is_json(source, place):
             # JSON does not tell its version: the one that it breaks less is meant.
-            newer = _module("3.1", "jsonization").environment_from_jsonable(_module(version, "jsonization").to_jsonable(environment))
+            newer = _module("3.1", "jsonization").environment_from_jsonable(
+                _module(version, "jsonization").to_jsonable(environment)
+            )
             other = [Finding(f"{place}, {error.path}", error.cause) for error in _module("3.1", "verification").verify(newer)]
             found = min(found, other, key=len)
         yield from found
