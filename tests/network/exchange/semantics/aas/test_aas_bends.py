@@ -62,6 +62,7 @@ P = "<property><idShort>P</idShort><valueType>xs:int</valueType><value>1</value>
         ("namespace", "a.xml", xml(P, root=ROOT.replace("https", "http").replace("/0", "/0/"))),
         ("same-id", "a.xml", xml(P + P)),
         ("same-language", "a.json", js(prop("P", "1", "xs:int", description=[{"language": "en", "text": t} for t in "ab"]))),
+        ("no-environment", "a.json", json.dumps(json.loads(js(prop("P", "1", "xs:int")))["submodels"][0])),
         ("unknown", "a.json", js(prop("P", "1", "xs:int", colour="red"))),
         ("unknown", "a.xml", xml(P.replace("<value>", "<colour>red</colour><value>"))),
     ],
@@ -114,6 +115,8 @@ def test_fields_behind_the_elements_find_their_element() -> None:
         ("a.xml", '<environment xmlns="https://admin-shell.io/aas/3/0/RC02"/>', "version that is not known"),
         ("a.xml", "<html/>", "environment"),
         ("a.xml", "just text", "no root"),
+        ("a.json", "[]", "no JSON that fits"),
+        ("a.json", '{"name": "package"}', "none of the lists"),
         ("a.json", '{"submodels": 7}', "no JSON that fits"),
         ("a.json", '{"submodels": [{"id":', "no JSON"),
         ("a.xml", ROOT + "<submodels><submodel>", "no XML"),
@@ -218,3 +221,24 @@ def test_ids_of_any_length_lead_to_their_elements() -> None:
     assert len(submodel.id) <= 1024
     assert element.parent == submodel.id
     assert json.loads(written(content, "json"))["submodels"][0]["id"] == long
+
+
+def test_what_the_standard_asks_for_is_put_in_and_told() -> None:
+    environment = everything()
+    del environment["assetAdministrationShells"][0]["assetInformation"]
+    environment["submodels"][0]["submodelElements"] = [
+        {"modelType": "File", "idShort": "F"},
+        {"modelType": "Entity", "idShort": "E"},
+    ]
+    content, _ = read("a.json", json.dumps(environment))
+    out = io.BytesIO()
+    losses = FORMAT.write(content, out)
+    assert {loss.what for loss in losses} == {"assetKind", "contentType", "entityType"}
+    written_ = json.loads(out.getvalue())["submodels"][0]["submodelElements"]
+    assert [one.get("contentType", one.get("entityType")) for one in written_] == [
+        "application/octet-stream",
+        "CoManagedEntity",
+    ]
+    assert [
+        finding.cause for finding in findings(memory_source("b.json", out.getvalue())) if "AASd-131" not in finding.cause
+    ] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from aas_documents import interfaces
+from aas_documents import external, interfaces, to
 from semantic_content import Collected
 
 from hulian.kernel.storage import StorageClass
@@ -80,6 +80,27 @@ def test_topics_nodes_and_pages() -> None:
     assert found["opcua"].url == "opc.tcp://192.0.2.8:4840"
     # Our connector of HTTP listens: that the device is to be asked is told, not hidden.
     assert any("pushed" in gap for gap in found["http"].gaps)
+
+
+def test_a_mapping_says_which_property_a_point_feeds() -> None:
+    environment = interfaces()
+    path = ["Registers", "InteractionMetadata", "properties", "pressure"]
+    relation = {
+        "modelType": "RelationshipElement",
+        "idShort": "Relation",
+        "first": to(("Submodel", "https://example.org/sm/aid"), *(("SubmodelElementCollection", step) for step in path)),
+        "second": to(("Submodel", "urn:operation"), ("Property", "OutletPressure")),
+    }
+    mapping = {
+        "modelType": "Submodel",
+        "id": "urn:mapping",
+        "semanticId": external("https://admin-shell.io/idta/AssetInterfacesMappingConfiguration/1/0/Submodel"),
+        "submodelElements": [relation],
+    }
+    environment["submodels"].append(mapping)
+    content = Collected(*FORMAT.read(memory_source("a.json", json.dumps(environment).encode()), "doc", []))
+    found = [point for one in proposals(content.nodes(), content.references()) for point in one.points if point.sink]
+    assert [(one.name, one.sink) for one in found] == [("pressure", "urn:operation#OutletPressure")]
 
 
 @pytest.mark.samples("aas/IDTA-02017-1-0_AID.aasx")

@@ -67,7 +67,7 @@ def spec_of(source: Source) -> _Spec:
     """What kind of environment a document is. Raises `DocumentError`."""
     head = _head(source)
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if first == b"{":
+    if first in (b"{", b"["):
         return _Spec(source, "json", version_of(source))
     version, namespace, root = root_of(head, source.name)
     return _Spec(source, "xml", version, namespace, root)
@@ -151,7 +151,7 @@ class AasFormat:
                 builder.units.update(units_of(spec.source, spec.namespace, spec.root, bends))
                 yield from read_xml(spec.source, builder, bends, spec.namespace)
             else:
-                environment = open_json(spec.source)
+                environment = open_json(spec.source, bends)
                 builder.units.update(units_of_json(environment, spec.source.name))
                 yield from read_json_environment(spec.source, environment, builder, bends)
         if container is not None and package is not None:
