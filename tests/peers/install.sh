@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests talk to: a browser, MQTT clients and brokers, name servers, a software token, and OPC UA and Sparkplug
-# peers from npm.
+# peers from npm; basyx-python-sdk from PyPI.
 # Debian's packages need root (or sudo); what cannot be installed is named, and its tests say that they were skipped.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,6 +38,17 @@ for manifest in "$here"/*/package.json; do
     (cd "$folder" && "$python" -c "$npm" "$here/../../console/npm.py" ci --ignore-scripts --no-audit --no-fund --loglevel=error) \
       || echo "· npm failed in $folder: its tests will say that they were skipped"
     touch "$folder/node_modules/.package-lock.json" 2>/dev/null || true
+  fi
+done
+# Python peers that pin other versions than ours have an environment of their own.
+for manifest in "$here"/*/requirements.txt; do
+  folder=$(dirname "$manifest")
+  if [ ! -e "$folder/.venv/.installed" ] || [ "$manifest" -nt "$folder/.venv/.installed" ]; then
+    echo "· installing the Python peer $(basename "$folder")"
+    { "$python" -m venv --clear "$folder/.venv" \
+      && "$folder/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$manifest" \
+      && touch "$folder/.venv/.installed"; } >"$folder/install.log" 2>&1 \
+      || echo "· pip failed in $folder: its tests will say that they were skipped; see install.log there"
   fi
 done
 exit 0

@@ -26,6 +26,7 @@ BENDS: Final = {
     "reference-type": "a reference without type is external where its first key is global, else into a model",
     "key-type": "keys 'GlobalReference' in old spellings (ConceptDictionary, Asset, Global): names of version 2",
     "namespace": "http for https, or '/' at the end of the namespace: seen in files made by hand",
+    "no-environment": "one submodel, shell or concept description as a JSON document: so answers of the HTTP API are saved",
     "relationship": "relationship types of older packages (www.admin-shell.io, aas-spec-split): meant the same",
     "no-relationship": "a package whose relationships lead nowhere: its *.aas.xml and *.aas.json are taken",
     "order": "XML elements out of their order: libraries that write from a hash table",

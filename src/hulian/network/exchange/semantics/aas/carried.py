@@ -39,11 +39,15 @@ class _Carried(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_
     point: str | msgspec.UnsetType = msgspec.UNSET
     identifier: str | msgspec.UnsetType = msgspec.UNSET
     extra: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    foreign: bool = False
+    """Nothing in the node was of this language: what the element has beside was made from the node."""
 
 
 def carry(node: Node, expected: Node) -> dict[str, Any] | None:
     """The extension that makes ``node`` of ``expected``, which the element alone would give; None where they are equal."""
-    differs = {}
+    differs: dict[str, Any] = {}
+    if "aas" not in node.extra and expected.extra.get("aas"):
+        differs["foreign"] = True
     for name in Node.__struct_fields__:
         if name in _PLACED:
             continue
@@ -77,9 +81,12 @@ def restored(node: Node) -> Node:
         rest = {name: value for name, value in rest.items() if name != "extensions"}
         if left:
             rest["extensions"] = left
-        # What was not of this language needs nothing of it.
+        if carried.foreign:
+            rest = {name: value for name, value in rest.items() if name == "extensions" and _keeps(value)}
         node.extra = {"aas": rest} if rest else {}
-        for name in _Carried.__struct_fields__:
+        for name in Node.__struct_fields__:
+            if name in _PLACED:
+                continue
             value = getattr(carried, name)
             if value is msgspec.UNSET:
                 continue
@@ -89,6 +96,10 @@ def restored(node: Node) -> Node:
                 setattr(node, name, value)
         return node
     return node
+
+
+def _keeps(extensions: list[dict[str, Any]]) -> bool:
+    return any(one.get("name") == REFERENCES for one in extensions)
 
 
 def carry_references(references: list[Reference]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import msgspec
 
 from hulian.network.exchange.semantics.aas.elements import class_of
 from hulian.network.exchange.semantics.aas.strict import fits
+from hulian.network.exchange.semantics.aas.texts import cardinality_of
 from hulian.network.exchange.semantics.contract import Node
 
 __all__ = ["Deviation", "deviations"]
@@ -68,13 +69,14 @@ class _Check:
             counts[at] += 1
             found += self._one(one, declarations[at], here)
         for count, one in zip(counts, declarations, strict=True):
-            limits = one.constraints
+            limits = cardinality_of(one.extra.get("aas", {}))
             if limits is None or _ARBITRARY.match(one.name):
                 continue
+            required, many = limits
             named = f"{path}.{one.name}" if path else one.name
-            if limits.required and not count:
+            if required and not count:
                 found.append(Deviation(named, "it must be there", "missing"))
-            elif count > 1 and not limits.many:
+            elif count > 1 and not many:
                 found.append(Deviation(named, f"it may be there once, and is {count} times", "many"))
         return found
 

@@ -41,24 +41,24 @@ def class_of(node: Node) -> str:
     return named or DEFAULT_CLASS.get(node.kind, "SubmodelElementCollection")
 
 
-def id_short(name: str) -> str:
-    """An idShort as near to a name as the standard lets it be."""
-    if ID_SHORT.match(name) and len(name) <= 128:
+def id_short(name: str, *, hyphens: bool = False) -> str:
+    """An idShort as near to a name as the standard lets it be; 3.0 takes no hyphens."""
+    if ID_SHORT.match(name) and len(name) <= 128 and (hyphens or "-" not in name):
         return name
-    made = re.sub(r"[^a-zA-Z0-9_-]", "_", name).rstrip("-")
+    made = re.sub(r"[^a-zA-Z0-9_]", "_", name)
     if not made or not made[0].isalpha():
-        made = f"n_{made}".rstrip("-")
+        made = f"n_{made}"
     if len(made) > 128 or not re.search(r"[a-zA-Z0-9]", made[2:]):
-        made = f"{made[:100].rstrip('-')}_{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+        made = f"{made[:100]}_{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
     return made
 
 
-def _named(node: Node, fields: dict[str, Any], *, listed: bool) -> None:
+def _named(node: Node, fields: dict[str, Any], *, listed: bool, hyphens: bool) -> None:
     if "idShort" in fields:
         if not fields["idShort"]:
             del fields["idShort"]
     elif not (listed and node.name.startswith("[")):
-        fields["idShort"] = id_short(node.name)
+        fields["idShort"] = id_short(node.name, hyphens=hyphens)
 
 
 def _spoken(texts: dict[str, str]) -> list[dict[str, str]]:
@@ -77,16 +77,16 @@ def _texts(node: Node, fields: dict[str, Any]) -> None:
                 fields.pop(name, None)
 
 
-def fields_of(node: Node, *, listed: bool = False) -> dict[str, Any]:
+def fields_of(node: Node, *, listed: bool = False, hyphens: bool = False) -> dict[str, Any]:
     """The fields of an element, a submodel or a shell, without what stands below it.
 
-    ``listed`` is one of a list, which needs no idShort.
+    ``listed`` is one of a list, which needs no idShort; ``hyphens`` says whether one may have them (3.1).
     """
     fields: dict[str, Any] = dict(node.extra.get("aas", {}))
     kind = fields["modelType"] = class_of(node)
     fields.pop("variable", None)
     fields.pop("part", None)
-    _named(node, fields, listed=listed)
+    _named(node, fields, listed=listed, hyphens=hyphens)
     if kind == "ConceptDescription":
         return fields
     _texts(node, fields)

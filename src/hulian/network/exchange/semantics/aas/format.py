@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, Literal
 
@@ -18,6 +21,7 @@ from hulian.network.exchange.semantics.aas.writing import Environments
 from hulian.network.exchange.semantics.aas.xml_reading import read_xml, root_of, units_of
 from hulian.network.exchange.semantics.contract import Batch, Content, Document, Loss, Source
 from hulian.network.exchange.semantics.documents import Container
+from hulian.network.exchange.semantics.errors import DocumentError
 
 __all__ = ["FORMS", "AasFormat", "Form", "spec_of", "written"]
 
@@ -38,6 +42,22 @@ class _Spec(msgspec.Struct):
     root: str = ""
 
 
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
+
+
+def _unpacked(error: Exception, name: str) -> DocumentError:
+    return DocumentError(f"a member of the package is broken: {error}", place=name)
+
+
+@contextlib.contextmanager
+def _unpacking(name: str) -> Iterator[None]:
+    """What zipfile raises for a broken package, as `DocumentError`."""
+    try:
+        yield
+    except (*_BROKEN, ValueError) as error:
+        raise _unpacked(error, name) from error
+
+
 def _head(source: Source) -> bytes:
     with source.open() as opened:
         return opened.read(_HEAD)
@@ -47,7 +67,7 @@ def spec_of(source: Source) -> _Spec:
     """What kind of environment a document is. Raises `DocumentError`."""
     head = _head(source)
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if first == b"{":
+    if first in (b"{", b"["):
         return _Spec(source, "json", version_of(source))
     version, namespace, root = root_of(head, source.name)
     return _Spec(source, "xml", version, namespace, root)
@@ -90,8 +110,9 @@ class AasFormat:
     def _read_package(self, source: Source, name: str, bends: Bends) -> tuple[Document, Iterable[Batch]]:
         container = Container(source)
         try:
-            package = read_package(container, bends)
-            specs = [spec_of(container.source(part)) for part in package.specs]
+            with _unpacking(source.name):
+                package = read_package(container, bends)
+                specs = [spec_of(container.source(part)) for part in package.specs]
         except BaseException:
             container.close()
             raise
@@ -113,23 +134,35 @@ class AasFormat:
         self, specs: list[_Spec], name: str, bends: Bends, container: Container | None, package: Package | None
     ) -> Iterator[Batch]:
         try:
-            builder = Builder(name, bends, {})
-            for part, spec in enumerate(specs):
-                builder.part = part
-                if spec.form == "xml":
-                    builder.units.update(units_of(spec.source, spec.namespace, spec.root, bends))
-                    yield from read_xml(spec.source, builder, bends, spec.namespace)
-                else:
-                    environment = open_json(spec.source)
-                    builder.units.update(units_of_json(environment, spec.source.name))
-                    yield from read_json_environment(spec.source, environment, builder, bends)
-            if container is not None and package is not None:
-                for attachment in files_of(container, package):
-                    yield Batch(attachments=[attachment])
-            bends.finish()
+            yield from self._pieces(specs, name, bends, container, package)
+        except _BROKEN as error:
+            raise _unpacked(error, specs[0].source.name if container is None else container.name) from error
         finally:
             if container is not None:
                 container.close()
+
+    def _pieces(
+        self, specs: list[_Spec], name: str, bends: Bends, container: Container | None, package: Package | None
+    ) -> Iterator[Batch]:
+        builder = Builder(name, bends, {})
+        for part, spec in enumerate(specs):
+            builder.part = part
+            if spec.form == "xml":
+                builder.units.update(units_of(spec.source, spec.namespace, spec.root, bends))
+                yield from read_xml(spec.source, builder, bends, spec.namespace)
+            else:
+                environment = open_json(spec.source, bends)
+                builder.units.update(units_of_json(environment, spec.source.name))
+                yield from read_json_environment(spec.source, environment, builder, bends)
+        if container is not None and package is not None:
+            files = files_of(container, package)
+            while True:
+                with _unpacking(container.name):
+                    attachment = next(files, None)
+                if attachment is None:
+                    break
+                yield Batch(attachments=[attachment])
+        bends.finish()
 
     # ------------------------------------------------ writing
 

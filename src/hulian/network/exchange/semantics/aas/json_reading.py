@@ -32,11 +32,20 @@ class Environment(msgspec.Struct):
     assetAdministrationShells: list[msgspec.Raw] | None = None  # noqa: N815
     submodels: list[msgspec.Raw] | None = None
     conceptDescriptions: list[msgspec.Raw] | None = None  # noqa: N815
-    assets: msgspec.Raw | None = None
+    assets: Any = None
     """Of version 2."""
+    modelType: Any = None  # noqa: N815
+    """Where the document is one thing, and no environment."""
 
 
-def open_json(source: Source) -> Environment:
+_LISTS: Final = {
+    "AssetAdministrationShell": "assetAdministrationShells",
+    "Submodel": "submodels",
+    "ConceptDescription": "conceptDescriptions",
+}
+
+
+def open_json(source: Source, bends: Bends) -> Environment:
     """The lists. Raises `DocumentError` for what is no environment, and for one of version 2."""
     environment: Environment = read_json(source, Environment)
     if environment.assets is not None:
@@ -45,19 +54,30 @@ def open_json(source: Source) -> Environment:
             place=f"{source.name}, $.assets",
             hint="open it in AASX Package Explorer (a release of 2023 or later) and save it as version 3",
         )
-    for name in ("assetAdministrationShells", "submodels", "conceptDescriptions"):
-        for index, raw in enumerate((getattr(environment, name) or ())[:1]):
-            if (
-                b'"identification"' in bytes(raw)[:100_000]
-                and b'"id"' not in bytes(raw)[:100_000].split(b'"identification"')[0]
-            ):
-                first = _decoded(raw, f"{source.name}, $.{name}[{index}]")
-                if isinstance(first, dict) and "identification" in first:
-                    raise DocumentError(
-                        "it is of an older version of the metamodel: its things have an identification instead of an id",
-                        place=f"{source.name}, $.{name}[{index}]",
-                        hint="open it in AASX Package Explorer (a release of 2023 or later) and save it as version 3",
-                    )
+    if environment.modelType in tuple(_LISTS):
+        setattr(environment, _LISTS[environment.modelType], [read_json(source, msgspec.Raw)])
+        bends.took("no-environment", source.name, f"a single {environment.modelType}")
+    elif all(getattr(environment, name) is None for name in _LISTS.values()):
+        members = read_json(source, dict[str, msgspec.Raw])
+        if members and not members.keys() & set(_LISTS.values()):
+            raise DocumentError(
+                "it has none of the lists of an environment",
+                place=source.name,
+                hint="an environment has assetAdministrationShells, submodels or conceptDescriptions",
+            )
+    for name in _LISTS.values():
+        for raw in (getattr(environment, name) or ())[:1]:
+            place = f"{source.name}, $.{name}[0]"
+            try:
+                members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+            except UNREADABLE as error:
+                raise DocumentError(f"it is no object: {error}", place=place) from error
+            if "identification" in members and "id" not in members:
+                raise DocumentError(
+                    "it is of an older version of the metamodel: its things have an identification instead of an id",
+                    place=place,
+                    hint="open it in AASX Package Explorer (a release of 2023 or later) and save it as version 3",
+                )
     return environment
 
 
@@ -112,8 +132,8 @@ class JsonForm:
         if isinstance(named, dict):
             self._bends.took("model-type-object", place)
             named = named.get("name")
-        if named in ELEMENTS:
-            return str(named)
+        if isinstance(named, str) and named in ELEMENTS:
+            return named
         if named is not None:
             self._bends.took("unknown", place, f"no class {named!r}")
             return ""

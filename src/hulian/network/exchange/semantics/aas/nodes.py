@@ -396,7 +396,7 @@ class Builder:
         kind = fields.get("modelType", "")
         if kind == "ReferenceElement" and "value" in fields:
             self._lead(node.id, AAS_REFERENCE, fields["value"], "value")
-        elif kind == "BasicEventElement" and "observed" in fields:
+        elif kind == "BasicEventElement" and "observed" in node.extra.get("aas", {}):
             self._lead(node.id, AAS_REFERENCE, fields["observed"], "observed")
         elif "first" in fields and "second" in fields:
             first, second = (target_of(fields[name], self._document) for name in ("first", "second"))

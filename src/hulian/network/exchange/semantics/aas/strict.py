@@ -65,7 +65,9 @@ def completed(fields: dict[str, Any], version: str, root: str, tell: Callable[[L
     kind = fields["modelType"]
     if kind == "AssetAdministrationShell":
         asset = fields.setdefault("assetInformation", {})
-        asset.setdefault("assetKind", "NotApplicable")
+        if "assetKind" not in asset:
+            asset["assetKind"] = "NotApplicable"
+            tell(Loss(place, "assetKind", "the standard asks for it: written as NotApplicable"))
         if asset["assetKind"] == "Role" and version == "3.0":
             asset["assetKind"] = "NotApplicable"
             tell(Loss(place, "assetKind Role", "AAS 3.0 has no such kind of asset"))
@@ -76,7 +78,10 @@ def completed(fields: dict[str, Any], version: str, root: str, tell: Callable[[L
     elif kind == "SubmodelElementList":
         fields.setdefault("typeValueListElement", "SubmodelElement")
     elif version == "3.0":
+        before = set(fields)
         _older(fields, kind, root)
+        for name in sorted(fields.keys() - before):
+            tell(Loss(place, name, "AAS 3.0 asks for it: written with the value that says least"))
     for name, value in fields.items():
         if type(value) is str and _ILLEGAL.search(value):
             fields[name] = _ILLEGAL.sub("", value)

@@ -12,6 +12,7 @@ from hulian.network.exchange.semantics.contract import Constraints
 __all__ = [
     "CARDINALITIES",
     "IEC61360",
+    "cardinality_of",
     "constraints_of",
     "content_of",
     "languages",
@@ -114,6 +115,11 @@ def unit_of(fields: dict[str, Any]) -> str:
     return ""
 
 
+def cardinality_of(fields: dict[str, Any]) -> tuple[bool, bool] | None:
+    """Whether it is required and whether it may be there more than once; None where no qualifier tells."""
+    return next((CARDINALITIES[value] for value in qualifier(fields, _CARDINALITY) if value in CARDINALITIES), None)
+
+
 _FORM_CHOICES: Final = frozenset({"SMT/FormChoices", "FormChoices"})
 _ALLOWED_RANGE: Final = frozenset({"SMT/AllowedRange", "AllowedRange"})
 _ALLOWED_VALUE: Final = frozenset({"SMT/AllowedValue", "AllowedValue"})
@@ -126,8 +132,7 @@ def constraints_of(fields: dict[str, Any]) -> Constraints | None:
     pattern = ""
     choices: tuple[tuple[str, str], ...] = ()
     if "qualifiers" in fields:
-        for value in qualifier(fields, _CARDINALITY):
-            required, many = CARDINALITIES.get(value, (False, False))
+        required, many = cardinality_of(fields) or (False, False)
         for value in qualifier(fields, _FORM_CHOICES):
             choices = tuple((one.strip(), "") for one in value.split(";") if one.strip())
         for value in qualifier(fields, _ALLOWED_RANGE):

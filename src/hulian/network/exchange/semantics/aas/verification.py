@@ -33,12 +33,24 @@ class Finding(msgspec.Struct, frozen=True):
 def findings(source: Source) -> Iterator[Finding]:
     """All rules that a document of at most 64 MiB breaks. Raises `DocumentError` for what cannot be read at all."""
     for place, environment, version in _environments(source):
-        verification = _module(version, "verification")
         if isinstance(environment, Finding):
             yield environment
             continue
-        for error in verification.verify(environment):
-            yield Finding(f"{place}, {error.path}", error.cause)
+        found = [
+            Finding(f"{place}, {error.path}", error.cause) for error in _module(version, "verification").verify(environment)
+        ]
+        if found and version == "3.0" and _is_json(source, place):
+            # JSON does not tell its version: the one that it breaks less is meant.
+            newer = _module("3.1", "jsonization").environment_from_jsonable(
+                _module(version, "jsonization").to_jsonable(environment)
+            )
+            other = [Finding(f"{place}, {error.path}", error.cause) for error in _module("3.1", "verification").verify(newer)]
+            found = min(found, other, key=len)
+        yield from found
+
+
+def _is_json(source: Source, place: str) -> bool:
+    return place.lower().endswith(".json") or source.name.lower().endswith(".json")
 
 
 def jsonable(source: Source) -> list[Any]:

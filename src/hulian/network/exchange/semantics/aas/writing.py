@@ -180,11 +180,11 @@ class Environments:
             own = {**own, "modelType": "Submodel"}
             made = Node(**{name: getattr(node, name) for name in Node.__struct_fields__})
             made.extra = {"aas": own}
-            fields = fields_of(made)
+            fields = fields_of(made, hyphens=self._hyphens)
             if node.kind.name.endswith("TYPE"):
                 fields["kind"] = "Template"
         else:
-            fields = fields_of(node)
+            fields = fields_of(node, hyphens=self._hyphens)
         frame.fields = fields
         if kind == "Submodel":
             self._carry(frame, self._identities.submodel_of({**fields}))
@@ -203,7 +203,7 @@ class Environments:
         listed = above.kind == "SubmodelElementList"
         if above.kind not in CHILDREN and above.kind != "Operation":
             self._into_collection(above)
-        fields = fields_of(node, listed=listed)
+        fields = fields_of(node, listed=listed, hyphens=self._hyphens)
         index, above.count = above.count, above.count + 1
         name = fields.get("idShort", "")
         if name and not listed:
@@ -237,7 +237,7 @@ class Environments:
         made.extra = {"aas": {**own, "modelType": "SubmodelElementCollection"}}
         listed = frame.path.endswith("]")
         name = frame.fields.get("idShort")
-        frame.fields = fields_of(made, listed=listed)
+        frame.fields = fields_of(made, listed=listed, hyphens=self._hyphens)
         if name:
             frame.fields["idShort"] = name
         frame.kind = "SubmodelElementCollection"
@@ -332,6 +332,10 @@ class Environments:
         if frame.node.extra.get("aas", {}).get("variable") == "inoutput":
             slot = "inoutputVariables"
         above.children.setdefault(slot, []).append({"value": frame.fields})
+
+    @property
+    def _hyphens(self) -> bool:
+        return self._specs[self._part][1] != "3.0"
 
     @property
     def _form(self) -> XmlWriting | JsonWriting:

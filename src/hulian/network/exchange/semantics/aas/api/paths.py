@@ -40,9 +40,11 @@ def steps_of(path: str) -> list[str | int]:
     """
     steps: list[str | int] = []
     at = 0
+    if path.startswith("."):
+        raise ApiError(400, f"{path[:200]!r} is no idShortPath")
     while at < len(path):
         found = _STEP.match(path, at)
-        if found is None or (not steps and found[2] is not None) or (steps and found[1] and path[at] != "."):
+        if found is None or (not steps and found[2] is not None):
             raise ApiError(400, f"{path[:200]!r} is no idShortPath")
         steps.append(found[1] if found[1] else int(found[2]))
         at = found.end()
