@@ -27,7 +27,9 @@ def format_named(name: str) -> Format:
     room = FORMATS.get(name.casefold())
     if room is None:
         raise UnknownFormatError(f"there is no format '{name}'", hint=f"one of: {', '.join(FORMATS)}")
-    found: Format = import_module(f"hulian.network.exchange.semantics.{room}").FORMAT
+    module = import_module(f"hulian.network.exchange.semantics.{room}")
+    every: dict[str, Format] = getattr(module, "FORMATS", {})  # a room whose documents have several forms
+    found: Format = every.get(name.casefold(), module.FORMAT)
     return found
 
 

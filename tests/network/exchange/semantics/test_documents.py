@@ -1,5 +1,6 @@
 """What comes from outside is refused before it can cost anything, with its place."""
 
+import contextlib
 import io
 import zipfile
 
@@ -107,3 +108,15 @@ def test_a_member_that_says_it_is_small_gives_no_more():
     lying = content.replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
     with Container(memory_source("a.amlx", lying)) as container, pytest.raises(DocumentError, match="broken"):
         container.read("a")
+
+
+def test_a_container_with_any_byte_changed_is_read_or_a_named_error():
+    content = packed(("a.aml", b"<a>" + b"text " * 400 + b"</a>"), ("b.txt", bytes(range(256)) * 4)).open().read()
+    for place in range(len(content)):
+        changed = content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :]
+        with contextlib.suppress(DocumentError), Container(memory_source("a.amlx", changed)) as container:
+            for member in container.members:
+                with contextlib.suppress(DocumentError):
+                    container.read(member)
+                with contextlib.suppress(DocumentError):
+                    list(xml_events(container.source(member)))

@@ -11,6 +11,7 @@ import io
 import posixpath
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, Literal
@@ -45,6 +46,7 @@ _RATIO: Final = 200
 """Unpacked bytes for a packed one: beyond it a member over 1 MiB is refused. XML full of one word reaches about a hundred."""
 _SMALL: Final = 1 << 20
 _TOLD_SECONDS: Final = 0.1
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError)
 
 
 def file_source(path: Path, progress: Callable[[int], None] = lambda read: None) -> Source:
@@ -206,7 +208,7 @@ class Container:
         self._progress = source.progress
         try:
             self._zip = zipfile.ZipFile(source.open())
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except _BROKEN as error:
             raise DocumentError(f"it is no container: {error}", place=source.name) from error
         self._members: dict[str, zipfile.ZipInfo] = {}
         try:
@@ -240,12 +242,13 @@ class Container:
 
     def open(self, member: str) -> IO[bytes]:
         """A member as a stream; it never gives more than it says that it holds."""
+        place = f"{self.name}, {member}"
         try:
-            return self._zip.open(self._members[member])
+            return _Member(self._zip.open(self._members[member]), place)  # type: ignore[return-value]
         except KeyError:
-            raise DocumentError("the container has no such member", place=f"{self.name}, {member}") from None
-        except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
-            raise DocumentError(f"a member cannot be unpacked: {error}", place=f"{self.name}, {member}") from error
+            raise DocumentError("the container has no such member", place=place) from None
+        except _BROKEN as error:
+            raise DocumentError(f"a member cannot be unpacked: {error}", place=place) from error
 
     def source(self, member: str) -> Source:
         """A member as a document."""
@@ -265,10 +268,7 @@ class Container:
         if size > largest:
             raise HostileDocumentError(f"a member is larger than {largest >> 20} MiB", place=f"{self.name}, {member}")
         with self.open(member) as opened:
-            try:
-                return opened.read(largest)
-            except (zipfile.BadZipFile, EOFError, OSError) as error:
-                raise DocumentError(f"a member is broken: {error}", place=f"{self.name}, {member}") from error
+            return opened.read(largest)
 
     def close(self) -> None:
         """Closes the file."""
@@ -279,6 +279,28 @@ class Container:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+class _Member(io.RawIOBase):
+    """A member of a container; whatever is wrong with its packing is a `DocumentError`."""
+
+    def __init__(self, stream: IO[bytes], place: str) -> None:
+        self._stream, self._place = stream, place
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """As a file's."""
+        try:
+            return self._stream.read(size)
+        except _BROKEN as error:
+            raise DocumentError(f"a member is broken: {error}", place=self._place) from error
+
+    def close(self) -> None:
+        """Closes the member, not the container."""
+        self._stream.close()
+        super().close()
 
 
 def _inside(name: str, place: str) -> str:
