@@ -28,6 +28,8 @@ from hulian.registry import Registry, bulk
 __all__ = ["Dictionaries"]
 
 _BATCH: Final = 500
+_WRITTEN: Final = 2000
+"""Entries of one transaction: some tenths of a second, so that other writers of the registry do not wait long."""
 _MOST_ENTRIES: Final = 2_000_000
 _LARGEST_ENTRY: Final = 1 << 20
 _MOST_FOUND: Final = 1000
@@ -91,7 +93,7 @@ class Dictionaries:
             else:
                 taken.added += 1
             fresh.append((key, entry, digest, data))
-            if len(fresh) >= _BATCH:
+            if len(fresh) >= _WRITTEN:
                 self._write(header.name, ours, current + 1, fresh, ended)
                 fresh, ended = [], []
         ended += [identity for key, (identity, _) in known.items() if key not in seen]
@@ -276,12 +278,18 @@ class Dictionaries:
         with self._registry.read() as connection:
             matching = words.ranked(connection, asked, all_of_them=all_words)
             conditions = [concept.c.kind.in_([int(kind) for kind in kinds])] if kinds else []
-            query = (
-                _visible(sa.select(concept.c.data, concept.c.dictionary, concept.c.first, matching.c.score), name)
+            best = (
+                _visible(sa.select(concept.c.identity, matching.c.score), name)
                 .join(matching, matching.c.identity == concept.c.identity)
                 .where(*conditions)
                 .order_by(matching.c.score.desc(), concept.c.key, concept.c.dictionary)
                 .limit(max(limit, 200))
+                .subquery("best")  # without their data: a common word is in very many
+            )
+            query = (
+                sa.select(concept.c.data, concept.c.dictionary, concept.c.first, best.c.score)
+                .join(best, best.c.identity == concept.c.identity)
+                .order_by(best.c.score.desc(), concept.c.key, concept.c.dictionary)
             )
             found = [
                 Found(_DECODER.decode(row.data), row.dictionary, row.first, float(row.score))
