@@ -87,7 +87,7 @@ def test_releases_and_what_differs_between_them(dictionaries):
 
 
 def test_an_import_that_fails_changes_nothing(dictionaries, monkeypatch):
-    monkeypatch.setattr("hulian.network.exchange.semantics.dictionary.store._BATCH", 2)
+    monkeypatch.setattr("hulian.network.exchange.semantics.dictionary.store._WRITTEN", 2)
     dictionaries.take(HEADER, own())
 
     def broken():
@@ -110,7 +110,7 @@ def test_an_import_that_fails_changes_nothing(dictionaries, monkeypatch):
 
 
 def test_two_at_once_do_not_mix(dictionaries, monkeypatch):
-    monkeypatch.setattr("hulian.network.exchange.semantics.dictionary.store._BATCH", 2)
+    monkeypatch.setattr("hulian.network.exchange.semantics.dictionary.store._WRITTEN", 2)
 
     def slow():
         yield from own()[:4]

@@ -22,34 +22,22 @@ _LARGEST: Final = 128 << 20
 _MOST_ROWS: Final = 1_000_000
 _KINDS: Final = {kind.name.lower().replace("_", "-"): kind for kind in Kind}
 _TEXTS: Final = {"name": "names", "short-name": "short_names", "definition": "definitions", "note": "notes"}
-_PLAIN: Final = ("parent", "datatype", "format", "unit", "quantity", "symbol", "value", "source")
+_PLAIN: Final = ("parent", "datatype", "format", "unit", "quantity", "symbol", "value", "source", "value-list", "replaced-by")
 _LISTS: Final = ("cases", "properties", "values", "units")
 
 
-class _Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    id: str
-    kind: str
-    names: dict[str, str] = {}
-    short_names: dict[str, str] = {}
-    synonyms: dict[str, tuple[str, ...]] = {}
-    definitions: dict[str, str] = {}
-    notes: dict[str, str] = {}
-    parent: str = ""
-    cases: tuple[str, ...] = ()
-    properties: tuple[str, ...] = ()
-    datatype: str = ""
-    format: str = ""
-    unit: str = ""
-    units: tuple[str, ...] = ()
-    quantity: str = ""
-    symbol: str = ""
-    value_list: str = ""
-    values: tuple[str, ...] = ()
-    value: str = ""
-    source: str = ""
-    deprecated: bool = False
-    replaced_by: str = ""
-    extra: dict[str, Any] = {}
+def _row_type() -> type[msgspec.Struct]:
+    """An entry as a document spells it: ``id`` for its identifier, its kind in words, ``value-list`` for ``value_list``."""
+    fields: list[Any] = [("id", str), ("kind", str)]
+    for field in msgspec.structs.fields(Entry):
+        if field.name not in ("identifier", "kind"):
+            made = field.default_factory is not msgspec.NODEFAULT
+            default = msgspec.field(default_factory=field.default_factory) if made else msgspec.field(default=field.default)
+            fields.append((field.name, field.type, default))
+    return msgspec.defstruct("Row", fields, kw_only=True, forbid_unknown_fields=True, rename="kebab")
+
+
+_Row: Final = _row_type()
 
 
 class _About(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -81,19 +69,20 @@ def read_own(source: Source, header: Header, losses: list[Loss]) -> Iterator[Ent
             row = msgspec.json.decode(raw, type=_Row)
         except UNREADABLE as error:
             raise DocumentError(f"it is no entry: {error}", place=place) from error
-        yield _entry(row, place)
+        facts = msgspec.structs.asdict(row)
+        yield _entry(facts.pop("id"), facts.pop("kind"), facts, place)
 
 
-def _entry(row: _Row, place: str) -> Entry:
-    kind = _KINDS.get(row.kind)
-    if kind is None:
-        raise DocumentError(f"there is no kind '{row.kind[:50]}'", place=place, hint=f"one of {', '.join(_KINDS)}")
-    if recognise(row.id) is None:
+def _entry(identifier: str, kind: str, facts: dict[str, Any], place: str) -> Entry:
+    if kind not in _KINDS:
+        raise DocumentError(f"there is no kind '{kind[:50]}'", place=place, hint=f"one of {', '.join(_KINDS)}")
+    if recognise(identifier) is None:
         raise DocumentError(
-            f"'{row.id[:100]}' identifies no concept", place=place, hint="write an IRDI, or a URI such as plant:outlet-pressure"
+            f"'{identifier[:100]}' identifies no concept",
+            place=place,
+            hint="write an IRDI, or a URI such as plant:outlet-pressure",
         )
-    facts = {name: getattr(row, name) for name in _Row.__struct_fields__ if name not in ("id", "kind")}
-    return Entry(identifier=row.id, kind=kind, **facts)
+    return Entry(identifier=identifier, kind=_KINDS[kind], **facts)
 
 
 def read_csv(source: Source, header: Header, losses: list[Loss]) -> Iterator[Entry]:
@@ -114,33 +103,35 @@ def read_csv(source: Source, header: Header, losses: list[Loss]) -> Iterator[Ent
                 raise HostileDocumentError(f"it has more than {_MOST_ROWS} rows", place=source.name)
             cells = {name: cell.strip() for name, cell in zip(columns, row, strict=False) if cell.strip()}
             if cells:
-                yield _entry(_row(cells), f"{source.name}, row {number}")
+                yield _entry(cells.get("id", ""), cells.get("kind", ""), _facts(cells), f"{source.name}, row {number}")
     except (csv.Error, UnicodeError) as error:
         raise DocumentError(f"it is no CSV: {error}", place=source.name) from error
 
 
 def _known(name: str) -> bool:
     base = name.partition(".")[0]
-    return name in (*_PLAIN, *_LISTS, "id", "kind", "deprecated", "replaced-by", "value-list") or base in (*_TEXTS, "synonyms")
+    return name in (*_PLAIN, *_LISTS, "id", "kind", "deprecated") or base in (*_TEXTS, "synonyms")
 
 
-def _row(cells: dict[str, str]) -> _Row:
-    row = _Row(id=cells.get("id", ""), kind=cells.get("kind", ""))
+def _facts(cells: dict[str, str]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
     for column, cell in cells.items():
         name, _, language = column.partition(".")
         if name in _TEXTS:
-            setattr(row, _TEXTS[name], {**getattr(row, _TEXTS[name]), language or "en": cell})
+            facts.setdefault(_TEXTS[name], {})[language or "en"] = cell
         elif name == "synonyms":
-            row.synonyms = {**row.synonyms, language or "en": tuple(part.strip() for part in cell.split("|") if part.strip())}
+            facts.setdefault(name, {})[language or "en"] = _parts(cell)
         elif column in _LISTS:
-            setattr(row, column, tuple(part.strip() for part in cell.split("|") if part.strip()))
+            facts[column] = _parts(cell)
         elif column in _PLAIN:
-            setattr(row, column, cell)
-        elif column in ("value-list", "replaced-by"):
-            setattr(row, column.replace("-", "_"), cell)
+            facts[column.replace("-", "_")] = cell
         elif column == "deprecated":
-            row.deprecated = cell.lower() in ("true", "yes", "1", "x")
-    return row
+            facts[column] = cell.lower() in ("true", "yes", "1", "x")
+    return facts
+
+
+def _parts(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in cell.split("|") if part.strip())
 
 
 def write_own(header: Header, entries: Iterable[Entry], out: BinaryIO) -> None:

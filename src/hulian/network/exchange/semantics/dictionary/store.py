@@ -20,13 +20,16 @@ from hulian.network.exchange.semantics.dictionary.errors import (
     NoSuchConceptError,
     NoSuchDictionaryError,
 )
+from hulian.network.exchange.semantics.dictionary.records import Change, Difference, Found, Release, Shelved, Taken
 from hulian.network.exchange.semantics.dictionary.tables import concept, dictionary, link, release
 from hulian.network.exchange.semantics.errors import DocumentError, HostileDocumentError
 from hulian.registry import Registry, bulk
 
-__all__ = ["Change", "Dictionaries", "Difference", "Found", "Release", "Shelved", "Taken"]
+__all__ = ["Dictionaries"]
 
 _BATCH: Final = 500
+_WRITTEN: Final = 2000
+"""Entries of one transaction: some tenths of a second, so that other writers of the registry do not wait long."""
 _MOST_ENTRIES: Final = 2_000_000
 _LARGEST_ENTRY: Final = 1 << 20
 _MOST_FOUND: Final = 1000
@@ -34,73 +37,6 @@ _DEEPEST: Final = 100
 _NAME: Final = 100
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _DECODER: Final = msgspec.json.Decoder(Entry)
-
-
-class Taken(msgspec.Struct):
-    """What taking a release did. ``release`` is the one that was there already where nothing differed."""
-
-    release: int
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    unchanged: int = 0
-    repeated: list[str] = []
-    """Identifiers that the document has more than once: its first entry counted (the first 100 of them)."""
-
-
-class Shelved(msgspec.Struct):
-    """A dictionary that is here."""
-
-    name: str
-    title: str
-    publisher: str
-    licence: str
-    format: str
-    release: int
-    label: str
-    total: int
-
-
-class Release(msgspec.Struct):
-    """One release of a dictionary; ``taken`` in ns since 1970."""
-
-    release: int
-    label: str
-    taken: int
-    by: str
-    added: int
-    changed: int
-    removed: int
-    total: int
-
-
-class Found(msgspec.Struct):
-    """A concept, where it is from, and how well it fits what was asked."""
-
-    entry: Entry
-    dictionary: str
-    release: int
-    """The release since which it is as it is."""
-    score: float = 0.0
-    via: str = ""
-    """Of inherited properties: the identifier of the class that has it."""
-
-
-class Change(msgspec.Struct):
-    """A concept that differs: ``fields`` by name, each with its older and its newer value."""
-
-    key: str
-    older: Entry
-    newer: Entry
-    fields: dict[str, tuple[Any, Any]]
-
-
-class Difference(msgspec.Struct):
-    """What differs between two releases of a dictionary."""
-
-    added: list[Entry] = []
-    removed: list[Entry] = []
-    changed: list[Change] = []
 
 
 class Dictionaries:
@@ -157,7 +93,7 @@ class Dictionaries:
             else:
                 taken.added += 1
             fresh.append((key, entry, digest, data))
-            if len(fresh) >= _BATCH:
+            if len(fresh) >= _WRITTEN:
                 self._write(header.name, ours, current + 1, fresh, ended)
                 fresh, ended = [], []
         ended += [identity for key, (identity, _) in known.items() if key not in seen]
@@ -342,12 +278,18 @@ class Dictionaries:
         with self._registry.read() as connection:
             matching = words.ranked(connection, asked, all_of_them=all_words)
             conditions = [concept.c.kind.in_([int(kind) for kind in kinds])] if kinds else []
-            query = (
-                _visible(sa.select(concept.c.data, concept.c.dictionary, concept.c.first, matching.c.score), name)
+            best = (
+                _visible(sa.select(concept.c.identity, matching.c.score), name)
                 .join(matching, matching.c.identity == concept.c.identity)
                 .where(*conditions)
                 .order_by(matching.c.score.desc(), concept.c.key, concept.c.dictionary)
                 .limit(max(limit, 200))
+                .subquery("best")  # without their data: a common word is in very many
+            )
+            query = (
+                sa.select(concept.c.data, concept.c.dictionary, concept.c.first, best.c.score)
+                .join(best, best.c.identity == concept.c.identity)
+                .order_by(best.c.score.desc(), concept.c.key, concept.c.dictionary)
             )
             found = [
                 Found(_DECODER.decode(row.data), row.dictionary, row.first, float(row.score))
