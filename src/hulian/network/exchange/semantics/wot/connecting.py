@@ -75,9 +75,9 @@ class _Connecting:
         head, schema = thing.extra["wot"]["schema"], node.extra["wot"]["schema"]
         forms = schema.get("forms")
         done = False
-        for form in forms if isinstance(forms, list) else ():
-            if not isinstance(form, dict) or not isinstance(form.get("href"), str):
-                continue
+        listed = forms if isinstance(forms, list) else []
+        usable = [form for form in listed if isinstance(form, dict) and isinstance(form.get("href"), str)]
+        for form in sorted(usable, key=lambda form: not _reads(form)):
             if done and not _writes(form):
                 continue
             base = head.get("base")
@@ -147,7 +147,7 @@ class _Connecting:
         port = f":{parts.port}" if parts.port else ""
         connector = self._connector(thing, "mqtt", f"{parts.scheme}://{host}{port}", {"topics": [], "mappings": []})
         settings = connector["settings"]
-        if topic not in settings["topics"]:
+        if _reads(form) and topic not in settings["topics"]:
             settings["topics"].append(topic)
             media = str(form.get("contentType", "application/json")).partition(";")[0].strip()
             if media not in ("application/json", "application/cbor", "text/plain"):
@@ -245,6 +245,11 @@ def _type(node: Node) -> str:
 
 def _simple(node: Node) -> str:
     return "number" if _type(node) in ("number", "integer") else "text"
+
+
+def _reads(form: Mapping[str, Any]) -> bool:
+    said = form.get("op", ["readproperty"])
+    return any(one in ("readproperty", "observeproperty") for one in (said if isinstance(said, list) else [said]))
 
 
 def _writes(form: Mapping[str, Any]) -> bool:
