@@ -76,7 +76,9 @@ def test_an_instrument_becomes_nodes():
     assert (seconds.value, seconds.writable, seconds.constraints.required) == ("0.25", True, True)
     assert (seconds.constraints.low, seconds.constraints.high) == ("0.001", "60")
     assert content.node(f"{message.id}/mode").constraints.choices == (("FAST", "fast"), ("SLOW", ""))
-    assert content.node(f"{message.id}/flags").constraints.high == "1"
+    assert content.node(f"{message.id}/flags").constraints.high is None, "bit ranges divide a value"
+    two = content.node(f"{message.id}/two").constraints
+    assert (two.low, two.high) == ("0", "5")
     answer = content.node(f"{base}/control/answers/status")
     assert (answer.kind, answer.relation) == (Kind.PROPERTY, Relation.OUTPUT)
     assert content.node(f"{answer.id}/temperature").relation == Relation.OUTPUT

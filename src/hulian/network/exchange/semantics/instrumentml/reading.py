@@ -315,21 +315,40 @@ def _datatype(name: str, attributes: dict[str, str]) -> str:
 
 
 def constraints_of(content: list[Any], *, required: bool = False) -> Constraints:
-    """What the constraints of a field say together, as far as the model has it: the first range, all choices.
+    """What the constraints of a field say together, as far as the model has it: from the lowest end of its ranges to the
+    highest, and all choices. Several bit ranges divide one value, and are no range of it.
 
     >>> constraints_of([["RangeConstraint", {"low": "0", "high": "5"}, "", []]]).high
     '5'
     """
-    low = high = None
+    ranges: list[tuple[str | None, str | None]] = []
+    bits: list[dict[str, str]] = []
     choices: list[tuple[str, str]] = []
     for name, attributes, _, children in content:
         if name == "ListConstraint":
             choices += [(given.get("value", ""), given.get("name", "")) for tag, given, _, _ in children if tag == "Choice"]
-        elif low is None and high is None:
-            low, high = attributes.get("low"), attributes.get("high")
-            if name == "BitRangeConstraint" and low is None and high is None:
-                low, high = _bits(attributes)
+        elif name == "BitRangeConstraint":
+            bits.append(attributes)
+        else:
+            ranges.append((attributes.get("low"), attributes.get("high")))
+    if len(bits) == 1:
+        low, high = _bits(bits[0])
+        ranges.append((bits[0].get("low", low), bits[0].get("high", high)))
+    low, high = ranges[0] if ranges else (None, None)
+    if len(ranges) > 1:
+        low, high = _outermost([one for one, _ in ranges], least=True), _outermost([one for _, one in ranges], least=False)
     return Constraints(low=low, high=high, choices=tuple(choices), required=required)
+
+
+def _outermost(ends: list[str | None], *, least: bool) -> str | None:
+    """The end that lies outermost, as it is written; None where one of them is none or no number."""
+    try:
+        numbers = [(float(end), end) for end in ends if end is not None]
+    except ValueError:
+        return None
+    if len(numbers) < len(ends):
+        return None
+    return min(numbers)[1] if least else max(numbers)[1]
 
 
 def _bits(attributes: dict[str, str]) -> tuple[str | None, str | None]:
