@@ -49,7 +49,8 @@ def test_what_is_allowed_is_said(given, said):
     "given",
     [
         {"two": 2}, {"two": 3}, {"two": 6}, {"two": -1}, {"two": 1.5}, {"two": 300}, {"two": None}, {"flags": "111"},
-        {"flags": "0100"}, {"flags": "0200"}, {"flags": "1101"}, {"nibble": 16}, {"nibble": -1}, {"on": "maybe"}, {"key": "xyz"},
+        {"flags": "0100"}, {"flags": "0200"}, {"flags": "1101"}, {"nibble": 16}, {"nibble": -1}, {"on": "maybe"},
+        {"key": "xyz"},
         {"key": bytes(70_000)}, {"fixed": 8}, {"colour": 1}, {"two": 10**30}, {"two": float("inf")},
     ],
 )  # fmt: skip

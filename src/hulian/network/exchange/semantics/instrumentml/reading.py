@@ -208,6 +208,9 @@ class _Reader:
         name = local(element.tag)
         frame = self._stack[-1]
         rule = ELEMENTS[name]
+        if name == "Field" and len(element) == 1 and (found := _plain_range(element[0])) is not None:
+            self._field(plain_attributes(element), [], frame, found)
+            return
         try:
             content = [kept(child, "") for child in element] if len(element) else []
         except DocumentError as error:
@@ -263,7 +266,9 @@ class _Reader:
         )
         return identity
 
-    def _field(self, attributes: dict[str, str], content: list[Any], parent: _Frame) -> None:
+    def _field(
+        self, attributes: dict[str, str], content: list[Any], parent: _Frame, ends: tuple[str, str] | None = None
+    ) -> None:
         extra: dict[str, Any] = {"element": "Field"}
         called = attributes.pop("name", None)
         if called is None:
@@ -286,8 +291,11 @@ class _Reader:
         value = attributes.pop("default", None)
         if attributes:
             extra["attributes"] = attributes
+        constraints = constraints_of(content, required=required) if content or required else None
         if content:
             extra["constraints"] = content
+        elif ends is not None:
+            constraints = Constraints(low=ends[0], high=ends[1], required=required)
         self._batch.nodes.append(
             Node(
                 id=parent.child(called),
@@ -300,7 +308,7 @@ class _Reader:
                 unit=unit,
                 labels=labels,
                 descriptions=descriptions,
-                constraints=constraints_of(content, required=required) if content or required else None,
+                constraints=constraints,
                 writable=writable,
                 extra={"iml": extra},
             )
@@ -312,6 +320,17 @@ def _datatype(name: str, attributes: dict[str, str]) -> str:
         found = DATATYPES.get(attributes.get("type", ""), "")
         return f"{found}[]" if found else ""
     return "xs:string" if name in ("Parameter", "Property") else "xs:int" if name == "Dimension" else ""
+
+
+def _plain_range(element: Any) -> tuple[str, str] | None:
+    """The ends of a range that says nothing else, as most do: the constraints of the node are all of it."""
+    if local(element.tag) != "RangeConstraint" or len(element) or len(element.attrib) != 2:
+        return None
+    low, high = element.get("low"), element.get("high")
+    text, tail = element.text, element.tail
+    if low is None or high is None or (text and not text.isspace()) or (tail and not tail.isspace()):
+        return None
+    return low, high
 
 
 def constraints_of(content: list[Any], *, required: bool = False) -> Constraints:
