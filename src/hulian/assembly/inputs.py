@@ -17,7 +17,7 @@ from hulian.platform.edge.contract import ConnectorPlan
 __all__ = ["ListenerInputs", "LocalInputs", "reads_listener", "topics_of"]
 
 _PROTOCOL: Final = "mqtt"
-_READERS: Final = ("files", "sql")
+_READERS: Final = ("files", "sql", "instrument")
 
 
 def topics_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -35,8 +35,9 @@ def reads_listener(url: str) -> bool:
 
 
 class LocalInputs:
-    """`hulian.platform.edge.contract.Inputs` of a node without a listener for devices: connectors of files and of databases in
-    files learn which ``directories`` they may read, those of foreign brokers where their sessions are kept."""
+    """`hulian.platform.edge.contract.Inputs` of a node without a listener for devices: connectors that read files (data,
+    databases, descriptions of instruments) learn which ``directories`` they may read, those of foreign brokers where
+    their sessions are kept."""
 
     def __init__(self, directory: Path, directories: Sequence[str] = ()) -> None:
         """``directory`` is where the sessions on foreign brokers are kept."""

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "dictionaries_of", "document_name", "format_named", "format_of", "model_of"]
 
-FORMATS: Final = {"aml": "automationml", "nodeset": "nodeset", "aas": "aas", "iml": "instrumentml", "hulian": "plain"}
+FORMATS: Final = {
+    "aml": "automationml",
+    "nodeset": "nodeset",
+    "aas": "aas",
+    "aasx": "aas",
+    "aas-xml": "aas",
+    "aas-json": "aas",
+    "td": "wot",
+    "iml": "instrumentml",
+    "hulian": "plain",
+}
 """Formats by the name that commands take, and the room of each. A room is loaded when a document of it is."""
 _HEAD: Final = 4096
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from semantic_content import Collected
 
-from hulian.network.exchange.semantics.contract import BATCH, Document, Kind, Node, Relation
+from hulian.network.exchange.semantics.contract import BATCH, Batch, Document, Kind, Node, Relation
 from hulian.network.exchange.semantics.documents import file_source, memory_source
 from hulian.network.exchange.semantics.errors import DocumentError, HostileDocumentError
 from hulian.network.exchange.semantics.instrumentml import FORMAT
@@ -76,7 +76,9 @@ def test_an_instrument_becomes_nodes():
     assert (seconds.value, seconds.writable, seconds.constraints.required) == ("0.25", True, True)
     assert (seconds.constraints.low, seconds.constraints.high) == ("0.001", "60")
     assert content.node(f"{message.id}/mode").constraints.choices == (("FAST", "fast"), ("SLOW", ""))
-    assert content.node(f"{message.id}/flags").constraints.high == "1"
+    assert content.node(f"{message.id}/flags").constraints.high is None, "bit ranges divide a value"
+    two = content.node(f"{message.id}/two").constraints
+    assert (two.low, two.high) == ("0", "5")
     answer = content.node(f"{base}/control/answers/status")
     assert (answer.kind, answer.relation) == (Kind.PROPERTY, Relation.OUTPUT)
     assert content.node(f"{answer.id}/temperature").relation == Relation.OUTPUT
@@ -179,15 +181,7 @@ def test_what_came_from_another_language_is_written_as_far_as_iml_goes():
         Node(id="p/e", kind=Kind.EVENT, name="tripped", parent="p", meanings=("0173-1#02-AAA000#001",)),
     ]
 
-    class Foreign(Collected):
-        def __init__(self):
-            super().__init__(Document(name="x", format="aas"), [])
-            self._by_id = {node.id: node for node in nodes}
-
-        def nodes(self):
-            return iter(nodes)
-
-    out, lost = written(Foreign())
+    out, lost = written(Collected(Document(name="x", format="aas"), [Batch(nodes=nodes)]))
     assert faults(memory_source("x", out.getvalue())) == []
     root = etree.fromstring(out.getvalue())
     assert root.find("MessageInterface/Message[@name='start']/Field[@name='ramp']").get("units") == "s"

@@ -92,10 +92,11 @@ def unescape(text: str) -> str:
 
 
 def compile_record(
-    children: Iterable[Any], name: str, kinds: Mapping[str, str], defaults: Defaults, place: str, *, named: bool = False
-) -> Record:
+    children: Iterable[Any], name: str, kinds: Mapping[str, str], defaults: Defaults, place: str, *, named: bool = False,
+    sent: bool = False,
+) -> Record:  # fmt: skip
     """The record of the message or answer ``name``; ``kinds`` are its fields' kinds in their order. With ``named`` the record
-    begins with the name. Raises `DescriptionError`."""
+    begins with the name; one that is only ``sent`` needs no end that could be found. Raises `DescriptionError`."""
     compiler = _Compiler(name, kinds, defaults, place)
     try:
         if named:
@@ -103,7 +104,10 @@ def compile_record(
         for child in children:
             compiler.take(child)
         record = compiler.finish()
-        record.check()
+        if not sent:
+            record.check()
+        elif any(isinstance(piece, ValuesPiece) for piece in record.pieces):
+            raise ValueError("Values are read, not sent")
     except (ValueError, LookupError) as error:
         raise DescriptionError(f"the record of {name!r} cannot be used: {error}", place=place) from error
     return record
@@ -187,9 +191,7 @@ class _Compiler:
 
     def _piece(self, name: str, attributes: Mapping[str, str]) -> FieldPiece:
         kind = self.kinds[name]
-        form = attributes.get(
-            "type", attributes.get("as", "bytes" if kind == "bytes" and "width" not in attributes else "text")
-        )
+        form = attributes.get("type", attributes.get("as", "hex" if kind == "bytes" else "text"))
         if form not in ("text", "hex", "base64", "bytes", *BINARY):
             raise ValueError(f"there is no form {form!r}; forms are text, hex, base64, bytes, {', '.join(BINARY)}")
         if kind == "bytes" and form in ("text", *BINARY):

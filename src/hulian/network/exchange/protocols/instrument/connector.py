@@ -344,8 +344,8 @@ class InstrumentConnector:
             self.standing.reports.count("writes")
             if field is not None and point.asked is not None and point.options.verify and not point.bundle:
                 await self._verify(line, point, point.asked, fitting(field, given[field.name], binding.address))
-        except (SilenceError, GarbageError):
-            line.close()
+        except (SilenceError, GarbageError) as error:
+            line.close(error)
             raise
 
     def _given(self, point: Point, message: Message, name: str, value: Any) -> dict[str, Any]:

@@ -244,7 +244,7 @@ class _Port:
                 )
             kinds = {field.name: field.kind for field in fields.values()}
             named = attributes.get("useDataNameAsInitiator") in ("true", "1")
-            compiled = compile_record(children, name, kinds, defaults, self._place, named=named)
+            compiled = compile_record(children, name, kinds, defaults, self._place, named=named, sent=True)
             timeout = _attributes(node).get("timeout", "0")
             seconds = int(timeout) / 1000 if timeout.isascii() and timeout.isdigit() and len(timeout) < 10 else 0.0
             found[name] = Message(name, node.labels.get("", name), fields, seconds, compiled, said)

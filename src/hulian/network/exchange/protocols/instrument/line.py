@@ -70,9 +70,9 @@ class Line:
         self.closed.set()
         self._came.set()
 
-    def close(self) -> None:
-        """We go."""
-        self._end(LostError("the connection was closed by us", place=self.peer))
+    def close(self, error: InstrumentError | None = None) -> None:
+        """We go, for ``error`` where there is one."""
+        self._end(error or LostError("the connection was closed by us", place=self.peer))
         if self.wire is not None:
             self.wire.close()
             self.wire = None

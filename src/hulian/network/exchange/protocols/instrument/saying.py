@@ -49,9 +49,47 @@ def fitting(field: Field, value: Any, place: str) -> Any:
         if not any(_same(field, found, choice) for choice in known):
             shown = ", ".join(known[:20])
             raise RangeError(f"{found!r} is none of the choices", place=place, hint=f"nothing was sent; choices: {shown}")
-    if constraints.low is not None or constraints.high is not None:
-        _within(found, constraints.low, constraints.high, place)
+    _ranges(field, found, place)
     return found
+
+
+def _ranges(field: Field, value: Any, place: str) -> None:
+    """One of the ranges that the description names has to hold the value; bit ranges divide a text of 0 and 1."""
+    constraints = field.node.constraints
+    content = field.node.extra["iml"].get("constraints", ())
+    bits = [attributes for name, attributes, _, _ in content if name == "BitRangeConstraint"]
+    ranges = [(one.get("low"), one.get("high")) for name, one, _, _ in content if name == "RangeConstraint"]
+    if bits and isinstance(value, str):
+        _bit_ranges(value, bits, place)
+    elif len(ranges) > 1:
+        for number, (low, high) in enumerate(ranges):
+            try:
+                _within(value, low, high, place)
+            except RangeError:
+                if number + 1 == len(ranges):
+                    shown = ", ".join(f"{low} to {high}" for low, high in ranges)
+                    raise RangeError(f"{value!r} is in none of the ranges {shown}", place=place) from None
+            else:
+                return
+    elif constraints is not None and (constraints.low is not None or constraints.high is not None):
+        _within(value, constraints.low, constraints.high, place)
+
+
+def _bit_ranges(value: str, bits: list[Mapping[str, str]], place: str) -> None:
+    try:
+        widths = [int(one["numBits"]) for one in bits]
+    except (KeyError, ValueError) as error:
+        raise RangeError("the description does not say how many bits it has", place=place) from error
+    if len(value) != sum(widths) or set(value) - {"0", "1"}:
+        raise RangeError(f"{value[:40]!r} is no text of {sum(widths)} digits 0 and 1", place=place)
+    at = 0
+    for one, width in zip(bits, widths, strict=True):
+        part = value[at : at + width]
+        at += width
+        number = int(part, 2) if part else 0
+        if one.get("signed") in ("true", "1") and part[:1] == "1":
+            number -= 1 << width
+        _within(number, one.get("low"), one.get("high"), place)
 
 
 def _typed(field: Field, value: Any, place: str) -> Any:

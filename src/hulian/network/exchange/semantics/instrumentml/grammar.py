@@ -6,6 +6,7 @@ NASA's Goddard Space Flight Center wrote IML in 1999 and renamed ``Instrument`` 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -112,6 +113,7 @@ def type_of(datatype: str) -> str:
     return _OF_XSD.get(datatype.removesuffix("[]"), "String")
 
 
+@lru_cache(1024)
 def local(tag: str) -> str:
     """An element's name without namespace, in the spelling since 2005.
 

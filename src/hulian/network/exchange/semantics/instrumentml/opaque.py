@@ -35,6 +35,9 @@ def _kept(element: Any, place: str, count: list[int]) -> list[Any]:
     count[0] += 1
     if count[0] > LARGEST:
         raise HostileDocumentError(f"an element holds more than {LARGEST} others", place=place)
+    if not len(element):
+        text = element.text
+        return [local(element.tag), plain_attributes(element), text.strip() if text else "", []]
     children = []
     for child in element:
         children.append(_kept(child, place, count))

@@ -208,6 +208,9 @@ class _Reader:
         name = local(element.tag)
         frame = self._stack[-1]
         rule = ELEMENTS[name]
+        if name == "Field" and len(element) == 1 and (found := _plain_range(element[0])) is not None:
+            self._field(plain_attributes(element), [], frame, found)
+            return
         try:
             content = [kept(child, "") for child in element] if len(element) else []
         except DocumentError as error:
@@ -263,7 +266,9 @@ class _Reader:
         )
         return identity
 
-    def _field(self, attributes: dict[str, str], content: list[Any], parent: _Frame) -> None:
+    def _field(
+        self, attributes: dict[str, str], content: list[Any], parent: _Frame, ends: tuple[str, str] | None = None
+    ) -> None:
         extra: dict[str, Any] = {"element": "Field"}
         called = attributes.pop("name", None)
         if called is None:
@@ -286,8 +291,11 @@ class _Reader:
         value = attributes.pop("default", None)
         if attributes:
             extra["attributes"] = attributes
+        constraints = constraints_of(content, required=required) if content or required else None
         if content:
             extra["constraints"] = content
+        elif ends is not None:
+            constraints = Constraints(low=ends[0], high=ends[1], required=required)
         self._batch.nodes.append(
             Node(
                 id=parent.child(called),
@@ -300,7 +308,7 @@ class _Reader:
                 unit=unit,
                 labels=labels,
                 descriptions=descriptions,
-                constraints=constraints_of(content, required=required) if content or required else None,
+                constraints=constraints,
                 writable=writable,
                 extra={"iml": extra},
             )
@@ -314,22 +322,52 @@ def _datatype(name: str, attributes: dict[str, str]) -> str:
     return "xs:string" if name in ("Parameter", "Property") else "xs:int" if name == "Dimension" else ""
 
 
+def _plain_range(element: Any) -> tuple[str, str] | None:
+    """The ends of a range that says nothing else, as most do: the constraints of the node are all of it."""
+    if local(element.tag) != "RangeConstraint" or len(element) or len(element.attrib) != 2:
+        return None
+    low, high = element.get("low"), element.get("high")
+    text, tail = element.text, element.tail
+    if low is None or high is None or (text and not text.isspace()) or (tail and not tail.isspace()):
+        return None
+    return low, high
+
+
 def constraints_of(content: list[Any], *, required: bool = False) -> Constraints:
-    """What the constraints of a field say together, as far as the model has it: the first range, all choices.
+    """What the constraints of a field say together, as far as the model has it: from the lowest end of its ranges to the
+    highest, and all choices. Several bit ranges divide one value, and are no range of it.
 
     >>> constraints_of([["RangeConstraint", {"low": "0", "high": "5"}, "", []]]).high
     '5'
     """
-    low = high = None
+    ranges: list[tuple[str | None, str | None]] = []
+    bits: list[dict[str, str]] = []
     choices: list[tuple[str, str]] = []
     for name, attributes, _, children in content:
         if name == "ListConstraint":
             choices += [(given.get("value", ""), given.get("name", "")) for tag, given, _, _ in children if tag == "Choice"]
-        elif low is None and high is None:
-            low, high = attributes.get("low"), attributes.get("high")
-            if name == "BitRangeConstraint" and low is None and high is None:
-                low, high = _bits(attributes)
+        elif name == "BitRangeConstraint":
+            bits.append(attributes)
+        else:
+            ranges.append((attributes.get("low"), attributes.get("high")))
+    if len(bits) == 1:
+        low, high = _bits(bits[0])
+        ranges.append((bits[0].get("low", low), bits[0].get("high", high)))
+    low, high = ranges[0] if ranges else (None, None)
+    if len(ranges) > 1:
+        low, high = _outermost([one for one, _ in ranges], least=True), _outermost([one for _, one in ranges], least=False)
     return Constraints(low=low, high=high, choices=tuple(choices), required=required)
+
+
+def _outermost(ends: list[str | None], *, least: bool) -> str | None:
+    """The end that lies outermost, as it is written; None where one of them is none or no number."""
+    try:
+        numbers = [(float(end), end) for end in ends if end is not None]
+    except ValueError:
+        return None
+    if len(numbers) < len(ends):
+        return None
+    return min(numbers)[1] if least else max(numbers)[1]
 
 
 def _bits(attributes: dict[str, str]) -> tuple[str | None, str | None]:
