@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from hulian.network.exchange.semantics.errors import DocumentError
 from hulian.network.exchange.semantics.nodeset.schema import BASE, RELATIONS
@@ -67,8 +67,12 @@ class Names:
         self._servers = list(servers)
         self._place = place
         self.aliases: dict[str, str] = {}
-        self._seen: dict[str, str] = {}
-        self._relations: dict[str, str] = {}
+        self.values: dict[tuple[bytes, str], Any] = {}
+        """What elements with the same bytes were read as: their names are of these tables."""
+        self.seen: dict[str, str] = {}
+        """What `node` has read lately, by text: whoever reads many looks here first."""
+        self.relations: dict[str, str] = {}
+        """As ``seen``, of `relation`."""
 
     def add_aliases(self, aliases: Mapping[str, str], line: int) -> None:
         """Aliases as the document has them. Raises `DocumentError` where one is no node id."""
@@ -77,22 +81,22 @@ class Names:
 
     def node(self, text: str | None, line: int | None) -> str:
         """The model's id of a node id, or of an alias. Raises `DocumentError`."""
-        known = self._seen.get(text or "")
+        known = self.seen.get(text or "")
         if known is not None:
             return known
-        if len(self._seen) >= _REMEMBERED:
-            self._seen.clear()
+        if len(self.seen) >= _REMEMBERED:
+            self.seen.clear()
         plain = (text or "").strip()
         identity = self.aliases.get(plain) or self._read(plain, line)
-        self._seen[text or ""] = identity
+        self.seen[text or ""] = identity
         return identity
 
     def relation(self, text: str | None, line: int | None) -> str:
         """The relation that a reference type is in the model: one that it understands, or the type's id."""
-        known = self._relations.get(text or "")
+        known = self.relations.get(text or "")
         if known is None:
             identity = self.node(text, line)
-            known = self._relations[text or ""] = RELATIONS.get(identity, identity)
+            known = self.relations[text or ""] = RELATIONS.get(identity, identity)
         return known
 
     def _read(self, text: str, line: int | None) -> str:
