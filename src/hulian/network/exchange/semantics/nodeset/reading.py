@@ -94,7 +94,8 @@ class _Reader:
         reads: list[Read] = []
         for element in itertools.chain((self._first,), self._events):
             if element.tag == ROOT:
-                break
+                # Not the end: what stands behind it is read too, and refused.
+                continue
             read = self._node(element)
             if read is None:
                 continue
