@@ -109,7 +109,8 @@ def test_the_head():
         ),
         (
             "<uax:ExtensionObject><uax:TypeId><uax:Identifier>ns=1;i=5</uax:Identifier></uax:TypeId><uax:Body>"
-            "<Part xmlns='urn:part'><Name>n</Name><Of><Id><uax:Identifier>ns=2;i=9</uax:Identifier></Id></Of><Many><A>1</A><A>2</A></Many>"
+            "<Part xmlns='urn:part'><Name>n</Name><Of><Id><uax:Identifier>ns=2;i=9</uax:Identifier></Id></Of>"
+            "<Many><A>1</A><A>2</A></Many>"
             "</Part></uax:Body></uax:ExtensionObject>",
             "ns=1;i=4",
             {
@@ -153,7 +154,8 @@ def test_data_types_are_those_of_xsd_where_they_are():
 
 
 PUMP = """
-<UAObject NodeId="ns=1;i=1" BrowseName="1:Pump"><DisplayName>Pump</DisplayName><DisplayName Locale="zh">泵</DisplayName><References>
+<UAObject NodeId="ns=1;i=1" BrowseName="1:Pump"><DisplayName>Pump</DisplayName>
+  <DisplayName Locale="zh">泵</DisplayName><References>
   <Reference ReferenceType="HasTypeDefinition">ns=1;i=1000</Reference>
   <Reference ReferenceType="Organizes" IsForward="false">i=85</Reference></References></UAObject>
 <UAVariable NodeId="ns=1;i=2" BrowseName="1:Pressure" ParentNodeId="ns=1;i=1" DataType="Double" AccessLevel="3"><References>
@@ -191,7 +193,8 @@ PUMP = """
   <Reference ReferenceType="HasSubtype" IsForward="false">i=17602</Reference></References></UAObjectType>
 <UADataType NodeId="ns=1;i=3002" BrowseName="1:Mode"><References>
   <Reference ReferenceType="HasSubtype" IsForward="false">i=29</Reference></References>
-  <Definition Name="1:Mode"><Field Name="Off" Value="0"/><Field Name="On" Value="1"><Description Locale="en">runs</Description></Field>
+  <Definition Name="1:Mode"><Field Name="Off" Value="0"/>
+  <Field Name="On" Value="1"><Description Locale="en">runs</Description></Field>
   </Definition></UADataType>
 """
 

@@ -68,14 +68,15 @@ class _Writer:
         """Once through the content: which nodes there are, and who states which reference."""
         for node in self._content.nodes():
             if self._foreign.skips(node):
+                self._foreign.take_argument(node)
                 continue
             self._here.add(node.id)
-            self._foreign.look(node)
+            for entry in self._foreign.look(node):
+                self._state(node.id, RELATION_IDS[Relation.DESCRIBED], True, entry)
             if "p" in node.extra.get("nodeset", {}).get("stated", ""):
                 self._state(node.parent, self._relation(node.relation, node.id), True, node.id)
         for reference in self._content.references():
             self._take(reference)
-        self._foreign.looked(self._here)
 
     def _take(self, reference: Reference) -> None:
         relation = self._relation(reference.relation, reference.source)
@@ -88,8 +89,6 @@ class _Writer:
             self._state(reference.source, relation, True, reference.target)
         else:
             self._lose(reference.source, f"a reference to {reference.target}", "neither of the two nodes is in the document")
-        if reference.relation == Relation.DESCRIBED:
-            self._foreign.described(reference.source, reference.target)
 
     def _state(self, node: str, relation: str, forward: bool, other: str) -> None:
         self._stated.setdefault(node, []).append((relation, forward, other))
@@ -142,8 +141,14 @@ class _Writer:
     def _models(self, document: Document) -> list[dict[str, Any]]:
         if document.format == "nodeset":
             return []
-        requires = [{"attributes": {"ModelUri": uri}} for uri in (BASE, *document.requires)]
-        return [{"attributes": {"ModelUri": uri}, "requires": requires} for uri in document.namespaces or (self._tables.own,)]
+        # Dictionaries and interfaces are of version 1.04; servers ask for the date.
+        base = {"ModelUri": BASE, "Version": "1.04", "PublicationDate": "2019-05-01T00:00:00Z"}
+        requires = [{"attributes": base}, *({"attributes": {"ModelUri": uri}} for uri in document.requires if uri != BASE)]
+        # A server knows a namespace only where a model of it was loaded.
+        defined = (*(document.namespaces or (self._tables.own,)), *sorted(self._foreign.dictionaries(self._here)))
+        # The first requires for all of them: asyncua takes a requirement that is there twice for one that is not met.
+        first, *others = dict.fromkeys(defined)
+        return [{"attributes": {"ModelUri": first}, "requires": requires}, *({"attributes": {"ModelUri": uri}} for uri in others)]
 
     def _model(self, model: dict[str, Any], element: str, indent: str, pieces: list[str]) -> None:
         pieces.append(f"{indent}<{element}{self._attributes(model.get('attributes', {}), 'Model', self._document.name)}>\n")
