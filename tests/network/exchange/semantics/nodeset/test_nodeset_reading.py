@@ -6,9 +6,10 @@ import json
 
 import pytest
 from lxml import etree
-from nodeset_documents import OWN, read, whole, written
+from nodeset_documents import OWN, PUMP, read, whole, written
+from semantic_content import Collected
 
-from hulian.network.exchange.semantics.contract import Kind, Relation
+from hulian.network.exchange.semantics.contract import Batch, Document, Kind, Node, Relation
 from hulian.network.exchange.semantics.documents import memory_source
 from hulian.network.exchange.semantics.errors import DocumentError, HostileDocumentError
 from hulian.network.exchange.semantics.nodeset import FORMAT
@@ -151,52 +152,6 @@ def test_data_types_are_those_of_xsd_where_they_are():
     [many] = read(whole(variable("", 'DataType="i=11" ValueRank="1"'))).nodes()
     [other] = read(whole(variable("", 'DataType="ns=1;i=3002" ValueRank="1"'))).nodes()
     assert (one.datatype, many.datatype, other.datatype) == ("xs:double", "xs:double[]", f"{N1}i=3002")
-
-
-PUMP = """
-<UAObject NodeId="ns=1;i=1" BrowseName="1:Pump"><DisplayName>Pump</DisplayName>
-  <DisplayName Locale="zh">泵</DisplayName><References>
-  <Reference ReferenceType="HasTypeDefinition">ns=1;i=1000</Reference>
-  <Reference ReferenceType="Organizes" IsForward="false">i=85</Reference></References></UAObject>
-<UAVariable NodeId="ns=1;i=2" BrowseName="1:Pressure" ParentNodeId="ns=1;i=1" DataType="Double" AccessLevel="3"><References>
-  <Reference ReferenceType="HasTypeDefinition">i=2368</Reference>
-  <Reference ReferenceType="HasComponent" IsForward="false">ns=1;i=1</Reference>
-  <Reference ReferenceType="HasDictionaryEntry">ns=2;s=0112/2///61987#ABA565#007</Reference></References></UAVariable>
-<UAVariable NodeId="ns=1;i=3" BrowseName="EURange" ParentNodeId="ns=1;i=2" DataType="i=884"><References>
-  <Reference ReferenceType="HasProperty" IsForward="false">ns=1;i=2</Reference></References>
-  <Value><uax:ExtensionObject><uax:TypeId><uax:Identifier>i=885</uax:Identifier></uax:TypeId><uax:Body><uax:Range>
-  <uax:Low>0</uax:Low><uax:High>16</uax:High></uax:Range></uax:Body></uax:ExtensionObject></Value></UAVariable>
-<UAVariable NodeId="ns=1;i=4" BrowseName="EngineeringUnits" ParentNodeId="ns=1;i=2" DataType="i=887"><References>
-  <Reference ReferenceType="HasProperty" IsForward="false">ns=1;i=2</Reference></References>
-  <Value><uax:ExtensionObject><uax:TypeId><uax:Identifier>i=888</uax:Identifier></uax:TypeId><uax:Body><uax:EUInformation>
-  <uax:NamespaceUri>http://www.opcfoundation.org/UA/units/un/cefact</uax:NamespaceUri><uax:UnitId>4342098</uax:UnitId>
-  </uax:EUInformation></uax:Body></uax:ExtensionObject></Value></UAVariable>
-<UAVariable NodeId="ns=1;i=5" BrowseName="1:Mode" ParentNodeId="ns=1;i=1" DataType="i=7"><References>
-  <Reference ReferenceType="HasComponent" IsForward="false">ns=1;i=1</Reference></References></UAVariable>
-<UAVariable NodeId="ns=1;i=6" BrowseName="EnumStrings" ParentNodeId="ns=1;i=5" DataType="i=21" ValueRank="1"><References>
-  <Reference ReferenceType="HasProperty" IsForward="false">ns=1;i=5</Reference></References>
-  <Value><uax:ListOfLocalizedText><uax:LocalizedText><uax:Text>off</uax:Text></uax:LocalizedText>
-  <uax:LocalizedText><uax:Text>on</uax:Text></uax:LocalizedText></uax:ListOfLocalizedText></Value></UAVariable>
-<UAMethod NodeId="ns=1;i=7" BrowseName="1:Start" ParentNodeId="ns=1;i=1"><References>
-  <Reference ReferenceType="HasComponent" IsForward="false">ns=1;i=1</Reference></References></UAMethod>
-<UAVariable NodeId="ns=1;i=8" BrowseName="InputArguments" ParentNodeId="ns=1;i=7" DataType="i=296" ValueRank="1"><References>
-  <Reference ReferenceType="HasProperty" IsForward="false">ns=1;i=7</Reference></References>
-  <Value><uax:ListOfExtensionObject><uax:ExtensionObject><uax:TypeId><uax:Identifier>i=297</uax:Identifier></uax:TypeId><uax:Body>
-  <uax:Argument><uax:Name>Speed</uax:Name><uax:DataType><uax:Identifier>i=11</uax:Identifier></uax:DataType>
-  <uax:ValueRank>-1</uax:ValueRank><uax:ArrayDimensions/><uax:Description><uax:Text>in 1/min</uax:Text></uax:Description>
-  </uax:Argument></uax:Body></uax:ExtensionObject></uax:ListOfExtensionObject></Value></UAVariable>
-<UAObjectType NodeId="ns=1;i=1000" BrowseName="1:PumpType"><References>
-  <Reference ReferenceType="HasSubtype" IsForward="false">i=58</Reference></References></UAObjectType>
-<UAObjectType NodeId="ns=1;i=1001" BrowseName="1:IPumpType" IsAbstract="true"><References>
-  <Reference ReferenceType="HasSubtype" IsForward="false">ns=1;i=1002</Reference></References></UAObjectType>
-<UAObjectType NodeId="ns=1;i=1002" BrowseName="1:IThingType" IsAbstract="true"><References>
-  <Reference ReferenceType="HasSubtype" IsForward="false">i=17602</Reference></References></UAObjectType>
-<UADataType NodeId="ns=1;i=3002" BrowseName="1:Mode"><References>
-  <Reference ReferenceType="HasSubtype" IsForward="false">i=29</Reference></References>
-  <Definition Name="1:Mode"><Field Name="Off" Value="0"/>
-  <Field Name="On" Value="1"><Description Locale="en">runs</Description></Field>
-  </Definition></UADataType>
-"""
 
 
 def test_standard_properties_are_understood():
@@ -356,6 +311,33 @@ def test_a_value_that_xml_cannot_hold_is_a_loss():
     document = written(content, losses)
     assert {loss.what for loss in losses} == {"the value 'a\\x00b'", "control characters of a text"}
     assert etree.fromstring(document).findtext(".//{*}DisplayName") == "cd"
+
+
+def test_a_document_that_a_mapping_made_gets_its_models():
+    """As AutomationML's mapping makes them: nodes with the keys of this room, and nothing else of a NodeSet."""
+    uri = "http://example.com/line/"
+    document = Document(name="line", format="nodeset", namespaces=(uri,), requires=("http://opcfoundation.org/UA/AML/",))
+    node = Node(
+        id=f"nsu={uri};s=x",
+        kind=Kind.PROPERTY,
+        name="X",
+        parent="i=85",
+        relation=Relation.ORGANIZES,
+        type="i=63",
+        datatype="xs:string",
+        value="v",
+        extra={"nodeset": {"browse": uri, "class": "Variable", "attributes": {"AccessLevel": "15"}}},
+    )
+    losses = []
+    text = written(Collected(document, [Batch([node], [], [])]), losses)
+    assert losses == []
+    again = read(text)
+    assert again.document.requires == document.requires
+    assert again.document.namespaces == (uri,)
+    [found] = again.nodes()
+    assert (found.id, found.parent, found.relation, found.type, found.value, found.writable) == (
+        node.id, "i=85", "organizes", "i=63", "v", True
+    )  # fmt: skip
 
 
 def test_progress_ends_at_the_size_and_can_cancel():

@@ -25,39 +25,29 @@ def path_of(name: str) -> str:
     return f"nodesets/{name}.NodeSet2.xml"
 
 
+IMPORTED = (*SERVED[:5], "Opc.Ua.IRDI", "Opc.Ua.I4AAS")
+
+
 @pytest.mark.samples(*SAMPLES)
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("Opc.Ua.Di", "Opc.Ua.Machinery", "Opc.Ua.Machinery.Examples"),
-        ("Opc.Ua.Di", "Opc.Ua.IA"),
-        ("Opc.Ua.PackML",),
-        ("Opc.Ua.IRDI",),
-        ("Opc.Ua.I4AAS",),
-    ],
-)
-async def test_asyncua_imports_what_we_write(names, samples, tmp_path):
+async def test_asyncua_imports_what_we_write(samples, tmp_path):
+    """All but those that a defect of asyncua 2.1 keeps out: a required model without a version, which the schema allows.
+
+    When it is mended, this fails.
+    """
     server = Server()
     await server.init()
-    for name in names:
+    for name in IMPORTED:
         content = read(samples / path_of(name))
         path = tmp_path / f"{name}.xml"
         path.write_bytes(written(content))
         imported = await server.import_xml(str(path))
         assert len(imported) == sum("class" in node.extra["nodeset"] for node in content.nodes())
-
-
-@pytest.mark.samples(*SAMPLES)
-@pytest.mark.parametrize("name", ["Opc.ISA95", "Opc.Ua.AMLBaseTypes", "Opc.Ua.AMLLibraries"])
-async def test_asyncua_cannot_import_a_required_model_without_a_version(name, samples, tmp_path):
-    """A defect of asyncua 2.1 (KeyError): the schema has both attributes optional. When it is mended, this fails."""
-    server = Server()
-    await server.init()
-    for document in (samples / path_of(name), tmp_path / "ours.xml"):
-        if not document.exists():
-            document.write_bytes(written(read(samples / path_of(name))))
-        with pytest.raises(KeyError, match=r"PublicationDate|Version"):
-            await server.import_xml(str(document))
+    for name in ("Opc.ISA95", "Opc.Ua.AMLBaseTypes", "Opc.Ua.AMLLibraries"):
+        ours = tmp_path / f"{name}.xml"
+        ours.write_bytes(written(read(samples / path_of(name))))
+        for document in (samples / path_of(name), ours):
+            with pytest.raises(KeyError, match=r"PublicationDate|Version"):
+                await server.import_xml(str(document))
 
 
 async def every_node_is_served(url, contents):

@@ -149,8 +149,12 @@ class Foreign:
 
     def beside(self, node: Node, losses: list[Loss]) -> Iterator[Node]:
         """Standard properties for what the model knows of the node; nothing where the document has them."""
-        if node.kind is Kind.PROPERTY:
+        if node.kind is Kind.PROPERTY and is_foreign(node):
             yield from self._restricted(node, losses)
+        elif node.kind is Kind.PROPERTY and node.unit and (node.id, "EngineeringUnits") not in self._told:
+            losses.append(
+                Loss(node.id, f"the unit {node.unit}", "a node of a NodeSet says its unit by a property, and has none")
+            )
         for relation, arguments in self._arguments.get(node.id, {}).items():
             if (node.id, _ARGUMENTS[relation]) not in self._told:
                 yield self._property(node, _ARGUMENTS[relation], "Argument", [self._argument(each) for each in arguments])

@@ -80,8 +80,7 @@ class Header:
         for key, value in root.attrib.items():
             if key == "LastModified":
                 extra["modified"] = value
-        if self._models:
-            extra["models"] = self._models
+        extra["models"] = self._models
         if self._servers:
             extra["servers"] = self._servers
         if self._extensions:
@@ -106,7 +105,7 @@ class Header:
             version="NodeSet2",
             namespaces=defined,
             requires=tuple(required),
-            extra={"nodeset": extra} if extra else {},
+            extra={"nodeset": extra},
         )
 
     def _at(self, element: Any) -> str:

@@ -33,6 +33,9 @@ from hulian.network.exchange.semantics.nodeset.values import write_value
 
 __all__ = ["write"]
 
+_PUBLISHED: Final = {
+    "http://opcfoundation.org/UA/AML/": {"Version": "1.00", "PublicationDate": "2016-02-22T00:00:01Z"},
+}
 _IN_MEMORY: Final = 16 << 20
 _TYPE_KINDS: Final = frozenset(
     {Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE, Kind.DATA_TYPE, Kind.REFERENCE_TYPE, Kind.ROLE, Kind.INTERFACE_TYPE}
@@ -51,6 +54,11 @@ def write(content: Content, out: BinaryIO) -> list[Loss]:
         shutil.copyfileobj(body, out, 1 << 20)
     out.write(b"</UANodeSet>\n")
     return writer.losses
+
+
+def _published(uri: str) -> dict[str, str]:
+    """A required model; with version and date where they are known, which asyncua cannot do without."""
+    return {"ModelUri": uri, **_PUBLISHED.get(uri, {})}
 
 
 class _Writer:
@@ -125,7 +133,7 @@ class _Writer:
             self._lose(document.name, f"LastModified {modified[:100]}", "it is no date and time")
         pieces.append(">\n")
         models: list[str] = []
-        for model in details.get("models") or self._models(document):
+        for model in details["models"] if "models" in details else self._models(document):
             self._model(model, "Model", "    ", models)
         extensions = [self._raw(each) for each in details.get("extensions", ())]
         pieces.extend(self._tables.write_uris())
@@ -139,16 +147,18 @@ class _Writer:
         return "".join(pieces)
 
     def _models(self, document: Document) -> list[dict[str, Any]]:
-        if document.format == "nodeset":
-            return []
+        """Models of a document that was not read from a NodeSet."""
         # Dictionaries and interfaces are of version 1.04; servers ask for the date.
         base = {"ModelUri": BASE, "Version": "1.04", "PublicationDate": "2019-05-01T00:00:00Z"}
-        requires = [{"attributes": base}, *({"attributes": {"ModelUri": uri}} for uri in document.requires if uri != BASE)]
+        requires = [{"attributes": base}, *({"attributes": _published(uri)} for uri in document.requires if uri != BASE)]
         # A server knows a namespace only where a model of it was loaded.
         defined = (*(document.namespaces or (self._tables.own,)), *sorted(self._foreign.dictionaries(self._here)))
         # The first requires for all of them: asyncua takes a requirement that is there twice for one that is not met.
         first, *others = dict.fromkeys(defined)
-        return [{"attributes": {"ModelUri": first}, "requires": requires}, *({"attributes": {"ModelUri": uri}} for uri in others)]
+        return [
+            {"attributes": {"ModelUri": first}, "requires": requires},
+            *({"attributes": {"ModelUri": uri}} for uri in others),
+        ]
 
     def _model(self, model: dict[str, Any], element: str, indent: str, pieces: list[str]) -> None:
         pieces.append(f"{indent}<{element}{self._attributes(model.get('attributes', {}), 'Model', self._document.name)}>\n")
