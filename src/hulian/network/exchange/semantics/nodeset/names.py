@@ -100,6 +100,18 @@ class Names:
         return known
 
     def _read(self, text: str, line: int | None) -> str:
+        return self._read_plain(text) or self._read_any(text, line)
+
+    def _read_plain(self, text: str) -> str:
+        """By far the most ids: a number in a namespace of the table; empty for every other one."""
+        start, _, local = text.partition(";i=")
+        if local.isdecimal() and local.isascii() and local[0] != "0" and len(local) < 10:
+            index = start[3:]
+            if start.startswith("ns=") and index.isdecimal() and 0 < int(index) < len(self._prefixes):
+                return f"{self._prefixes[int(index)]}i={local}"
+        return ""
+
+    def _read_any(self, text: str, line: int | None) -> str:
         form = _FORM.match(text.strip())
         if form is None:
             standard = standard_names().get(text)

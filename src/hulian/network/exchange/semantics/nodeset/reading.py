@@ -33,7 +33,7 @@ INTERFACE: Final = "i=17602"
 _ENCODING: Final = "i=38"
 _TRUE: Final = ("true", "1")
 _IN_MEMORY: Final = 32 << 20
-_BLOCK: Final = 512
+_BLOCK: Final = 64
 _MOST_NODES: Final = 5_000_000
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(list[Read])
@@ -85,13 +85,13 @@ class _Reader:
         """All nodes and references."""
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             for block in self._blocks():
-                spool.write(len(block).to_bytes(8, "big") + block)
+                spool.write(block)
             spool.seek(0)
             yield from self._second(spool)
 
     def _blocks(self) -> Iterator[bytes]:
         """The first way: all nodes as they were read, in blocks."""
-        reads: list[Read] = []
+        reads: list[bytes] = []
         for element in itertools.chain((self._first,), self._events):
             if element.tag == ROOT:
                 # Not the end: what stands behind it is read too, and refused.
@@ -100,11 +100,12 @@ class _Reader:
             if read is None:
                 continue
             self._notice(read)
-            reads.append(read)
+            # Encoded at once: nothing of a node is left for the collector of garbage to look at.
+            reads.append(_encoder.encode(read))
             if len(reads) == _BLOCK:
-                yield _encoder.encode(reads)
+                yield _joined(reads)
                 reads = []
-        yield _encoder.encode(reads)
+        yield _joined(reads)
 
     def _notice(self, read: Read) -> None:
         """What must be known of this node before another one has its place."""
@@ -300,6 +301,12 @@ class _Reader:
 
     def _at(self, element: Any) -> str:
         return f"{self._place}, line {element.sourceline}"
+
+
+def _joined(reads: list[bytes]) -> bytes:
+    """A block of the temporary file: its size, then an array of MessagePack."""
+    block = b"".join((b"\xdd", len(reads).to_bytes(4, "big"), *reads))
+    return len(block).to_bytes(8, "big") + block
 
 
 def _arguments(node: Node) -> Iterator[Node]:
