@@ -340,6 +340,15 @@ def test_a_document_that_a_mapping_made_gets_its_models():
     )  # fmt: skip
 
 
+def test_points_and_identifiers_go_along():
+    content = read(whole(PUMP))
+    node = content.node(f"{N1}i=2")
+    node.point, node.identifier = "99.118.8/pump-17#pressure", "99.118.8/pump-17"
+    node.extra["nodeset"]["extensions"] = ['<a xmlns="urn:tool" b="1"/>']
+    again = read(written(content))
+    assert list(again.nodes()) == list(content.nodes())
+
+
 def test_progress_ends_at_the_size_and_can_cancel():
     document = whole(variable(""))
     seen = []

@@ -23,7 +23,7 @@ from hulian.network.exchange.semantics.nodeset.headers import Header
 from hulian.network.exchange.semantics.nodeset.meaning import TELLING, Facts, choices_of_fields
 from hulian.network.exchange.semantics.nodeset.names import split
 from hulian.network.exchange.semantics.nodeset.opaque import outer_xml, to_json
-from hulian.network.exchange.semantics.nodeset.schema import BASE, DATATYPES, KINDS, NODESET, RELATIONS
+from hulian.network.exchange.semantics.nodeset.schema import BASE, BINDING, DATATYPES, KINDS, NODESET, RELATIONS
 from hulian.network.exchange.semantics.nodeset.standard import hierarchical, standard_supertypes
 from hulian.network.exchange.semantics.nodeset.values import elements_of, read_value
 
@@ -53,6 +53,7 @@ _DEFINITION: Final = f"{PREFIX}Definition"
 _PERMISSIONS: Final = f"{PREFIX}RolePermissions"
 _EXTENSIONS: Final = f"{PREFIX}Extensions"
 _OPAQUE: Final = {f"{PREFIX}Translation": "translations", f"{PREFIX}ArgumentDescription": "arguments"}
+_BINDING: Final = f"{{{BINDING}}}Binding"
 _REFERENCE: Final = f"{PREFIX}Reference"
 
 
@@ -214,11 +215,20 @@ class _Reader:
                     [names.node(each.text, each.sourceline), each.get("Permissions", "0")] for each in child
                 ]
             elif tag == _EXTENSIONS:
-                details["extensions"] = [outer_xml(inside)["@xml"] for extension in child for inside in extension]
+                self._extensions(child, node, details)
             elif tag in _OPAQUE:
                 details.setdefault(_OPAQUE[tag], []).append(to_json(child, names, NODESET))
             else:
                 self._losses.append(bent("unknown-child", self._at(child), f"{tag[:200]} of {node.id}"))
+
+    def _extensions(self, element: Any, node: Node, details: dict[str, Any]) -> None:
+        """Kept as they stand; one is our own."""
+        for extension in element:
+            for inside in extension:
+                if inside.tag == _BINDING:
+                    node.point, node.identifier = inside.get("point", ""), inside.get("identifier", "")
+                else:
+                    details.setdefault("extensions", []).append(outer_xml(inside)["@xml"])
 
     def _text(self, child: Any, texts: dict[str, str]) -> None:
         locale = child.get("Locale", "")

@@ -21,6 +21,7 @@ from hulian.network.exchange.semantics.nodeset.names import split
 from hulian.network.exchange.semantics.nodeset.opaque import attribute, text, to_xml
 from hulian.network.exchange.semantics.nodeset.schema import (
     BASE,
+    BINDING,
     CLASSES,
     INSTANCES,
     NODESET,
@@ -255,8 +256,13 @@ class _Writer:
         self._references(node, marks, pieces)
         if "permissions" in details:
             pieces.append(f"    {self._permissions(details['permissions'])}\n")
-        if details.get("extensions"):
-            inside = "".join(f"<Extension>{self._raw(each)}</Extension>" for each in details["extensions"])
+        extensions = [self._raw(each) for each in details.get("extensions", ())]
+        if node.point or node.identifier:
+            said = (("point", node.point), ("identifier", node.identifier))
+            bound = "".join(f" {key}={self._safe(value, node.id, attribute)}" for key, value in said if value)
+            extensions.append(f'<Binding xmlns="{BINDING}"{bound}/>')
+        if extensions:
+            inside = "".join(f"<Extension>{each}</Extension>" for each in extensions)
             pieces.append(f"    <Extensions>{inside}</Extensions>\n")
         self._special(node, node_class, details, pieces)
         pieces.append(f"  </UA{node_class}>\n")
