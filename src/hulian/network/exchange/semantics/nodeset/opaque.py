@@ -11,6 +11,7 @@ id of the model, ``NamespaceIndex`` of a qualified name its URI.
 
 from __future__ import annotations
 
+import copy
 import re
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -84,7 +85,8 @@ def to_json(element: Any, names: Names, namespace: str = TYPES) -> Any:
 
 def outer_xml(element: Any) -> dict[str, str]:
     """An element as it stands, with the namespaces that it uses."""
-    whole = etree.fromstring(etree.tostring(element, with_tail=False))
+    whole = copy.deepcopy(element)
+    whole.tail = None
     etree.cleanup_namespaces(whole)
     return {"@xml": etree.tostring(whole, encoding="unicode")}
 
@@ -107,7 +109,7 @@ def _leaf(element: Any, content: str, uri: str, local: str, names: Names) -> str
                 return content
         if local == "NamespaceIndex" and content.strip().isdecimal():
             index = int(content)
-            if index < len(names.uris):
+            if index < len(names.uris) and names.uris[index]:
                 return names.uris[index]
     return content
 

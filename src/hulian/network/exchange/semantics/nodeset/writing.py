@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from typing import Any, BinaryIO, Final
 
 from lxml import etree
@@ -136,7 +137,7 @@ class _Writer:
         models: list[str] = []
         for model in details["models"] if "models" in details else self._models(document):
             self._model(model, "Model", "    ", models)
-        extensions = [self._raw(each) for each in details.get("extensions", ())]
+        extensions = self._raw(details.get("extensions", ()), document.name)
         pieces.extend(self._tables.write_uris())
         if models:
             pieces.extend(["  <Models>\n", *models, "  </Models>\n"])
@@ -192,10 +193,17 @@ class _Writer:
             self._lose(owner, "control characters of a text", "no XML document can hold them")
             return str(how("".join(each for each in value if each.isprintable() or each in "\n\t")))
 
-    def _raw(self, xml: str) -> str:
-        return etree.tostring(
-            etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True)), encoding="unicode"
-        )
+    def _raw(self, pieces: Iterable[str], owner: str) -> list[str]:
+        """XML as it was read; a loss for what is none, or none that a parser takes alone."""
+        written = []
+        for xml in pieces:
+            try:
+                parsed = etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True))
+            except (etree.XMLSyntaxError, ValueError) as error:
+                self._lose(owner, "an extension", str(error))
+            else:
+                written.append(etree.tostring(parsed, encoding="unicode"))
+        return written
 
     def _permissions(self, permissions: list[list[str]]) -> str:
         inside = "".join(
@@ -220,6 +228,8 @@ class _Writer:
             for other in made:
                 self._node(other, pieces)
             body.write("".join(pieces).encode())
+        for attachment in self._content.attachments():
+            self._lose(attachment.path, "an attached file", "a NodeSet carries none")
         for entry in self._foreign.entries(self._here):
             pieces = []
             self._node(entry, pieces)
@@ -256,7 +266,7 @@ class _Writer:
         self._references(node, marks, pieces)
         if "permissions" in details:
             pieces.append(f"    {self._permissions(details['permissions'])}\n")
-        extensions = [self._raw(each) for each in details.get("extensions", ())]
+        extensions = self._raw(details.get("extensions", ()), node.id)
         if node.point or node.identifier:
             said = (("point", node.point), ("identifier", node.identifier))
             bound = "".join(f" {key}={self._safe(value, node.id, attribute)}" for key, value in said if value)
