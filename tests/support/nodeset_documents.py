@@ -42,6 +42,52 @@ _FRAME = """<?xml version="1.0" encoding="utf-8"?>
 </UANodeSet>
 """
 
+PUMP = """
+<UAObject NodeId="ns=1;i=1" BrowseName="1:Pump"><DisplayName>Pump</DisplayName>
+  <DisplayName Locale="zh">泵</DisplayName><References>
+  <Reference ReferenceType="HasTypeDefinition">ns=1;i=1000</Reference>
+  <Reference ReferenceType="Organizes" IsForward="false">i=85</Reference></References></UAObject>
+<UAVariable NodeId="ns=1;i=2" BrowseName="1:Pressure" ParentNodeId="ns=1;i=1" DataType="Double" AccessLevel="3"><References>
+  <Reference ReferenceType="HasTypeDefinition">i=2368</Reference>
+  <Reference ReferenceType="HasComponent" IsForward="false">ns=1;i=1</Reference>
+  <Reference ReferenceType="HasDictionaryEntry">ns=2;s=0112/2///61987#ABA565#007</Reference></References></UAVariable>
+<UAVariable NodeId="ns=1;i=3" BrowseName="EURange" ParentNodeId="ns=1;i=2" DataType="i=884"><References>
+  <Reference ReferenceType="HasProperty" IsForward="false">ns=1;i=2</Reference></References>
+  <Value><uax:ExtensionObject><uax:TypeId><uax:Identifier>i=885</uax:Identifier></uax:TypeId><uax:Body><uax:Range>
+  <uax:Low>0</uax:Low><uax:High>16</uax:High></uax:Range></uax:Body></uax:ExtensionObject></Value></UAVariable>
+<UAVariable NodeId="ns=1;i=4" BrowseName="EngineeringUnits" ParentNodeId="ns=1;i=2" DataType="i=887"><References>
+  <Reference ReferenceType="HasProperty" IsForward="false">ns=1;i=2</Reference></References>
+  <Value><uax:ExtensionObject><uax:TypeId><uax:Identifier>i=888</uax:Identifier></uax:TypeId><uax:Body><uax:EUInformation>
+  <uax:NamespaceUri>http://www.opcfoundation.org/UA/units/un/cefact</uax:NamespaceUri><uax:UnitId>4342098</uax:UnitId>
+  </uax:EUInformation></uax:Body></uax:ExtensionObject></Value></UAVariable>
+<UAVariable NodeId="ns=1;i=5" BrowseName="1:Mode" ParentNodeId="ns=1;i=1" DataType="i=7"><References>
+  <Reference ReferenceType="HasComponent" IsForward="false">ns=1;i=1</Reference></References></UAVariable>
+<UAVariable NodeId="ns=1;i=6" BrowseName="EnumStrings" ParentNodeId="ns=1;i=5" DataType="i=21" ValueRank="1"><References>
+  <Reference ReferenceType="HasProperty" IsForward="false">ns=1;i=5</Reference></References>
+  <Value><uax:ListOfLocalizedText><uax:LocalizedText><uax:Text>off</uax:Text></uax:LocalizedText>
+  <uax:LocalizedText><uax:Text>on</uax:Text></uax:LocalizedText></uax:ListOfLocalizedText></Value></UAVariable>
+<UAMethod NodeId="ns=1;i=7" BrowseName="1:Start" ParentNodeId="ns=1;i=1"><References>
+  <Reference ReferenceType="HasComponent" IsForward="false">ns=1;i=1</Reference></References></UAMethod>
+<UAVariable NodeId="ns=1;i=8" BrowseName="InputArguments" ParentNodeId="ns=1;i=7" DataType="i=296" ValueRank="1"><References>
+  <Reference ReferenceType="HasProperty" IsForward="false">ns=1;i=7</Reference></References>
+  <Value><uax:ListOfExtensionObject><uax:ExtensionObject><uax:TypeId><uax:Identifier>i=297</uax:Identifier></uax:TypeId><uax:Body>
+  <uax:Argument><uax:Name>Speed</uax:Name><uax:DataType><uax:Identifier>i=11</uax:Identifier></uax:DataType>
+  <uax:ValueRank>-1</uax:ValueRank><uax:ArrayDimensions/><uax:Description><uax:Text>in 1/min</uax:Text></uax:Description>
+  </uax:Argument></uax:Body></uax:ExtensionObject></uax:ListOfExtensionObject></Value></UAVariable>
+<UAObjectType NodeId="ns=1;i=1000" BrowseName="1:PumpType"><References>
+  <Reference ReferenceType="HasSubtype" IsForward="false">i=58</Reference></References></UAObjectType>
+<UAObjectType NodeId="ns=1;i=1001" BrowseName="1:IPumpType" IsAbstract="true"><References>
+  <Reference ReferenceType="HasSubtype" IsForward="false">ns=1;i=1002</Reference></References></UAObjectType>
+<UAObjectType NodeId="ns=1;i=1002" BrowseName="1:IThingType" IsAbstract="true"><References>
+  <Reference ReferenceType="HasSubtype" IsForward="false">i=17602</Reference></References></UAObjectType>
+<UADataType NodeId="ns=1;i=3002" BrowseName="1:Mode"><References>
+  <Reference ReferenceType="HasSubtype" IsForward="false">i=29</Reference></References>
+  <Definition Name="1:Mode"><Field Name="Off" Value="0"/>
+  <Field Name="On" Value="1"><Description Locale="en">runs</Description></Field>
+  </Definition></UADataType>
+"""
+"""A pump with all that standard properties tell, and the types that it needs."""
+
 
 def whole(nodes: str) -> bytes:
     """A NodeSet with these nodes, in the namespace ``OWN`` (index 1)."""

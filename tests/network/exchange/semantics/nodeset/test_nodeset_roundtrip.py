@@ -70,7 +70,7 @@ def test_parents_first_in_batches(name, samples):
     [
         (r"<Reference ReferenceType=\"HasProperty\">ns=1;i=\d+</Reference>", ""),
         (r' IsForward="false"', ""),
-        (r"<uax:Text>", "<uax:Text>."),
+        (r"<Text>", "<Text>."),
         (r'BrowseName="1:', 'BrowseName="'),
         (r'DataType="UInt32"', 'DataType="Int32"'),
         (r'ValueRank="1"', 'ValueRank="2"'),

@@ -16,7 +16,7 @@ BENDS: Final = {
     "no-models": "no Models, as NodeSets before 1.03 and exports of tools; the first URI that nodes have is taken as defined",
     "standard-alias": "a name of the base namespace (HasComponent, Double) that no Alias explains; it means the standard node",
     "white-space": "white space around a node id: pretty printers break lines there",
-    "zero-namespace": "ns=0; written out",
+    "zero-namespace": "ns=0; before an id of the base namespace, which needs no index",
     "guid-case": "a GUID in capitals: GUIDs are compared without case",
     "uri-in-id": "nsu=URI; in a node id where the schema has only indexes, as tools of Part 6, 1.05 write",
     "twice-defined": "a node that is defined twice; the first definition counts and the second is in the list of losses",

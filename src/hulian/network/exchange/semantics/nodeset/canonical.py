@@ -152,6 +152,8 @@ def _content(element: Any, names: Names) -> str:
         return "".join(content.split())
     if local == "Locale":
         return content.strip()
+    if local == "String" and element.getparent().tag == f"{{{TYPES}}}Guid":
+        return content.strip().lower()
     if local in _NUMBERS:
         content = content.strip().lower()
         return repr(float(content)) if local in ("Float", "Double") and _NUMBER.match(content) else content

@@ -36,13 +36,19 @@ _BASE_TYPES: Final = {
 _TYPES: Final = frozenset(
     {Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE, Kind.DATA_TYPE, Kind.REFERENCE_TYPE, Kind.ROLE, Kind.INTERFACE_TYPE}
 )
+_LONGEST: Final = 1024
 _OBJECTS: Final = "i=85"
 _DICTIONARIES: Final = "i=17594"
 _IRDI: Final = "http://opcfoundation.org/UA/Dictionary/IRDI"
 _URI: Final = "http://opcfoundation.org/UA/Dictionary/URI"
 _ARGUMENTS: Final = {Relation.INPUT: "InputArguments", Relation.OUTPUT: "OutputArguments"}
 _NEAREST: Final = {Relation.ROLE: "i=17603", Relation.LINK: "i=24137", Relation.SAME: "i=25258"}
-_STRUCTURES: Final = {"Range": ("i=884", "i=885"), "EUInformation": ("i=887", "i=888"), "EnumValueType": ("i=7594", "i=7616")}
+_STRUCTURES: Final = {
+    "Argument": ("i=296", "i=297"),
+    "Range": ("i=884", "i=885"),
+    "EUInformation": ("i=887", "i=888"),
+    "EnumValueType": ("i=7594", "i=7616"),
+}
 
 
 def is_foreign(node: Node) -> bool:
@@ -57,24 +63,28 @@ class Foreign:
         self._tables = tables
         self._told: set[tuple[str, str]] = set()
         self._arguments: dict[str, dict[str, list[Node]]] = {}
-        self._described: set[tuple[str, str]] = set()
         self._entries: dict[str, str] = {}
 
     def skips(self, node: Node) -> bool:
         """Whether the node is written within another: arguments of operations."""
         return node.relation in _ARGUMENTS and node.kind is Kind.PROPERTY
 
-    def look(self, node: Node) -> None:
-        """Takes note of standard properties that are there already."""
+    def take_argument(self, node: Node) -> None:
+        """Takes note of an argument that no NodeSet has told of."""
+        if node.extra.get("nodeset", {}).get("made") != "argument":
+            self._arguments.setdefault(node.parent, {}).setdefault(node.relation, []).append(node)
+
+    def look(self, node: Node) -> Iterator[str]:
+        """Takes note of standard properties that are there already; gives the dictionary entries that the node refers to."""
         if node.name in TELLING or node.name in _ARGUMENTS.values():
             self._told.add((node.parent, node.name))
-
-    def looked(self, here: set[str]) -> None:
-        """Called when all nodes were seen."""
-
-    def described(self, source: str, target: str) -> None:
-        """Takes note of a reference to a dictionary entry."""
-        self._described.add((source, split(target)[1][2:]))
+        if is_foreign(node):
+            for meaning in node.meanings:
+                uri = _IRDI if "#" in meaning and "://" not in meaning else _URI
+                identity = node_id(uri, f"s={meaning}")
+                if len(identity) <= _LONGEST:
+                    self._entries[identity] = meaning
+                    yield identity
 
     def relation(self, relation: str) -> str:
         """The standard reference type that comes nearest to a relation of the model; empty where none does."""
@@ -139,12 +149,26 @@ class Foreign:
 
     def beside(self, node: Node, losses: list[Loss]) -> Iterator[Node]:
         """Standard properties for what the model knows of the node; nothing where the document has them."""
-        if node.kind is Kind.PROPERTY:
+        if node.kind is Kind.PROPERTY and is_foreign(node):
             yield from self._restricted(node, losses)
-        if is_foreign(node):
-            for meaning in node.meanings:
-                uri = _IRDI if "#" in meaning and "://" not in meaning else _URI
-                self._entries.setdefault(node_id(uri, f"s={meaning}"), meaning)
+        elif node.kind is Kind.PROPERTY and node.unit and (node.id, "EngineeringUnits") not in self._told:
+            losses.append(
+                Loss(node.id, f"the unit {node.unit}", "a node of a NodeSet says its unit by a property, and has none")
+            )
+        for relation, arguments in self._arguments.get(node.id, {}).items():
+            if (node.id, _ARGUMENTS[relation]) not in self._told:
+                yield self._property(node, _ARGUMENTS[relation], "Argument", [self._argument(each) for each in arguments])
+
+    def _argument(self, node: Node) -> dict[str, Any]:
+        plain = node.datatype.removesuffix("[]")
+        words = next(iter(node.descriptions.values()), "")
+        return {
+            "Name": node.name,
+            "DataType": {"Identifier": TYPE_IDS.get(plain, plain) or "i=24"},
+            "ValueRank": "1" if node.datatype.endswith("[]") else "-1",
+            "ArrayDimensions": "",
+            "Description": {"Text": words},
+        }
 
     def _restricted(self, node: Node, losses: list[Loss]) -> Iterator[Node]:
         limits = node.constraints
@@ -188,6 +212,10 @@ class Foreign:
     def _made_id(self, node: Node, name: str) -> str:
         uri, local = split(node.id)
         return node_id(self._tables.own if uri in ("", BASE) else uri, f"s={local if uri else node.id}/{name}")
+
+    def dictionaries(self, here: set[str]) -> set[str]:
+        """Namespaces of the entries."""
+        return {split(identity)[0] for identity in self._entries if identity not in here}
 
     def entries(self, here: set[str]) -> Iterator[Node]:
         """Entries of dictionaries that nodes of other languages refer to by their meanings."""

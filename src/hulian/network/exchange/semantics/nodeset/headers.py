@@ -80,15 +80,14 @@ class Header:
         for key, value in root.attrib.items():
             if key == "LastModified":
                 extra["modified"] = value
-        if self._models:
-            extra["models"] = self._models
+        extra["models"] = self._models
         if self._servers:
             extra["servers"] = self._servers
         if self._extensions:
             extra["extensions"] = self._extensions
         defined = tuple(model["attributes"]["ModelUri"] for model in self._models)
         if not self._models:
-            defined = tuple(self._uris[:1])
+            defined = tuple(filter(None, self._uris[:1]))
             losses.append(bent("no-models", self._place, "which models the document defines"))
         required: list[str] = []
         for model in self._models:
@@ -99,14 +98,14 @@ class Header:
         if self._uris:
             # The order of the table tells nothing; it is the order in which the writer makes it.
             first = [uri for uri in (*defined, *required) if uri in self._uris]
-            extra["uris"] = list(dict.fromkeys((*first, *self._uris)))
+            extra["uris"] = [uri for uri in dict.fromkeys((*first, *self._uris)) if uri]
         return Document(
             name=name,
             format="nodeset",
             version="NodeSet2",
             namespaces=defined,
             requires=tuple(required),
-            extra={"nodeset": extra} if extra else {},
+            extra={"nodeset": extra},
         )
 
     def _at(self, element: Any) -> str:

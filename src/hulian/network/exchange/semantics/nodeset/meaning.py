@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,19 @@ TELLING: Final = frozenset({"EURange", "EngineeringUnits", "EnumStrings", "EnumV
 """Browse names (of the base namespace) of the properties that `Facts` understands."""
 
 
+@lru_cache(maxsize=4096)
+def _told(name: str, value: str | None) -> dict[str, Any]:
+    """What a property's value says; the same units and ranges come again and again."""
+    if name == "EURange":
+        return next(({"low": _text(body.get("Low")), "high": _text(body.get("High"))} for body in elements_of(value)), {})
+    if name == "EngineeringUnits":
+        return next(({"unit": unit_of(body)} for body in elements_of(value)), {})
+    if name == "EnumStrings":
+        return {"choices": tuple((str(number), words) for number, words in enumerate(_texts(value)))}
+    bodies = elements_of(value)
+    return {"choices": tuple((_text(body.get("Value")) or "0", _localized(body.get("DisplayName"))) for body in bodies)}
+
+
 class Facts(msgspec.Struct):
     """What the properties of one variable (or type) say of it."""
 
@@ -27,18 +41,8 @@ class Facts(msgspec.Struct):
 
     def add(self, name: str, value: str | None) -> None:
         """Takes the value of the property ``name``; what is not of its shape says nothing."""
-        if name == "EURange":
-            for body in elements_of(value)[:1]:
-                self.low, self.high = _text(body.get("Low")), _text(body.get("High"))
-        elif name == "EngineeringUnits":
-            for body in elements_of(value)[:1]:
-                self.unit = unit_of(body)
-        elif name == "EnumStrings":
-            self.choices = tuple((str(number), words) for number, words in enumerate(_texts(value)))
-        elif name == "EnumValues":
-            self.choices = tuple(
-                (_text(body.get("Value")) or "0", _localized(body.get("DisplayName"))) for body in elements_of(value)
-            )
+        for field, told in _told(name, value).items():
+            setattr(self, field, told)
 
     def constraints(self) -> Constraints | None:
         """What they restrict, None where nothing."""

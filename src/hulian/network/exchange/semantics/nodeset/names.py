@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from hulian.network.exchange.semantics.errors import DocumentError
 from hulian.network.exchange.semantics.nodeset.schema import BASE, RELATIONS
@@ -16,7 +16,7 @@ from hulian.network.exchange.semantics.nodeset.standard import standard_names
 
 __all__ = ["Names", "escape_uri", "node_id", "split", "uri_of"]
 
-_FORM: Final = re.compile(r"(?:svr=(\d{1,5});)?(?:ns=(\d{1,5});|nsu=([^;]*);)?([isgb])=(.*)\Z", re.DOTALL)
+_FORM: Final = re.compile(r"(?:svr=(\d{1,5});)?(?:ns=(\d{1,5});|nsu=([^;]+);)?([isgb])=(.*)\Z", re.DOTALL)
 _LONGEST: Final = 1024
 _REMEMBERED: Final = 65_536
 
@@ -58,17 +58,28 @@ def uri_of(identity: str) -> str:
     return split(identity)[0]
 
 
+def _prefix(uri: str) -> str | None:
+    """What stands before the local part of an id; None where the table has a row without a URI."""
+    if not uri:
+        return None
+    return "" if uri == BASE else f"nsu={escape_uri(uri)};"
+
+
 class Names:
     """The tables of one document: what its indexes and aliases mean."""
 
     def __init__(self, uris: Sequence[str], servers: Sequence[str], place: str) -> None:
         self.uris = [BASE, *uris]
-        self._prefixes = ["", *("" if uri == BASE else f"nsu={escape_uri(uri)};" for uri in uris)]
+        self._prefixes = ["", *(_prefix(uri) for uri in uris)]
         self._servers = list(servers)
         self._place = place
         self.aliases: dict[str, str] = {}
-        self._seen: dict[str, str] = {}
-        self._relations: dict[str, str] = {}
+        self.values: dict[tuple[bytes, str], Any] = {}
+        """What elements with the same bytes were read as: their names are of these tables."""
+        self.seen: dict[str, str] = {}
+        """What `node` has read lately, by text: whoever reads many looks here first."""
+        self.relations: dict[str, str] = {}
+        """As ``seen``, of `relation`."""
 
     def add_aliases(self, aliases: Mapping[str, str], line: int) -> None:
         """Aliases as the document has them. Raises `DocumentError` where one is no node id."""
@@ -77,25 +88,38 @@ class Names:
 
     def node(self, text: str | None, line: int | None) -> str:
         """The model's id of a node id, or of an alias. Raises `DocumentError`."""
-        known = self._seen.get(text or "")
+        known = self.seen.get(text or "")
         if known is not None:
             return known
-        if len(self._seen) >= _REMEMBERED:
-            self._seen.clear()
+        if len(self.seen) >= _REMEMBERED:
+            self.seen.clear()
         plain = (text or "").strip()
         identity = self.aliases.get(plain) or self._read(plain, line)
-        self._seen[text or ""] = identity
+        self.seen[text or ""] = identity
         return identity
 
     def relation(self, text: str | None, line: int | None) -> str:
         """The relation that a reference type is in the model: one that it understands, or the type's id."""
-        known = self._relations.get(text or "")
+        known = self.relations.get(text or "")
         if known is None:
             identity = self.node(text, line)
-            known = self._relations[text or ""] = RELATIONS.get(identity, identity)
+            known = self.relations[text or ""] = RELATIONS.get(identity, identity)
         return known
 
     def _read(self, text: str, line: int | None) -> str:
+        return self._read_plain(text) or self._read_any(text, line)
+
+    def _read_plain(self, text: str) -> str:
+        """By far the most ids: a number in a namespace of the table; empty for every other one."""
+        start, _, local = text.partition(";i=")
+        if local.isdecimal() and local.isascii() and local[0] != "0" and len(local) < 10:
+            index = start[3:]
+            if start.startswith("ns=") and index.isdecimal() and 0 < int(index) < len(self._prefixes):
+                prefix = self._prefixes[int(index)]
+                return "" if prefix is None else f"{prefix}i={local}"
+        return ""
+
+    def _read_any(self, text: str, line: int | None) -> str:
         form = _FORM.match(text.strip())
         if form is None:
             standard = standard_names().get(text)
@@ -114,10 +138,11 @@ class Names:
         if uri is not None:
             prefix = "" if uri == BASE else f"nsu={uri};"
         else:
-            try:
-                prefix = self._prefixes[int(index or 0)]
-            except IndexError:
-                raise self._error(f"{text[:100]!r}: the document has no namespace {index}", line) from None
+            position = int(index or 0)
+            known = self._prefixes[position] if position < len(self._prefixes) else None
+            if known is None:
+                raise self._error(f"{text[:100]!r}: the document has no namespace {index}", line)
+            prefix = known
         identity = f"{prefix}{letter}={rest}"
         if server is not None and int(server):
             if int(server) > len(self._servers):
@@ -133,10 +158,10 @@ class Names:
         # A name may hold colons itself; what is no number before one is part of it.
         if not colon or not (index.isascii() and index.isdigit()):
             return BASE, text
-        try:
-            return self.uris[int(index)], name
-        except IndexError:
-            raise self._error(f"{text[:100]!r}: the document has no namespace {index[:20]}", line) from None
+        uri = self.uris[int(index)] if len(index) < 6 and int(index) < len(self.uris) else ""
+        if not uri:
+            raise self._error(f"{text[:100]!r}: the document has no namespace {index[:20]}", line)
+        return uri, name
 
     def _error(self, words: str, line: int | None) -> DocumentError:
         return DocumentError(words, place=f"{self._place}, line {line}" if line else self._place)

@@ -11,7 +11,9 @@ id of the model, ``NamespaceIndex`` of a qualified name its URI.
 
 from __future__ import annotations
 
+import copy
 import re
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from lxml import etree
@@ -41,30 +43,33 @@ class Indexes(Protocol):
 
 
 def to_json(element: Any, names: Names, namespace: str = TYPES) -> Any:
-    """An element as JSON; ``namespace`` is its parent's. Raises `DocumentError` for a wrong node id."""
-    uri, local = _name(element)
+    """An element as JSON; ``namespace`` is its parent's."""
+    uri, local = _name(element.tag)
     found: dict[str, Any] = {}
     if uri != namespace:
         found["@xmlns"] = uri
-    for key, value in element.attrib.items():
+    for key, value in element.items():
         if key == _TYPE:
             prefix, colon, rest = value.partition(":")
             value = f"{{{element.nsmap.get(prefix if colon else None) or ''}}}{rest if colon else value}"
         found[f"@{key}"] = value
-    if not len(element):
-        content = _leaf(element, uri, local, names)
+    content = element.text
+    children = list(element)
+    if not children:
+        content = _leaf(element, content, uri, local, names) if content else ""
         if not found:
             return content
         if content:
             found["#"] = content
         return found
-    last = None
-    if (element.text or "").strip():
+    if content is not None and not content.isspace():
         return outer_xml(element)
-    for child in element:
-        name = _name(child)[1]
-        if (child.tail or "").strip():
+    last = None
+    for child in children:
+        tail = child.tail
+        if tail is not None and not tail.isspace():
             return outer_xml(element)
+        name = _name(child.tag)[1]
         inside = to_json(child, names, uri)
         if name not in found:
             found[name] = inside
@@ -80,22 +85,22 @@ def to_json(element: Any, names: Names, namespace: str = TYPES) -> Any:
 
 def outer_xml(element: Any) -> dict[str, str]:
     """An element as it stands, with the namespaces that it uses."""
-    whole = etree.fromstring(etree.tostring(element, with_tail=False))
+    whole = copy.deepcopy(element)
+    whole.tail = None
     etree.cleanup_namespaces(whole)
     return {"@xml": etree.tostring(whole, encoding="unicode")}
 
 
-def _name(element: Any) -> tuple[str, str]:
-    tag = element.tag
+@lru_cache(maxsize=4096)
+def _name(tag: str) -> tuple[str, str]:
     if tag[0] == "{":
         uri, _, local = tag[1:].rpartition("}")
         return uri, local
     return "", tag
 
 
-def _leaf(element: Any, uri: str, local: str, names: Names) -> str:
-    content: str = element.text or ""
-    if uri == TYPES and content:
+def _leaf(element: Any, content: str, uri: str, local: str, names: Names) -> str:
+    if uri == TYPES:
         if local == "Identifier" and _NODE_ID.match(content):
             try:
                 return names.node(content, element.sourceline)
@@ -104,7 +109,7 @@ def _leaf(element: Any, uri: str, local: str, names: Names) -> str:
                 return content
         if local == "NamespaceIndex" and content.strip().isdecimal():
             index = int(content)
-            if index < len(names.uris):
+            if index < len(names.uris) and names.uris[index]:
                 return names.uris[index]
     return content
 

@@ -1,30 +1,42 @@
-"""From a NodeSet to the model: every node in batches, parents first, in two ways through the document.
+"""From a NodeSet to the model: every node in batches, parents first, in two ways.
 
-Memory is bounded by a string for each node (two, while the document is read) and by the nodes that stand before their parents.
+The first goes through the document and writes what it read into a temporary file: only then is it known which parents
+are further down, which reference types are hierarchical, and what a property says of the variable above it. The second
+gives each node its place. In memory are a string for each node, and the nodes that stand before their parents.
 """
 
 from __future__ import annotations
 
+import itertools
+import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 
 from hulian.network.exchange.semantics.contract import BATCH, Batch, Document, Kind, Loss, Node, Reference, Relation, Source
-from hulian.network.exchange.semantics.errors import DocumentError
+from hulian.network.exchange.semantics.errors import DocumentError, HostileDocumentError
 from hulian.network.exchange.semantics.nodeset.bends import bent
-from hulian.network.exchange.semantics.nodeset.forest import Forest, Read, inverse
-from hulian.network.exchange.semantics.nodeset.meaning import choices_of_fields
+from hulian.network.exchange.semantics.nodeset.events import CLASS_OF, PREFIX, ROOT, node_events
+from hulian.network.exchange.semantics.nodeset.forest import Forest, Read
+from hulian.network.exchange.semantics.nodeset.headers import Header
+from hulian.network.exchange.semantics.nodeset.meaning import TELLING, Facts, choices_of_fields
 from hulian.network.exchange.semantics.nodeset.names import split
 from hulian.network.exchange.semantics.nodeset.opaque import outer_xml, to_json
-from hulian.network.exchange.semantics.nodeset.schema import BASE, DATATYPES, KINDS, NODESET
-from hulian.network.exchange.semantics.nodeset.standard import standard_supertypes
-from hulian.network.exchange.semantics.nodeset.survey import CLASS_OF, PREFIX, ROOT, Survey, node_events, survey
+from hulian.network.exchange.semantics.nodeset.schema import BASE, BINDING, DATATYPES, KINDS, NODESET, RELATIONS
+from hulian.network.exchange.semantics.nodeset.standard import hierarchical, standard_supertypes
 from hulian.network.exchange.semantics.nodeset.values import elements_of, read_value
 
 __all__ = ["INTERFACE", "read"]
 
 INTERFACE: Final = "i=17602"
+_ENCODING: Final = "i=38"
+_TRUE: Final = ("true", "1")
+_IN_MEMORY: Final = 32 << 20
+_BLOCK: Final = 64
+_MOST_NODES: Final = 5_000_000
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(list[Read])
 _FOLDER: Final = "i=61"
 _DICTIONARY_ENTRIES: Final = frozenset({"i=17589", "i=17598", "i=17600"})
 _ARGUMENTS: Final = {"InputArguments": Relation.INPUT, "OutputArguments": Relation.OUTPUT}
@@ -41,38 +53,88 @@ _DEFINITION: Final = f"{PREFIX}Definition"
 _PERMISSIONS: Final = f"{PREFIX}RolePermissions"
 _EXTENSIONS: Final = f"{PREFIX}Extensions"
 _OPAQUE: Final = {f"{PREFIX}Translation": "translations", f"{PREFIX}ArgumentDescription": "arguments"}
+_BINDING: Final = f"{{{BINDING}}}Binding"
 _REFERENCE: Final = f"{PREFIX}Reference"
 
 
 def read(source: Source, name: str, losses: list[Loss]) -> tuple[Document, Iterable[Batch]]:
-    """As `Format.read`. Progress counts both ways, so that it ends at the document's size."""
-    half = max(source.size // 2, 1)
-    first = msgspec.structs.replace(source, progress=lambda count: source.progress(min(count // 2, half)))
-    second = msgspec.structs.replace(source, progress=lambda count: source.progress(half + count // 2))
-    found = survey(first)
-    document = found.header.document(_Root(found.attributes), name, losses)
-    return document, _Reader(second, found, losses).batches()
-
-
-class _Root(msgspec.Struct):
-    attrib: dict[str, str]
+    """As `Format.read`."""
+    reader = _Reader(source, losses)
+    return reader.document(name), reader.batches()
 
 
 class _Reader:
-    """The second way."""
+    """One way through the document, into a temporary file; and a second one through that, when all is known."""
 
-    def __init__(self, source: Source, found: Survey, losses: list[Loss]) -> None:
-        self._source, self._place, self._losses = source, source.name, losses
-        self._names, self._facts, self._tree = found.names, found.facts, found.tree
-        self._twice, self._met = found.twice, set[str]()
-        self._forest = Forest(found.ids, losses, source.name)
+    def __init__(self, source: Source, losses: list[Loss]) -> None:
+        self._place, self._losses = source.name, losses
+        self._header = Header(source.name)
+        self._events = node_events(source, self._header)
+        self._first = next(self._events)
+        self._names = self._header.names()
+        self._ids: set[str] = set()
+        self._subtypes: list[tuple[str, str]] = []
+        self._facts: dict[str, Facts] = {}
         self._interfaces = {INTERFACE}
-        self._below: list[tuple[str, str]] = []
+
+    def document(self, name: str) -> Document:
+        """What stands before the nodes."""
+        root = self._first if self._first.tag == ROOT else self._first.getparent()
+        return self._header.document(root, name, self._losses)
 
     def batches(self) -> Iterator[Batch]:
         """All nodes and references."""
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
+            for block in self._blocks():
+                spool.write(block)
+            spool.seek(0)
+            yield from self._second(spool)
+
+    def _blocks(self) -> Iterator[bytes]:
+        """The first way: all nodes as they were read, in blocks."""
+        reads: list[bytes] = []
+        for element in itertools.chain((self._first,), self._events):
+            if element.tag == ROOT:
+                # Not the end: what stands behind it is read too, and refused.
+                continue
+            read = self._node(element)
+            if read is None:
+                continue
+            self._notice(read)
+            # Encoded at once: nothing of a node is left for the collector of garbage to look at.
+            reads.append(_encoder.encode(read))
+            if len(reads) == _BLOCK:
+                yield _joined(reads)
+                reads = []
+        yield _joined(reads)
+
+    def _notice(self, read: Read) -> None:
+        """What must be known of this node before another one has its place."""
+        node = read.node
+        self._ids.add(node.id)
+        if len(self._ids) > _MOST_NODES:
+            raise HostileDocumentError(f"it has more than {_MOST_NODES} nodes", place=self._place)
+        if node.kind is Kind.PROPERTY:
+            if node.name in TELLING and node.value is not None:
+                parent = read.attribute or next((other for _, forward, other in read.stated if not forward), "")
+                facts = self._facts.get(parent) or Facts()
+                facts.add(node.name, node.value)
+                self._facts[parent] = facts
+        elif node.kind is Kind.REFERENCE_TYPE:
+            for relation, forward, other in read.stated:
+                if relation == Relation.SUBTYPE:
+                    self._subtypes.append((node.id, other) if forward else (other, node.id))
+
+    def _second(self, spool: IO[bytes]) -> Iterator[Batch]:
+        """The second way: places, and what it all means."""
+        known = set(hierarchical())
+        while more := {special for general, special in self._subtypes if general in known} - known:
+            known |= more
+        # HasEncoding is not hierarchical, but it is all that an encoding of a data type hangs on.
+        tree = {RELATIONS.get(identity, identity) for identity in known} | {_ENCODING}
+        forest = Forest(self._ids, tree, self._losses, self._place)
         batch = Batch([], [], [])
-        for node, references in self._placed():
+        for node, references in self._placed(spool, forest):
             self._understand(node, references)
             batch.nodes.append(node)
             batch.references.extend(references)
@@ -81,29 +143,24 @@ class _Reader:
             if len(batch.nodes) >= BATCH - 256:
                 yield from _cut(batch)
                 batch = Batch([], [], [])
-        batch.references.extend(self._forest.leftover())
+        batch.references.extend(forest.leftover())
         yield from _cut(batch)
 
-    def _placed(self) -> Iterator[tuple[Node, list[Reference]]]:
-        for element in node_events(self._source, None):
-            if element.tag == ROOT:
-                break
-            read = self._node(element)
-            if read is not None:
-                yield from self._forest.take(read, self._below)
-        yield from self._forest.rest()
+    def _placed(self, spool: IO[bytes], forest: Forest) -> Iterator[tuple[Node, list[Reference]]]:
+        while size := spool.read(8):
+            for read in _decoder.decode(spool.read(int.from_bytes(size, "big"))):
+                yield from forest.take(read)
+        yield from forest.rest()
 
     # ------------------------------------------------------------ one node
 
     def _node(self, element: Any) -> Read | None:
         names, line = self._names, element.sourceline
-        attributes = dict(element.attrib)
+        attributes = dict(element.items())
         identity = names.node(attributes.pop("NodeId", None), line)
-        if identity in self._twice:
-            if identity in self._met:
-                self._losses.append(bent("twice-defined", self._at(element), f"the second definition of {identity}"))
-                return None
-            self._met.add(identity)
+        if identity in self._ids:
+            self._losses.append(bent("twice-defined", self._at(element), f"the second definition of {identity}"))
+            return None
         node_class = CLASS_OF[element.tag]
         if "BrowseName" not in attributes:
             raise DocumentError(f"{identity} has no BrowseName", place=self._at(element))
@@ -127,13 +184,12 @@ class _Reader:
             access = attributes.get("AccessLevel")
             if access is not None and access.strip().isdecimal():
                 node.writable = bool(int(access) & 2)
-        read = Read(node, [], parent, [])
+        read = Read(node, parent, [])
         self._children(element, read, details)
         return read
 
     def _children(self, element: Any, read: Read, details: dict[str, Any]) -> None:
         node, names = read.node, self._names
-        self._below = []
         for child in element:
             tag = child.tag
             if tag == _REFERENCES:
@@ -159,11 +215,20 @@ class _Reader:
                     [names.node(each.text, each.sourceline), each.get("Permissions", "0")] for each in child
                 ]
             elif tag == _EXTENSIONS:
-                details["extensions"] = [outer_xml(inside)["@xml"] for extension in child for inside in extension]
+                self._extensions(child, node, details)
             elif tag in _OPAQUE:
                 details.setdefault(_OPAQUE[tag], []).append(to_json(child, names, NODESET))
             else:
                 self._losses.append(bent("unknown-child", self._at(child), f"{tag[:200]} of {node.id}"))
+
+    def _extensions(self, element: Any, node: Node, details: dict[str, Any]) -> None:
+        """Kept as they stand; one is our own."""
+        for extension in element:
+            for inside in extension:
+                if inside.tag == _BINDING:
+                    node.point, node.identifier = inside.get("point", ""), inside.get("identifier", "")
+                else:
+                    details.setdefault("extensions", []).append(outer_xml(inside)["@xml"])
 
     def _text(self, child: Any, texts: dict[str, str]) -> None:
         locale = child.get("Locale", "")
@@ -173,30 +238,23 @@ class _Reader:
             texts[locale] = child.text or ""
 
     def _references(self, holder: Any, read: Read, details: dict[str, Any]) -> None:
-        node, names, tree = read.node, self._names, self._tree
-        identity = node.id
-        for each in holder:
-            if each.tag != _REFERENCE:
-                self._losses.append(bent("unknown-child", self._at(each), f"{each.tag[:200]} of {identity}"))
-                continue
-            relation = names.relation(each.get("ReferenceType"), each.sourceline)
-            target = names.node(each.text, each.sourceline)
-            forward = each.get("IsForward")
-            if forward is None or forward in ("true", "1"):
-                if relation == "i=40" and not node.type:
-                    node.type = target
-                elif relation == "i=37" and "rule" not in details:
-                    details["rule"] = target
-                elif relation in tree:
-                    self._below.append((relation, target))
-                else:
-                    read.references.append(Reference(identity, relation, target))
-            elif relation in tree or target == read.attribute:
-                read.above.append((relation, target))
+        node, names, stated = read.node, self._names, read.stated
+        relations, seen = names.relations, names.seen
+        count = 0
+        for each in holder.iterchildren(_REFERENCE):
+            count += 1
+            raw, text, direction = each.get("ReferenceType"), each.text, each.get("IsForward")
+            relation = relations.get(raw) or names.relation(raw, each.sourceline)
+            target = seen.get(text) or names.node(text, each.sourceline)
+            forward = direction is None or direction in _TRUE
+            if forward and relation == "i=40" and not node.type:
+                node.type = target
+            elif forward and relation == "i=37" and "rule" not in details:
+                details["rule"] = target
             else:
-                read.references.append(inverse(identity, relation, target))
-        if len(read.above) > 1 and node.kind in (Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE, Kind.DATA_TYPE, Kind.REFERENCE_TYPE):
-            read.above.sort(key=lambda above: above[0] != Relation.SUBTYPE)
+                stated.append((relation, forward, target))
+        if count != len(holder):
+            self._losses.append(bent("unknown-child", self._at(holder), f"elements among the references of {node.id}"))
 
     def _definition(self, element: Any, node: Node, details: dict[str, Any]) -> None:
         """Fields of a data type; what an enumeration allows becomes its constraints."""
@@ -253,6 +311,12 @@ class _Reader:
 
     def _at(self, element: Any) -> str:
         return f"{self._place}, line {element.sourceline}"
+
+
+def _joined(reads: list[bytes]) -> bytes:
+    """A block of the temporary file: its size, then an array of MessagePack."""
+    block = b"".join((b"\xdd", len(reads).to_bytes(4, "big"), *reads))
+    return len(block).to_bytes(8, "big") + block
 
 
 def _arguments(node: Node) -> Iterator[Node]:

@@ -8,6 +8,7 @@ from hulian.network.exchange.semantics.contract import Kind, Relation
 
 __all__ = [
     "BASE",
+    "BINDING",
     "CLASSES",
     "DATATYPES",
     "DEFAULTS",
@@ -26,6 +27,9 @@ BASE: Final = "http://opcfoundation.org/UA/"
 NODESET: Final = "http://opcfoundation.org/UA/2011/03/UANodeSet.xsd"
 TYPES: Final = "http://opcfoundation.org/UA/2008/02/Types.xsd"
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+
+BINDING: Final = "urn:hulian:binding"
+"""Namespace of the extension in which a node carries its live point and its registered identifier."""
 
 KINDS: Final = {
     "Object": Kind.OBJECT,

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from hulian.network.exchange.semantics.contract import Document, Loss, Node
+from hulian.network.exchange.semantics.contract import Document, Kind, Loss, Node
 from hulian.network.exchange.semantics.nodeset.schema import BASE, DATATYPES, KINDS, RELATIONS
 
 __all__ = [
@@ -139,9 +139,14 @@ def _node(found: Standard) -> Node:
     datatype = DATATYPES.get(found.datatype, found.datatype)
     if datatype.startswith("xs:") and found.rank.isdigit():
         datatype += "[]"
+    kind = KINDS[found.node_class]
+    if found.type == "i=61":
+        kind = Kind.FOLDER
+    elif "i=17602" in standard_supertypes(found.identity):
+        kind = Kind.ROLE
     return Node(
         id=found.identity,
-        kind=KINDS[found.node_class],
+        kind=kind,
         name=found.name,
         parent=found.parent,
         relation=RELATIONS.get(found.reference, found.reference) or "component",

@@ -52,6 +52,8 @@ _XS: Final = {
 } | {"ByteString": "xs:base64Binary"}
 _OWN_FORM: Final = _PLAIN | _WRAPPED.keys() | {"LocalizedText", "XmlElement", "Matrix"}
 _ELEMENT: Final = {xs: name for name, xs in _XS.items()}
+_LARGEST_KEPT: Final = 2048
+_MOST_KEPT: Final = 4096
 _FIRST: Final = re.compile(r"<[^\s/>]+")
 _INTEGER_OF_JSON: Final = 2**63
 
@@ -69,6 +71,21 @@ def read_value(holder: Any, names: Names, datatype: str) -> tuple[str | None, Sh
     if not len(holder):
         return None, {"type": ""}
     element = holder[0]
+    if len(element) and element.getnext() is None:
+        # Units, ranges and arguments are the same ones again and again: their bytes tell.
+        key = (etree.tostring(element, with_tail=False), datatype)
+        known = names.values.get(key)
+        if known is None:
+            known = _read_element(element, names, datatype)
+            if len(key[0]) <= _LARGEST_KEPT:
+                if len(names.values) >= _MOST_KEPT:
+                    names.values.clear()
+                names.values[key] = known
+        return known
+    return _read_element(element, names, datatype)
+
+
+def _read_element(element: Any, names: Names, datatype: str) -> tuple[str | None, Shape]:
     tag = element.tag
     if not tag.startswith(f"{{{TYPES}}}"):
         return _as_json(outer_xml(element)), {"type": tag.rpartition("}")[2], "lax": True}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from typing import Any, BinaryIO, Final
 
 from lxml import etree
@@ -21,6 +22,7 @@ from hulian.network.exchange.semantics.nodeset.names import split
 from hulian.network.exchange.semantics.nodeset.opaque import attribute, text, to_xml
 from hulian.network.exchange.semantics.nodeset.schema import (
     BASE,
+    BINDING,
     CLASSES,
     INSTANCES,
     NODESET,
@@ -33,6 +35,9 @@ from hulian.network.exchange.semantics.nodeset.values import write_value
 
 __all__ = ["write"]
 
+_PUBLISHED: Final = {
+    "http://opcfoundation.org/UA/AML/": {"Version": "1.00", "PublicationDate": "2016-02-22T00:00:01Z"},
+}
 _IN_MEMORY: Final = 16 << 20
 _TYPE_KINDS: Final = frozenset(
     {Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE, Kind.DATA_TYPE, Kind.REFERENCE_TYPE, Kind.ROLE, Kind.INTERFACE_TYPE}
@@ -53,6 +58,11 @@ def write(content: Content, out: BinaryIO) -> list[Loss]:
     return writer.losses
 
 
+def _published(uri: str) -> dict[str, str]:
+    """A required model; with version and date where they are known, which asyncua cannot do without."""
+    return {"ModelUri": uri, **_PUBLISHED.get(uri, {})}
+
+
 class _Writer:
     def __init__(self, content: Content) -> None:
         self._content, self._document = content, content.document
@@ -68,14 +78,15 @@ class _Writer:
         """Once through the content: which nodes there are, and who states which reference."""
         for node in self._content.nodes():
             if self._foreign.skips(node):
+                self._foreign.take_argument(node)
                 continue
             self._here.add(node.id)
-            self._foreign.look(node)
+            for entry in self._foreign.look(node):
+                self._state(node.id, RELATION_IDS[Relation.DESCRIBED], True, entry)
             if "p" in node.extra.get("nodeset", {}).get("stated", ""):
                 self._state(node.parent, self._relation(node.relation, node.id), True, node.id)
         for reference in self._content.references():
             self._take(reference)
-        self._foreign.looked(self._here)
 
     def _take(self, reference: Reference) -> None:
         relation = self._relation(reference.relation, reference.source)
@@ -88,8 +99,6 @@ class _Writer:
             self._state(reference.source, relation, True, reference.target)
         else:
             self._lose(reference.source, f"a reference to {reference.target}", "neither of the two nodes is in the document")
-        if reference.relation == Relation.DESCRIBED:
-            self._foreign.described(reference.source, reference.target)
 
     def _state(self, node: str, relation: str, forward: bool, other: str) -> None:
         self._stated.setdefault(node, []).append((relation, forward, other))
@@ -126,9 +135,9 @@ class _Writer:
             self._lose(document.name, f"LastModified {modified[:100]}", "it is no date and time")
         pieces.append(">\n")
         models: list[str] = []
-        for model in details.get("models") or self._models(document):
+        for model in details["models"] if "models" in details else self._models(document):
             self._model(model, "Model", "    ", models)
-        extensions = [self._raw(each) for each in details.get("extensions", ())]
+        extensions = self._raw(details.get("extensions", ()), document.name)
         pieces.extend(self._tables.write_uris())
         if models:
             pieces.extend(["  <Models>\n", *models, "  </Models>\n"])
@@ -140,10 +149,18 @@ class _Writer:
         return "".join(pieces)
 
     def _models(self, document: Document) -> list[dict[str, Any]]:
-        if document.format == "nodeset":
-            return []
-        requires = [{"attributes": {"ModelUri": uri}} for uri in (BASE, *document.requires)]
-        return [{"attributes": {"ModelUri": uri}, "requires": requires} for uri in document.namespaces or (self._tables.own,)]
+        """Models of a document that was not read from a NodeSet."""
+        # Dictionaries and interfaces are of version 1.04; servers ask for the date.
+        base = {"ModelUri": BASE, "Version": "1.04", "PublicationDate": "2019-05-01T00:00:00Z"}
+        requires = [{"attributes": base}, *({"attributes": _published(uri)} for uri in document.requires if uri != BASE)]
+        # A server knows a namespace only where a model of it was loaded.
+        defined = (*(document.namespaces or (self._tables.own,)), *sorted(self._foreign.dictionaries(self._here)))
+        # The first requires for all of them: asyncua takes a requirement that is there twice for one that is not met.
+        first, *others = dict.fromkeys(defined)
+        return [
+            {"attributes": {"ModelUri": first}, "requires": requires},
+            *({"attributes": {"ModelUri": uri}} for uri in others),
+        ]
 
     def _model(self, model: dict[str, Any], element: str, indent: str, pieces: list[str]) -> None:
         pieces.append(f"{indent}<{element}{self._attributes(model.get('attributes', {}), 'Model', self._document.name)}>\n")
@@ -176,10 +193,17 @@ class _Writer:
             self._lose(owner, "control characters of a text", "no XML document can hold them")
             return str(how("".join(each for each in value if each.isprintable() or each in "\n\t")))
 
-    def _raw(self, xml: str) -> str:
-        return etree.tostring(
-            etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True)), encoding="unicode"
-        )
+    def _raw(self, pieces: Iterable[str], owner: str) -> list[str]:
+        """XML as it was read; a loss for what is none, or none that a parser takes alone."""
+        written = []
+        for xml in pieces:
+            try:
+                parsed = etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True))
+            except (etree.XMLSyntaxError, ValueError) as error:
+                self._lose(owner, "an extension", str(error))
+            else:
+                written.append(etree.tostring(parsed, encoding="unicode"))
+        return written
 
     def _permissions(self, permissions: list[list[str]]) -> str:
         inside = "".join(
@@ -204,6 +228,8 @@ class _Writer:
             for other in made:
                 self._node(other, pieces)
             body.write("".join(pieces).encode())
+        for attachment in self._content.attachments():
+            self._lose(attachment.path, "an attached file", "a NodeSet carries none")
         for entry in self._foreign.entries(self._here):
             pieces = []
             self._node(entry, pieces)
@@ -240,8 +266,13 @@ class _Writer:
         self._references(node, marks, pieces)
         if "permissions" in details:
             pieces.append(f"    {self._permissions(details['permissions'])}\n")
-        if details.get("extensions"):
-            inside = "".join(f"<Extension>{self._raw(each)}</Extension>" for each in details["extensions"])
+        extensions = self._raw(details.get("extensions", ()), node.id)
+        if node.point or node.identifier:
+            said = (("point", node.point), ("identifier", node.identifier))
+            bound = "".join(f" {key}={self._safe(value, node.id, attribute)}" for key, value in said if value)
+            extensions.append(f'<Binding xmlns="{BINDING}"{bound}/>')
+        if extensions:
+            inside = "".join(f"<Extension>{each}</Extension>" for each in extensions)
             pieces.append(f"    <Extensions>{inside}</Extensions>\n")
         self._special(node, node_class, details, pieces)
         pieces.append(f"  </UA{node_class}>\n")
