@@ -26,8 +26,14 @@ def element(inside, identity="e"):
 
 CASES = {
     "connection": (
-        element(attribute("speed", "", attribute("VariableNodeId", "nsu=urn:x;s=Speed") + attribute("ServerAddress", "opc.tcp://h:1"))),
-        PointProposal(node="d/e@speed", connector="opcua", address="nsu=urn:x;s=Speed", endpoint="opc.tcp://h:1", reason="node"),
+        element(
+            attribute(
+                "speed", "", attribute("VariableNodeId", "nsu=urn:x;s=Speed") + attribute("ServerAddress", "opc.tcp://h:1")
+            )
+        ),
+        PointProposal(
+            node="d/e@speed", connector="opcua", address="nsu=urn:x;s=Speed", endpoint="opc.tcp://h:1", reason="node"
+        ),
     ),
     "data source": (
         element(attribute("EndpointURL", "opc.tcp://plc:4840"), "{SRV}")
@@ -39,25 +45,40 @@ CASES = {
             attribute(
                 "speed",
                 "",
-                attribute("NodeId", "", attribute("ExplicitNodeId", "", attribute("NamespaceUri", "urn:x") + attribute("NumericId", "7"))),
+                attribute(
+                    "NodeId",
+                    "",
+                    attribute("ExplicitNodeId", "", attribute("NamespaceUri", "urn:x") + attribute("NumericId", "7")),
+                ),
             )
         ),
         PointProposal(node="d/e@speed", connector="opcua", address="nsu=urn:x;i=7", reason="explicit"),
     ),
     "uri": (
         element(attribute("speed", "", attribute("refURI", "opc.tcp://plc:4840/mill?nodeId=ns%3D2%3Bs%3DA.B"))),
-        PointProposal(node="d/e@speed", connector="opcua", address="ns=2;s=A.B", endpoint="opc.tcp://plc:4840/mill", reason="uri"),
+        PointProposal(
+            node="d/e@speed", connector="opcua", address="ns=2;s=A.B", endpoint="opc.tcp://plc:4840/mill", reason="uri"
+        ),
     ),
     "external value": (
         element(
             attribute(
                 "speed",
                 "",
-                attribute("AssociatedExternalValue", "", attribute("refURI", "mqtt://b:1883/plant/speed#v") + attribute("Direction", "In")),
+                attribute(
+                    "AssociatedExternalValue",
+                    "",
+                    attribute("refURI", "mqtt://b:1883/plant/speed#v") + attribute("Direction", "In"),
+                ),
             )
         ),
         PointProposal(
-            node="d/e@speed", connector="mqtt", address="json:plant/speed:v", endpoint="mqtt://b:1883", writable=False, reason="uri"
+            node="d/e@speed",
+            connector="mqtt",
+            address="json:plant/speed:v",
+            endpoint="mqtt://b:1883",
+            writable=False,
+            reason="uri",
         ),
     ),
     "register": (
@@ -107,7 +128,8 @@ def test_items_of_a_module_are_bound_by_the_attributes_that_name_them():
 
 def test_documents_files_and_classes_name_no_points():
     documents = attribute("refURI", "./manual.pdf") + attribute("NodeId", "not one") + attribute("Tag")
-    classes = f'<SystemUnitClassLib Name="U"><SystemUnitClass Name="C">{attribute("Tag", "default")}</SystemUnitClass></SystemUnitClassLib>'
+    inside = f'<SystemUnitClass Name="C">{attribute("Tag", "default")}</SystemUnitClass>'
+    classes = f'<SystemUnitClassLib Name="U">{inside}</SystemUnitClassLib>'
     assert proposals(element(documents), classes) == []
     assert proposals(element(attribute("refURI", "opc.tcp://[broken"))) == []
 
@@ -119,5 +141,7 @@ def test_an_engineering_project_names_its_addresses(samples):
     assert {proposal.reason for proposal in found} <= set(KNOWN)
     assert all(content.node(proposal.node) is not None for proposal in found)
     assert len(found) == sum(
-        1 for node in content.nodes() if node.name == "LogicalAddress" and node.value and content.node(node.parent).kind.name == "OBJECT"
+        1
+        for node in content.nodes()
+        if node.name == "LogicalAddress" and node.value and content.node(node.parent).kind.name == "OBJECT"
     )

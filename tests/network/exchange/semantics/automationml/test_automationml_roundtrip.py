@@ -30,7 +30,7 @@ SAMPLES = [
     "aml2opcua_smallexample_datatypes.aml",
     "golden-Topology.aml",
 ]
-EVERYTHING = """<CAEXFile xmlns="http://www.dke.de/CAEX" SchemaVersion="3.0" FileName="all.aml" ChangeMode="state">
+EVERYTHING = b"""<CAEXFile xmlns="http://www.dke.de/CAEX" SchemaVersion="3.0" FileName="all.aml" ChangeMode="state">
   <Description>all of it &lt;&amp;&gt;</Description>
   <Version>1</Version>
   <Revision><RevisionDate>2024-02-29T00:00:00Z</RevisionDate><AuthorName>A</AuthorName><Comment/></Revision>
@@ -90,7 +90,7 @@ EVERYTHING = """<CAEXFile xmlns="http://www.dke.de/CAEX" SchemaVersion="3.0" Fil
   <AttributeTypeLib Name="Types"><AttributeType Name="Pressure" Unit="bar" AttributeDataType="xs:double"><Value>1</Value>
     <Constraint Name="c"><OrdinalScaledType/></Constraint><Attribute Name="part"/><AttributeType Name="Low"/></AttributeType>
   </AttributeTypeLib>
-</CAEXFile>""".encode()
+</CAEXFile>"""
 
 
 def read(document, name="plant", file="a.aml"):
@@ -323,12 +323,21 @@ def test_a_model_that_never_was_caex_is_written_validly(samples):
         Node(id="x;8", kind=Kind.PROPERTY, name="free", value="1"),
         Node(id="x;9", kind=Kind.ROLE, name="Machine"),
     ]  # fmt: skip
-    references = [Reference("x;4", Relation.ROLE, "x;9"), Reference("x;4", "i=1", "x;9"), Reference("x;6", Relation.LINK, "x;4")]
+    references = [
+        Reference("x;4", Relation.ROLE, "x;9"),
+        Reference("x;4", "i=1", "x;9"),
+        Reference("x;6", Relation.LINK, "x;4"),
+    ]
     content = Collected(Document(name="x", format="nodeset"), [Batch(nodes, references)])
     document, losses = written(content)
     root = etree.fromstring(document)
     etree.XMLSchema(etree.parse(samples / SCHEMAS["3.0"])).assertValid(root)
-    assert {each.get("Name") for each in root.iter("{*}InternalElement", "{*}SystemUnitClass")} == {"P<1>�", "PumpType", "start", "free"}
+    assert {each.get("Name") for each in root.iter("{*}InternalElement", "{*}SystemUnitClass")} == {
+        "P<1>�",
+        "PumpType",
+        "start",
+        "free",
+    }
     element = next(each for each in root.iter("{*}InternalElement") if each.get("Name").startswith("P<"))
     assert element.get("RefBaseSystemUnitPath") == "x/PumpType"
     assert element.find("{*}RoleRequirements").get("RefBaseRoleClassPath") == "x/Machine"

@@ -9,10 +9,16 @@ from hulian.network.exchange.semantics.contract import Constraints, Kind, Node, 
 
 __all__ = [
     "ATL",
+    "ATTRIBUTES",
     "ICL",
+    "ID_NAMES",
     "META",
     "RCL",
+    "RELATIONS",
+    "RULES",
+    "SAID",
     "SUC",
+    "TAGS",
     "class_id",
     "data_type_id",
     "explicit",
@@ -32,8 +38,42 @@ META: Final = "OpcAmlMetaModel"
 
 _UA: Final = "http://opcfoundation.org/UA/"
 _MARKS: Final = {ATL: "attribute:", ICL: "interface:", RCL: "role:", SUC: "unit:"}
-_TAGS: Final = {ATL: "AttributeTypeLib", ICL: "InterfaceClassLib", RCL: "RoleClassLib", SUC: "SystemUnitClassLib"}
 _KINDS: Final = {ATL: Kind.PROPERTY_TYPE, ICL: Kind.INTERFACE_TYPE, RCL: Kind.ROLE, SUC: Kind.OBJECT_TYPE}
+
+TAGS: Final = {ATL: "AttributeTypeLib", ICL: "InterfaceClassLib", RCL: "RoleClassLib", SUC: "SystemUnitClassLib"}
+ID_NAMES: Final = {"i": "NumericId", "s": "StringId", "g": "GuidId", "b": "OpaqueId"}
+ATTRIBUTES: Final = (
+    ("ValueRank", "xs:int", "-1"),
+    ("ArrayDimensions", "xs:string", ""),
+    ("AccessLevel", "xs:unsignedByte", "1"),
+    ("EventNotifier", "xs:unsignedByte", "0"),
+    ("MinimumSamplingInterval", "xs:double", "0"),
+    ("Historizing", "xs:boolean", "false"),
+    ("Executable", "xs:boolean", "true"),
+    ("WriteMask", "xs:unsignedInt", "0"),
+)
+SAID: Final = {name for name, _, _ in ATTRIBUTES} | {
+    "IsAbstract",
+    "Symmetric",
+    "UserAccessLevel",
+    "SymbolicName",
+    "UserExecutable",
+}
+RELATIONS: Final = {
+    Relation.COMPONENT: "i=47",
+    Relation.PROPERTY: "i=46",
+    Relation.ORGANIZES: "i=35",
+    Relation.INPUT: "i=46",
+    Relation.OUTPUT: "i=46",
+    Relation.DESCRIBED: "i=17597",
+}
+RULES: Final = {
+    "i=78": "Mandatory",
+    "i=80": "Optional",
+    "i=83": "ExposesItsArray",
+    "i=11508": "OptionalPlaceholder",
+    "i=11510": "MandatoryPlaceholder",
+}
 
 _STANDARD: Final = {
     "i=24": "BaseDataType",
@@ -143,7 +183,7 @@ _XS: Final = {
     "i=21": "xs:string",
     "i=29": "xs:int",
 }
-"""XSD's type of a built-in data type; what is a structure has none. StatusCode and Enumeration are as the reference code has them."""
+"""XSD's type of a built-in data type; a structure has none. StatusCode and Enumeration are as the reference code has them."""
 _IDS: Final = {xs: identity for identity, xs in _XS.items() if identity not in ("i=14", "i=16", "i=19", "i=21", "i=29")}
 
 
@@ -218,13 +258,11 @@ def _library(name: str, kind: str) -> Node:
         kind=Kind.FOLDER,
         name=f"{kind}_{META}",
         relation=Relation.ORGANIZES,
-        extra={EXTRA: {"tag": _TAGS[kind]}},
+        extra={EXTRA: {"tag": TAGS[kind]}},
     )
 
 
-def _class(
-    name: str, kind: str, own: str, base: str, *, datatype: str = "", constraints: Constraints | None = None
-) -> Node:
+def _class(name: str, kind: str, own: str, base: str, *, datatype: str = "", constraints: Constraints | None = None) -> Node:
     return Node(
         id=class_id(name, kind, META, own),
         kind=_KINDS[kind],

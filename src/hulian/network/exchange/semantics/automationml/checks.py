@@ -86,9 +86,7 @@ def _rules(version: str) -> dict[str, _Rule]:
             RefBaseSystemUnitPath=False,
         ),
         "RoleClass": _rule("Attribute*", "ExternalInterface*", "RoleClass*", named=True, RefBaseClassPath=False),
-        "ExternalInterface": _rule(
-            "Attribute*", *(("ExternalInterface*",) if new else ()), named=True, RefBaseClassPath=False
-        ),
+        "ExternalInterface": _rule("Attribute*", *(("ExternalInterface*",) if new else ()), named=True, RefBaseClassPath=False),
         "InterfaceClass": _rule(
             "Attribute*", *(("ExternalInterface*",) if new else ()), "InterfaceClass*", named=True, RefBaseClassPath=False
         ),
@@ -178,7 +176,7 @@ def check_by_schema(source: Source, schema: Source) -> list[Loss]:
     known.validate(document)
     return [
         Loss(f"{source.name}, line {error.line}, {error.path}", error.message, error.type_name, lost=False)
-        for error in list(known.error_log)[:_MOST]  # type: ignore[call-overload]
+        for error in list(known.error_log)[:_MOST]
     ]
 
 
@@ -240,7 +238,10 @@ class _Checker:
         for name, (_, least, _) in rule.children.items():
             if counts.get(name, 0) < least:
                 self._tell(element, tag, f"it has no {name}")
-        if tag == "Constraint" and sum(counts.get(each, 0) for each in ("OrdinalScaledType", "NominalScaledType", "UnknownType")) != 1:
+        if (
+            tag == "Constraint"
+            and sum(counts.get(each, 0) for each in ("OrdinalScaledType", "NominalScaledType", "UnknownType")) != 1
+        ):
             self._tell(element, tag, "it has not one kind of scale")
         if not rule.text and (element.text or "").strip():
             self._tell(element, tag, f"{tag} holds no text")
@@ -293,12 +294,14 @@ class _Checker:
     def _time(self, element: Any, tag: str, text: str) -> None:
         found = _TIME.fullmatch(text.strip())
         try:
-            good = found is not None and datetime(*(int(found[part]) for part in range(1, 7)))  # type: ignore[misc,arg-type] # noqa: DTZ001
+            good = found is not None and datetime(*(int(found[part]) for part in range(1, 7)))  # type: ignore[arg-type] # noqa: DTZ001
         except ValueError:
             good = False
         if not good:
             self._tell(element, tag, f"{text.strip()!r} is no xs:dateTime")
 
     def _tell(self, element: Any, tag: str, what: str) -> None:
-        path = "/".join([name for _, name, _, _, _ in self._open[1:]] + ([tag] if self._open and self._open[-1][0] != tag else []))
+        path = "/".join(
+            [name for _, name, _, _, _ in self._open[1:]] + ([tag] if self._open and self._open[-1][0] != tag else [])
+        )
         self.findings.append(Loss(f"{self._name}, line {element.sourceline}, {path}", what, "CAEX's schema", lost=False))

@@ -106,12 +106,16 @@ class ElementWriter:
         if self._version == "2.15" and len(rest) > 1:
             # CAEX 2.15 requires one role; what else is required is at least supported
             bare = [each for each in rest[1:] if "node" not in each.extra.get(EXTRA, {})]
-            self._losses.extend(Loss(node.id, f"that it requires {each.target}", "CAEX 2.15 requires one role") for each in bare)
+            self._losses.extend(
+                Loss(node.id, f"that it requires {each.target}", "CAEX 2.15 requires one role") for each in bare
+            )
             supported += bare
             rest = [each for each in rest if not any(each is other for other in bare)]
         waiting[:] = rest
         if tag not in ("InternalElement", "SystemUnitClass"):
-            self._losses.extend(Loss(node.id, f"its {each.relation} to {each.target}", f"{tag} has none") for each in supported + links)
+            self._losses.extend(
+                Loss(node.id, f"its {each.relation} to {each.target}", f"{tag} has none") for each in supported + links
+            )
             return
         for each in supported:
             extra = each.extra.get(EXTRA, {})
@@ -157,7 +161,9 @@ class ElementWriter:
         known = reference.extra.get(EXTRA, {}) if reference is not None else {}
         path = self._path(node.type, known.get("ref")) if node.type else known.get("ref")
         if path is None and self._version == "3.0":
-            self._losses.append(Loss(node.id, "a requirement of no role", "CAEX 3.0 asks for a role; its path is empty", lost=False))
+            self._losses.append(
+                Loss(node.id, "a requirement of no role", "CAEX 3.0 asks for a role; its path is empty", lost=False)
+            )
             path = ""
         self._text.begin("RoleRequirements", (("RefBaseRoleClassPath", path), ("ChangeMode", known.get("change"))))
         write_header(self._text, {"header": known.get("header", ())}, {}, self._version, self._losses, node.id)
@@ -167,7 +173,7 @@ class ElementWriter:
         for each in self._references.get(node.parent, ()):
             known = each.extra.get(EXTRA, {})
             if each.relation == Relation.ROLE and known.get("tag") != "SupportedRoleClass":
-                return known.get("node") != node.id
+                return bool(known.get("node") != node.id)
         return False
 
     def _required_by(self, node: Node) -> Reference | None:
@@ -277,7 +283,7 @@ class ElementWriter:
         return "#" in identity or identity.endswith((f"/{last}", f":{last}", f"@{last}")) or f"/{last}~" in identity
 
     def _found_path(self, identity: str) -> str:
-        names = []
+        names: list[str] = []
         node = self._content.node(identity)
         prefix = f"{self._content.document.name}/"
         if node is None:

@@ -1,10 +1,10 @@
-"""OPC UA to AutomationML, by the libraries of OPC 10000-83, Annex A: a namespace becomes four libraries, its instances a hierarchy.
+"""OPC UA to AutomationML by OPC 10000-83, Annex A: a namespace becomes four libraries, its instances a hierarchy.
 
-Of a namespace *U*: data types stand in ``ATL_U``, reference types in ``ICL_U`` (two interface classes each, one for either end, but
-one where they are symmetric), interface types in ``RCL_U`` and, like object and variable types, in ``SUC_U``. Instance declarations
-are elements of their class. Every class plays ``RCL_OpcAmlMetaModel/UaBaseRole``; methods are of
-``SUC_OpcAmlMetaModel/UaMethodNodeClass``. Only what differs from the type or the name is said. This is not the inverse of
-`opcua.to_opcua`: a document says which of the two it is in its superior standard.
+Of a namespace *U*: data types stand in ``ATL_U``, reference types in ``ICL_U`` (two interface classes each, one for either
+end, but one where they are symmetric), interface types in ``RCL_U`` and, like object and variable types, in ``SUC_U``.
+Instance declarations are elements of their class. Every class plays ``RCL_OpcAmlMetaModel/UaBaseRole``; methods are
+of ``SUC_OpcAmlMetaModel/UaMethodNodeClass``. Only what differs from the type or the name is said. This is not the
+inverse of `opcua.to_opcua`: a document says which of the two it is in its superior standard.
 
 Each reference is a pair of interfaces and a link between them. CAEX has links within one class or one hierarchy only; others, and
 those to nodes of other documents, are losses.
@@ -20,10 +20,16 @@ from xml.sax.saxutils import escape
 
 from hulian.network.exchange.semantics.automationml.annex import (
     ATL,
+    ATTRIBUTES,
     ICL,
+    ID_NAMES,
     META,
     RCL,
+    RELATIONS,
+    RULES,
+    SAID,
     SUC,
+    TAGS,
     class_id,
     data_type_id,
     explicit,
@@ -54,23 +60,9 @@ PROFILE: Final = "OPC 10000-83 Annex A"
 _UA: Final = "http://opcfoundation.org/UA/"
 _IDS: Final = uuid.UUID("0d6a1c6e-50bb-5b4e-8f0e-2b7c8f3a9d21")
 _TYPE_ONLY: Final = "<AdditionalInformation>OpcUa:TypeOnly</AdditionalInformation>"
-_RELATIONS: Final = {
-    Relation.COMPONENT: "i=47",
-    Relation.PROPERTY: "i=46",
-    Relation.ORGANIZES: "i=35",
-    Relation.INPUT: "i=46",
-    Relation.OUTPUT: "i=46",
-    Relation.DESCRIBED: "i=17597",
-}
 _CLASSES: Final = (Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE, Kind.ROLE)
+_WHY: Final = "CAEX links within one class or one hierarchy only"
 _INFO: Final = "http://opcfoundation.org/UA/FX/2021/08/OpcUaLibInfo.xsd"
-_RULES: Final = {
-    "i=78": "Mandatory",
-    "i=80": "Optional",
-    "i=83": "ExposesItsArray",
-    "i=11508": "OptionalPlaceholder",
-    "i=11510": "MandatoryPlaceholder",
-}
 
 
 def to_automationml(content: Content, name: str, losses: list[Loss]) -> tuple[Document, Iterator[Batch]]:
@@ -120,7 +112,9 @@ class _Mapping:
             name = node.name
             if (kind, uri, name) in taken:
                 name = renamed[node.id] = f"{node.name} {letter}={value}"
-                self._losses.append(Loss(node.id, f"the name {node.name!r}", f"its library has it already; it is called {name!r}"))
+                self._losses.append(
+                    Loss(node.id, f"the name {node.name!r}", f"its library has it already; it is called {name!r}")
+                )
             taken.add((kind, uri, name))
         return renamed
 
@@ -176,12 +170,14 @@ class _Mapping:
 
     def _library(self, kind: str, uri: str) -> None:
         models = self._content.document.extra.get("nodeset", {}).get("models", ())
-        said = next((model.get("attributes", {}) for model in models if model.get("attributes", {}).get("ModelUri") == uri), {})
+        said: dict[str, str] = next(
+            (model.get("attributes", {}) for model in models if model.get("attributes", {}).get("ModelUri") == uri), {}
+        )
         version = said.get("Version", "")
         parts = {"OpcUaNamespaceUri": uri, "ModelVersion": version, "ModelPublicationDate": said.get("PublicationDate", "")}
         inside = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in parts.items() if value)
         info = f'<AdditionalInformation><OpcUaLibInfo xmlns="{_INFO}">{inside}</OpcUaLibInfo></AdditionalInformation>'
-        extra: dict[str, Any] = {"tag": _TAGS[kind], "header": [info]}
+        extra: dict[str, Any] = {"tag": TAGS[kind], "header": [info]}
         if version:
             extra["version"] = version
         self._nodes.append(
@@ -306,18 +302,27 @@ class _Mapping:
         tops = [
             node
             for node in self._all.values()
-            if node.kind not in types and (not self._is(node.parent) or self._all[node.parent].kind in (Kind.DATA_TYPE, Kind.REFERENCE_TYPE))
+            if node.kind not in types
+            and (not self._is(node.parent) or self._all[node.parent].kind in (Kind.DATA_TYPE, Kind.REFERENCE_TYPE))
         ]
         described = [node for node in tops if self._is(node.parent)]
         for node in described:
             # what a data type or reference type has of properties (EnumStrings and the like) follows from its definition
-            self._losses.append(Loss(node.id, f"{node.name} of {self._named(node.parent)}", "Annex A has it in the type itself"))
+            self._losses.append(
+                Loss(node.id, f"{node.name} of {self._named(node.parent)}", "Annex A has it in the type itself")
+            )
         tops = [node for node in tops if not self._is(node.parent)]
         if not tops:
             return
         identity = f"{self._name}/hierarchy:{escaped(self._name)}"
         self._nodes.append(
-            Node(id=identity, kind=Kind.FOLDER, name=self._name, relation=Relation.ORGANIZES, extra={EXTRA: {"tag": "InstanceHierarchy"}})
+            Node(
+                id=identity,
+                kind=Kind.FOLDER,
+                name=self._name,
+                relation=Relation.ORGANIZES,
+                extra={EXTRA: {"tag": "InstanceHierarchy"}},
+            )
         )
         for node in tops:
             self._element(node, identity, identity)
@@ -381,7 +386,7 @@ class _Mapping:
         known = self._attribute(identity, "NodeId", None, "", extra=kept)
         root = self._attribute(known, "RootNodeId", None, "", sign="/")
         self._attribute(root, "NamespaceUri", uri, "xs:anyURI", sign="/")
-        self._attribute(root, _ID_NAMES[letter], value, "xs:long" if letter == "i" else "xs:string", sign="/")
+        self._attribute(root, ID_NAMES[letter], value, "xs:long" if letter == "i" else "xs:string", sign="/")
         details = node.extra.get("nodeset", {})
         browse = details.get("browse") or uri
         if browse != uri:
@@ -397,15 +402,17 @@ class _Mapping:
         attributes = details.get("attributes", {})
         if attributes.get("IsAbstract") == "true":
             self._attribute(identity, "IsAbstract", "true", "xs:boolean", extra=kept)
-        for name, datatype, default in _MORE:
+        for name, datatype, default in ATTRIBUTES:
             if name in attributes and attributes[name] != default:
                 self._attribute(identity, name, attributes[name], datatype)
         for name in attributes:
-            if name not in _SAID:
+            if name not in SAID:
                 self._losses.append(Loss(node.id, f"{name}={attributes[name]!r}", "Annex A has no attribute for it"))
 
     def _value(self, node: Node, identity: str) -> None:
-        rank = str(node.extra.get("nodeset", {}).get("attributes", {}).get("ValueRank", "1" if node.datatype.endswith("[]") else "-1"))
+        rank = str(
+            node.extra.get("nodeset", {}).get("attributes", {}).get("ValueRank", "1" if node.datatype.endswith("[]") else "-1")
+        )
         self._typed(identity, "Value", node.datatype.removesuffix("[]") or "i=24", rank, node.value)
         if node.unit:
             self._nodes[-1].unit = node.unit
@@ -452,9 +459,9 @@ class _Mapping:
             self._references.append(Reference(self._element_id(self._all[source]), Relation.ROLE, role, {EXTRA: extra}))
             return
         if one is None or one != other:
-            self._losses.append(Loss(source, f"{self._named(_RELATIONS.get(relation, relation))} to {target}", _WHY))
+            self._losses.append(Loss(source, f"{self._named(RELATIONS.get(relation, relation))} to {target}", _WHY))
             return
-        kind = _RELATIONS.get(relation, relation)
+        kind = RELATIONS.get(relation, relation)
         if (source, kind, target) in self._paired:
             return
         self._paired.add((source, kind, target))
@@ -482,7 +489,7 @@ class _Mapping:
                 )
             )
             if way == "r" and rule:
-                self._attribute(identity, "ModellingRule", _RULES.get(rule, rule), "xs:string")
+                self._attribute(identity, "ModellingRule", RULES.get(rule, rule), "xs:string")
             ends.append(identity)
         extra = {"at": self._element_id(self._all[source]), "name": f"{name}:{self._all[target].name}"}
         extra |= {"a": ends[0].rpartition("/")[2], "b": ends[1].rpartition("/")[2]}
@@ -498,19 +505,3 @@ def _belongs(node: Node, kind: str) -> bool:
     if kind == RCL:
         return node.kind == Kind.ROLE
     return node.kind == Kind.DATA_TYPE if kind == ATL else node.kind in _CLASSES
-
-
-_TAGS: Final = {ATL: "AttributeTypeLib", ICL: "InterfaceClassLib", RCL: "RoleClassLib", SUC: "SystemUnitClassLib"}
-_ID_NAMES: Final = {"i": "NumericId", "s": "StringId", "g": "GuidId", "b": "OpaqueId"}
-_MORE: Final = (
-    ("ValueRank", "xs:int", "-1"),
-    ("ArrayDimensions", "xs:string", ""),
-    ("AccessLevel", "xs:unsignedByte", "1"),
-    ("EventNotifier", "xs:unsignedByte", "0"),
-    ("MinimumSamplingInterval", "xs:double", "0"),
-    ("Historizing", "xs:boolean", "false"),
-    ("Executable", "xs:boolean", "true"),
-    ("WriteMask", "xs:unsignedInt", "0"),
-)
-_SAID: Final = {name for name, _, _ in _MORE} | {"IsAbstract", "Symmetric", "UserAccessLevel", "SymbolicName", "UserExecutable"}
-_WHY: Final = "CAEX links within one class or one hierarchy only"

@@ -1,13 +1,13 @@
 """AutomationML to OPC UA, as OPC 30040 has it: nodes of a CAEX document become nodes of an OPC UA namespace.
 
-The result is a document of the format ``nodeset``: its nodes carry under ``extra["nodeset"]`` what only OPC UA knows (``browse``,
-the namespace of the browse name; ``class``; ``attributes``). Node ids are strings made of the ids in the model. Where OPC 30040's
-text and its golden example differ, the text counts (a library organizes its classes), but for the base of classes: without a
-base in the document they are subtypes of CAEXObjectType, as in the example.
+The result is a document of the format ``nodeset``: its nodes carry under ``extra["nodeset"]`` what only OPC UA knows
+(``browse``, the namespace of the browse name; ``class``; ``attributes``). Node ids are strings made of the ids in the model.
+Where OPC 30040's text and its golden example differ, the text counts (a library organizes its classes), but for the base of
+classes: without a base in the document they are subtypes of CAEXObjectType, as in the example.
 
 What the mapping leaves open is settled so: an attribute type is a variable type below AMLBaseVariableType, in a folder
-AttributeTypeLibs of the file; a unit is the property EngineeringUnits; a meaning is a dictionary entry (OPC 10000-19); an XSD type
-that the data type does not give back stands in the property AttributeDataType.
+AttributeTypeLibs of the file; a unit is the property EngineeringUnits; a meaning is a dictionary entry (OPC 10000-19); an XSD
+type that the data type does not give back stands in the property AttributeDataType.
 """
 
 from __future__ import annotations
@@ -203,7 +203,11 @@ class _Mapping:
                 self._references.append(Reference(identity, Relation.DESCRIBED, entry))
             else:
                 self._lose(node, f"its meaning {meaning!r}", "it is neither IRDI nor URI, and no dictionary has it")
-        for key, what in (("default", "its default value"), ("constraints", "its constraints"), ("value", "the XML in its value")):
+        for key, what in (
+            ("default", "its default value"),
+            ("constraints", "its constraints"),
+            ("value", "the XML in its value"),
+        ):
             if key in extra:
                 self._lose(node, what, "OPC 30040 has no place for it")
 

@@ -10,60 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hulian.network.exchange.semantics.automationml.headers import LOCAL, kept_xml, local_name, read_header
+from hulian.network.exchange.semantics.automationml.headers import LOCAL, kept_xml, local_name
 from hulian.network.exchange.semantics.automationml.identities import Identities, PendingLink
-from hulian.network.exchange.semantics.automationml.names import (
-    CONTAINERS,
-    EXTRA,
-    HEADER,
-    KINDS,
-    LIBRARIES,
-    LONGEST,
-    MARKS,
-    REFERENCES,
-    escaped,
-    is_identity,
-    shortened,
-    split_path,
-)
-from hulian.network.exchange.semantics.automationml.values import PARTS, constraints_of, read_part
-from hulian.network.exchange.semantics.contract import BATCH, Batch, Document, Kind, Loss, Node, Reference, Relation, Source
+from hulian.network.exchange.semantics.automationml.names import CONTAINERS, EXTRA, HEADER, KINDS, LIBRARIES
+from hulian.network.exchange.semantics.automationml.objects import ORDER, ObjectReader
+from hulian.network.exchange.semantics.automationml.values import PARTS
+from hulian.network.exchange.semantics.contract import BATCH, Batch, Kind, Node, Reference, Relation, Source
 from hulian.network.exchange.semantics.documents import xml_events
 from hulian.network.exchange.semantics.errors import DocumentError
 
 __all__ = ["FileReader"]
 
 _TAGS: Final = tuple(f"{{*}}{tag}" for tag in CONTAINERS)
-_KNOWN_NAMES: Final = 65_536
 _OWN: Final = {"AttributeType": PARTS}
 """Elements besides the header that a container's own node is made of."""
 _ROOT: Final = ("SuperiorStandardVersion", "SourceDocumentInformation", "ExternalReference")
-_ORDER: Final = {tag: 0 for tag in HEADER} | {
-    "SuperiorStandardVersion": 1,
-    "SourceDocumentInformation": 2,
-    "ExternalReference": 3,
-    "InstanceHierarchy": 4,
-    "InterfaceClassLib": 5,
-    "RoleClassLib": 6,
-    "SystemUnitClassLib": 7,
-    "AttributeTypeLib": 8,
-    "DefaultValue": 1,
-    "Value": 2,
-    "RefSemantic": 3,
-    "Constraint": 4,
-    "Attribute": 5,
-    "ExternalInterface": 6,
-    "InternalElement": 7,
-    "SupportedRoleClass": 8,
-    "InternalLink": 9,
-    "RoleRequirements": 10,
-    "MappingObject": 11,
-    "SystemUnitClass": 12,
-    "RoleClass": 12,
-    "InterfaceClass": 12,
-    "AttributeType": 12,
-}
-"""Where an element stands among its siblings; elements of one number keep their order."""
 
 
 class _Frame:
@@ -81,22 +42,18 @@ class _Frame:
         self.role: Reference | None = None
 
 
-class FileReader:
+class FileReader(ObjectReader):
     """One CAEX file to nodes, references and pending links.
 
     ``top`` is the id under which its hierarchies and libraries stand: empty for the document's own file.
     """
 
     def __init__(self, source: Source, prefix: str, top: str, identities: Identities) -> None:
-        self._source, self._prefix, self._top, self._known = source, prefix, top, identities
+        super().__init__(source.name, prefix, identities)
+        self._source, self._top = source, top
         self._events = xml_events(source, tags=_TAGS, starts=True)
         self._stack: list[_Frame] = []
-        self._nodes: list[Node] = []
         self._references: list[Reference] = []
-        self._escaped: dict[str, str] = {}
-        self._types: dict[tuple[str, str], tuple[str, bool]] = {}
-        self.aliases: dict[str, str] = {}
-        """Prefix of the ids of each file that this one knows under a name; filled by who reads the files."""
         self.file: dict[str, Any] = {}
         """What the file says of itself."""
         self.libraries: list[str] = []
@@ -176,9 +133,9 @@ class FileReader:
         if name is None:
             name = ""
             self._known.find("an object without a name", self._place(element), f"{tag} must have the attribute Name")
-        if _ORDER[tag] < parent.rank:
+        if ORDER[tag] < parent.rank:
             self._misplaced(element, tag)
-        parent.rank = max(parent.rank, _ORDER[tag])
+        parent.rank = max(parent.rank, ORDER[tag])
         if tag in LIBRARIES:
             base = f"{self._prefix}{LIBRARIES[tag]}{self._escape(name)}"
             if parent.tag != "CAEXFile":
@@ -200,6 +157,22 @@ class FileReader:
         header: list[Any] = []
         own: list[Any] = []
         rest: list[tuple[str, Any]] = []
+        count = self._sort(frame, until, header, own, rest)
+        if not frame.made:
+            self._make(frame, header, own)
+        elif frame.tag == "CAEXFile":
+            self._take_file(header)
+        else:
+            for child in header + own:
+                self._known.find(local_name(child), self._place(child), "it stands behind what it describes", lost=True)
+        for tag, child in rest:
+            self._take(frame, tag, child)
+        if count:
+            del frame.element[:count]
+        frame.last = None
+
+    def _sort(self, frame: _Frame, until: Any, header: list[Any], own: list[Any], rest: list[tuple[str, Any]]) -> int:
+        """Sorts what stands before ``until`` in a container, and returns how much that is."""
         if (text := frame.element.text) and not text.isspace():
             self._stray(frame.element, text)
             frame.element.text = None
@@ -214,28 +187,18 @@ class FileReader:
             if child is frame.last:
                 continue
             tag = LOCAL[child.tag]
-            if _ORDER.get(tag, 99) < frame.rank:
+            now = ORDER.get(tag, 99)
+            if now < frame.rank:
                 self._misplaced(child, tag)
-            frame.rank = max(frame.rank, _ORDER.get(tag, frame.rank))
+            elif now < 99:
+                frame.rank = now
             if tag in HEADER:
                 header.append(child)
             elif tag in parts:
                 own.append(child)
             else:
                 rest.append((tag, child))
-        if not frame.made:
-            self._make(frame, header, own)
-        elif header or own:
-            if frame.tag == "CAEXFile":
-                self._take_file(header)
-            else:
-                for child in header + own:
-                    self._known.find(local_name(child), self._place(child), "it stands behind what it describes", lost=True)
-        for tag, child in rest:
-            self._take(frame, tag, child)
-        if count:
-            del frame.element[:count]
-        frame.last = None
+        return count
 
     def _make(self, frame: _Frame, header: list[Any], own: list[Any]) -> None:
         """The node of a container, when its header is complete."""
@@ -250,44 +213,6 @@ class FileReader:
         if kind == Kind.FOLDER:
             extra["tag"] = frame.tag
         self._node(frame.element, frame.tag, frame.id, frame.name, parent, kind, descriptions, extra)
-
-    def _node(
-        self,
-        element: Any,
-        tag: str,
-        identity: str,
-        name: str,
-        parent: str,
-        kind: Kind,
-        descriptions: dict[str, str],
-        extra: dict[str, Any],
-    ) -> None:
-        """Makes a node of what is no attribute."""
-        wanted = REFERENCES.get(tag)
-        type_id = ""
-        for key, text in element.items():
-            if key == "Name":
-                continue
-            if key == "ID":
-                extra["id"] = text
-            elif key == wanted:
-                type_id = self._type(tag, text, identity, element, extra)
-            elif key == "ChangeMode":
-                extra["change"] = text
-            else:
-                self._unknown_attribute(element, key, text)
-        self._nodes.append(
-            Node(
-                id=identity,
-                kind=kind,
-                name=name,
-                parent=parent,
-                relation=Relation.COMPONENT if kind == Kind.OBJECT else Relation.ORGANIZES,
-                type=type_id,
-                descriptions=descriptions,
-                extra={EXTRA: extra} if extra else extra,
-            )
-        )
 
     # ------------------------------------------------------------ what stands in a container
 
@@ -305,7 +230,9 @@ class FileReader:
         elif tag in _ROOT and frame.tag == "CAEXFile":
             self._take_root(tag, child)
         elif tag == "MappingObject":
-            self._known.find("MappingObject", self._place(child), "the element requires no role that it could map to", lost=True)
+            self._known.find(
+                "MappingObject", self._place(child), "the element requires no role that it could map to", lost=True
+            )
         else:
             self._known.find(tag, self._place(child), f"CAEX has no {tag} in {frame.tag}", lost=True)
 
@@ -324,27 +251,6 @@ class FileReader:
             if len(child) or len(child.attrib) != 2:
                 known["xml"] = kept_xml(child)
             self.file.setdefault("references", []).append(known)
-
-    def _interface(self, element: Any, parent: str, owner: str, names: set[str]) -> None:
-        name = element.get("Name", "")
-        identity, own = self._identity(element, parent, names, name)
-        if owner:
-            self._known.interface(self._prefix, owner, name, identity)
-        extra: dict[str, Any] = {"tag": "ExternalInterface"}
-        header = [child for child in element if local_name(child) in HEADER]
-        descriptions = self._header(header, extra) if header else {}
-        self._node(element, "ExternalInterface", identity, name, parent, Kind.OBJECT, descriptions, extra)
-        if not len(element):
-            return
-        below: set[str] = set()
-        for child in element:
-            tag = local_name(child)
-            if tag == "Attribute":
-                self._nested_attribute(child, identity, "@", below)
-            elif tag == "ExternalInterface":
-                self._interface(child, identity, own, below)
-            elif tag not in HEADER:
-                self._known.find(tag, self._place(child), f"CAEX has no {tag} in ExternalInterface", lost=True)
 
     def _role(self, frame: _Frame, tag: str, element: Any) -> None:
         path = element.get("RefRoleClassPath" if tag == "SupportedRoleClass" else "RefBaseRoleClassPath")
@@ -414,190 +320,8 @@ class FileReader:
         place = f"{self._source.name}, line {element.sourceline}, {frame.name}/{extra['name']}"
         self._known.later(PendingLink(Relation.LINK, frame.id, self._prefix, first, second, extra, place))
 
-    # ------------------------------------------------------------ attributes
-
-    def _nested_attribute(self, element: Any, parent: str, sign: str, names: set[str]) -> None:
-        name = element.get("Name", "")
-        identity = f"{parent}{sign}{self._escaped.get(name) or self._escape(name)}"
-        if len(identity) > LONGEST or identity in names or not name:
-            identity = self._unique(names, identity, element)
-        else:
-            names.add(identity)
-        self._attribute(element, element, identity, parent, Kind.PROPERTY, "/")
-
-    def _attribute(self, element: Any, children: Any, identity: str, parent: str, kind: Kind, sign: str) -> None:
-        """The node of an attribute or attribute type, and those of the attributes in it. The hot path of most documents."""
-        value = None
-        extra: dict[str, Any] = {}
-        name = datatype = unit = type_id = ""
-        meanings: list[str] = []
-        header: list[Any] = []
-        nested: list[Any] = []
-        rank = 0
-        for child in children:
-            tag = LOCAL[child.tag]
-            if (tail := child.tail) and not tail.isspace():
-                self._stray(child, tail)
-            now = _ORDER.get(tag, 99)
-            if now < rank:
-                self._misplaced(child, tag)
-            rank = now
-            if tag == "Value" and not len(child) and not child.attrib:
-                value = child.text or ""
-            elif tag == "Attribute":
-                nested.append(child)
-            elif tag in PARTS:
-                found = read_part(tag, child, extra, meanings)
-                value = found if found is not None else value
-            elif tag in HEADER:
-                header.append(child)
-            else:
-                self._known.find(tag, self._place(child), "CAEX has none in an attribute", lost=True)
-        if (stray := element.text) and not stray.isspace():
-            self._stray(element, stray)
-        for key, text in element.items():
-            if key == "Name":
-                name = text
-            elif key == "AttributeDataType":
-                datatype = text
-                if not text.startswith("xs:"):
-                    extra["datatype"] = text
-                    datatype = f"xs:{text.removeprefix('xsd:')}" if ":" not in text or text.startswith("xsd:") else text
-            elif key == "Unit":
-                unit = text
-                if not text:
-                    extra["unit"] = ""
-            elif key == "RefAttributeType":
-                type_id = self._type("Attribute", text, identity, element, extra)
-            elif key == "ID":
-                extra["id"] = text
-            elif key == "ChangeMode":
-                extra["change"] = text
-            else:
-                self._unknown_attribute(element, key, text)
-        self._nodes.append(
-            Node(
-                id=identity,
-                kind=kind,
-                name=name,
-                parent=parent,
-                type=type_id,
-                value=value,
-                datatype=datatype,
-                unit=unit,
-                meanings=tuple(meanings),
-                descriptions=self._header(header, extra) if header else {},
-                constraints=constraints_of(extra["constraints"]) if "constraints" in extra else None,
-                extra={EXTRA: extra} if extra else extra,
-            )
-        )
-        if nested:
-            names: set[str] = set()
-            for child in nested:
-                self._nested_attribute(child, identity, sign, names)
-
-    # ------------------------------------------------------------ names
-
-    def _escape(self, name: str) -> str:
-        found = self._escaped.get(name)
-        if found is None:
-            found = escaped(name)
-            if len(self._escaped) < _KNOWN_NAMES:
-                self._escaped[name] = found
-        return found
-
-    def _unique(self, names: set[str], identity: str, element: Any) -> str:
-        """An id that no sibling has."""
-        identity = chosen = shortened(identity)
-        number = 1
-        while chosen in names:
-            number += 1
-            chosen = f"{identity}~{number}"
-        if number == 2 and element is not None:
-            self._known.find("siblings of one name", self._place(element), "the second is told apart by its number")
-        names.add(chosen)
-        return chosen
-
-    def _identity(self, element: Any, parent: str, names: set[str], name: str) -> tuple[str, str]:
-        """The id of an element or interface, and the ID that it has."""
-        own = element.get("ID")
-        if own and own.strip():
-            identity, taken = self._known.named(self._prefix, own)
-            if not taken:
-                return identity, own
-            self._known.find("an ID that another object has", self._place(element), f"{own!r} leads to the first of them")
-        return self._unique(names, f"{parent}/{self._escape(name)}", element), own or ""
-
-    def _type(self, tag: str, text: str, identity: str, element: Any, extra: dict[str, Any]) -> str:
-        """The id of the class at a path; "" where the path names an object, of which this one is a mirror then."""
-        mark = MARKS[tag]
-        cached = self._types.get((mark, text))
-        if cached is not None:
-            if cached[1]:
-                extra["ref"] = text
-            return cached[0]
-        if not text:
-            extra["ref"] = text
-            return ""
-        alias, segments = split_path(text.replace("\\", "/") if "\\" in text else text)
-        prefix = self.aliases.get(alias, "") if alias else self._prefix
-        if not prefix:
-            self._known.find("an alias that is not declared", self._place(element), f"{alias!r} in {text!r}")
-            prefix = f"{self._prefix.rpartition('/')[0]}/{escaped(alias)}!"
-        if self._mirrors(tag, segments):
-            extra["ref"] = text
-            path = "/".join(self._escape(segment) for segment in segments[1:])
-            more = {"path": f"@{path}"} if path else {}
-            self._known.later(
-                PendingLink(Relation.SAME, identity, prefix, "", segments[0], {**more, "ref": text}, self._place(element))
-            )
-            return ""
-        if len(segments) == 1 and tag.endswith("Class"):
-            for frame in reversed(self._stack):
-                if frame.name == segments[0] and frame.tag == tag and frame.id != identity:
-                    extra["ref"] = text
-                    return frame.id
-        found = shortened(f"{prefix}{mark}{'/'.join(self._escape(segment) for segment in segments)}")
-        self._known.wanted(found, text, self._place(element))
-        special = bool(alias) or "[" in text or "\\" in text or "%" in found or len(found) > LONGEST - 40
-        if special:
-            extra["ref"] = text
-        if len(self._types) < _KNOWN_NAMES:
-            self._types[mark, text] = (found, special)
-        return found
-
-    def _mirrors(self, tag: str, segments: list[str]) -> bool:
-        """A path that begins with an ID names an object: this one mirrors it. A class never stands at the top of a path."""
-        if tag == "InternalElement" and len(segments) == 1:
-            return True
-        if tag not in ("ExternalInterface", "Attribute", "InternalElement"):
-            return False
-        return is_identity(segments[0])
-
-    def _header(self, elements: list[Any], extra: dict[str, Any]) -> dict[str, str]:
-        order: list[str] = []
-        descriptions = read_header(elements, extra, order)
-        for tag in order:
-            self._misplaced(elements[0], tag)
-        return descriptions
-
-    # ------------------------------------------------------------ findings
-
-    def _misplaced(self, element: Any, tag: str) -> None:
-        self._known.find(f"the place of {tag}", self._place(element), "CAEX has another order; it is written in that", lost=True)
-
-    def _stray(self, element: Any, text: str) -> None:
-        self._known.find(f"the text {text.strip()[:60]!r}", self._place(element), "CAEX has no text between elements", lost=True)
-
-    def _unknown_attribute(self, element: Any, key: str, text: str) -> None:
-        self._known.find(f"attribute {key}={text!r}", self._place(element), f"CAEX has none in {local_name(element)}", lost=True)
-
-    def _place(self, element: Any) -> str:
-        """File, line and path by names."""
-        names = []
-        above = element
-        while above is not None and len(names) < 256:
-            names.append(above.get("Name") or local_name(above))
-            above = above.getparent()
-        return f"{self._source.name}, line {element.sourceline}, {'/'.join(reversed(names[:-1] or names))}"
-
+    def _enclosing(self, tag: str, name: str, identity: str) -> str:
+        for frame in reversed(self._stack):
+            if frame.name == name and frame.tag == tag and frame.id != identity:
+                return frame.id
+        return ""

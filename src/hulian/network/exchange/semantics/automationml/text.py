@@ -14,7 +14,7 @@ _ATTRIBUTE: Final = {38: "&amp;", 60: "&lt;", 62: "&gt;", 34: "&quot;", 9: "&#9;
 _TEXT: Final = {38: "&amp;", 60: "&lt;", 62: "&gt;", 13: "&#13;"}
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PIECES: Final = 4096
-_SPECIAL: Final = re.compile("[&<>\"\t\n\r\x00-\x1f\ud800-\udfff\ufffe\uffff]").search
+_SPECIAL: Final = re.compile('[&<>"\t\n\r\x00-\x1f\ud800-\udfff\ufffe\uffff]').search
 
 
 class XmlText:
