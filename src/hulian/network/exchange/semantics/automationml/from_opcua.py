@@ -6,8 +6,8 @@ Instance declarations are elements of their class. Every class plays ``RCL_OpcAm
 of ``SUC_OpcAmlMetaModel/UaMethodNodeClass``. Only what differs from the type or the name is said. This is not the
 inverse of `opcua.to_opcua`: a document says which of the two it is in its superior standard.
 
-Each reference is a pair of interfaces and a link between them. CAEX has links within one class or one hierarchy only; others, and
-those to nodes of other documents, are losses.
+Each reference is a pair of interfaces and a link between them. CAEX has links within one class or one hierarchy only; others,
+and those to nodes of other documents, are losses.
 """
 
 from __future__ import annotations
@@ -394,7 +394,7 @@ class _Mapping:
             self._attribute(named, "NamespaceUri", browse, "xs:anyURI", sign="/")
         labels = {language: label for language, label in node.labels.items() if label != node.name}
         if labels:
-            first = next(iter(labels.values()))
+            first = node.labels.get("", next(iter(labels.values())))
             shown = self._attribute(identity, "DisplayName", first, "xs:string")
             for language, label in labels.items():
                 if language:

@@ -182,15 +182,15 @@ class ObjectReader:
             if now < rank:
                 self._misplaced(child, tag)
             rank = now
-            if tag == "Value" and not len(child) and not child.attrib:
+            if tag == "Value" and not len(child) and not child.keys():
                 value = child.text or ""
             elif tag == "Attribute":
                 nested.append(child)
+            elif not now:
+                header.append(child)
             elif tag in PARTS:
                 found = read_part(tag, child, extra, meanings)
                 value = found if found is not None else value
-            elif tag in HEADER:
-                header.append(child)
             else:
                 self._known.find(tag, self._place(child), "CAEX has none in an attribute", lost=True)
         return value

@@ -192,7 +192,7 @@ class FileReader(ObjectReader):
                 self._misplaced(child, tag)
             elif now < 99:
                 frame.rank = now
-            if tag in HEADER:
+            if not now:
                 header.append(child)
             elif tag in parts:
                 own.append(child)
