@@ -349,6 +349,18 @@ def test_a_model_that_never_was_caex_is_written_validly(samples):
     assert ("x;2", "that it must be there") in told
 
 
+def test_caex_inside_additional_information_stays_what_it_is():
+    inside = "<InstanceHierarchy Name='x'><InternalElement Name='y'/></InstanceHierarchy>"
+    document = f"""<CAEXFile SchemaVersion="2.15" FileName="a"><AdditionalInformation>{inside}</AdditionalInformation>
+<InstanceHierarchy Name="P"><AdditionalInformation><InternalElement Name="z"/></AdditionalInformation>
+<InternalElement Name="e"/></InstanceHierarchy></CAEXFile>""".encode()
+    content, losses = read(document)
+    assert [node.name for node in content.nodes()] == ["P", "e"]
+    again, _ = written(content)
+    assert not losses
+    assert canonical(memory_source("a", again)) == canonical(memory_source("a", document))
+
+
 def test_the_format_knows_its_documents():
     assert FORMAT.recognises("a.xml", b'<?xml version="1.0"?>\n<CAEXFile SchemaVersion="3.0">')
     assert FORMAT.recognises("a.amlx", b"PK\x03\x04")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from hulian.network.exchange.semantics.automationml.arrangement import HOLDERS
 from hulian.network.exchange.semantics.automationml.headers import LOCAL, kept_xml, local_name
 from hulian.network.exchange.semantics.automationml.identities import Identities, PendingLink
 from hulian.network.exchange.semantics.automationml.names import CONTAINERS, EXTRA, HEADER, KINDS, LIBRARIES
@@ -24,6 +25,12 @@ __all__ = ["FileReader"]
 _TAGS: Final = tuple(f"{{*}}{tag}" for tag in CONTAINERS)
 _OWN: Final = {"AttributeType": PARTS}
 """Elements besides the header that a container's own node is made of."""
+_TAKERS: Final = {
+    **HOLDERS,
+    "SupportedRoleClass": ("InternalElement", "SystemUnitClass"),
+    "InternalLink": ("InternalElement", "SystemUnitClass"),
+}
+"""Where what is read whole may stand."""
 _ROOT: Final = ("SuperiorStandardVersion", "SourceDocumentInformation", "ExternalReference")
 
 
@@ -83,9 +90,13 @@ class FileReader(ObjectReader):
                 self.file.setdefault("attributes", {})[key] = text
         self._stack.append(_Frame(root, "CAEXFile", self._top, "", ""))
         self._stack[0].made = True
-        self._first = next(self._events, None)
-        if self._first is not None:
-            self._settle(self._stack[0], None if self._first[0] == "end" else self._first[1])
+        inside = 0
+        while (event := next(self._events, None)) is not None:
+            if not inside and (event[0] == "end" or event[1].getparent() is root):
+                self._first = event
+                self._settle(self._stack[0], None if event[0] == "end" else event[1])
+                break
+            inside += 1 if event[0] == "start" else -1
 
     def _version_of(self, root: Any) -> str:
         """2.15 or 3.0: what is written counts; where it is neither, the namespace decides."""
@@ -102,9 +113,13 @@ class FileReader(ObjectReader):
         """Everything that follows, in document order."""
         stack, nodes, references = self._stack, self._nodes, self._references
         event = self._first
+        inside = 0
         while event is not None:
             kind, element = event
-            if kind == "start":
+            if inside or (kind == "start" and element.getparent() is not stack[-1].element):
+                # what is inside opaque content (AdditionalInformation may hold CAEX) is no object of this document
+                inside += 1 if kind == "start" else -1
+            elif kind == "start":
                 parent = stack[-1]
                 self._settle(parent, element)
                 stack.append(self._open(parent, element, local_name(element)))
@@ -217,7 +232,9 @@ class FileReader(ObjectReader):
     # ------------------------------------------------------------ what stands in a container
 
     def _take(self, frame: _Frame, tag: str, child: Any) -> None:
-        if tag == "Attribute":
+        if frame.tag not in _TAKERS.get(tag, (frame.tag,)):
+            self._known.find(tag, self._place(child), f"CAEX has no {tag} in {frame.tag}", lost=True)
+        elif tag == "Attribute":
             self._nested_attribute(child, frame.id, "@", frame.names)
         elif tag == "ExternalInterface":
             self._interface(child, frame.id, frame.identity, frame.names)
@@ -256,6 +273,9 @@ class FileReader(ObjectReader):
         path = element.get("RefRoleClassPath" if tag == "SupportedRoleClass" else "RefBaseRoleClassPath")
         extra: dict[str, Any] = {"tag": tag}
         target = self._type("RoleRequirements", path, frame.id, element, extra) if path is not None else ""
+        if tag == "SupportedRoleClass" and not target:
+            self._known.find(tag, self._place(element), "it names no role", lost=True)
+            return
         content = []
         for child in element:
             kind = local_name(child)
