@@ -141,7 +141,8 @@ PLANT = b"""<CAEXFile SchemaVersion="3.0" FileName="p.aml" xmlns="http://www.dke
 <InterfaceClassLib Name="I"><InterfaceClass Name="Flange"/></InterfaceClassLib>
 <RoleClassLib Name="R"><RoleClass Name="Machine"/></RoleClassLib>
 <SystemUnitClassLib Name="U"><SystemUnitClass Name="Pump"><SystemUnitClass Name="Small" RefBaseClassPath="Pump"/>
-</SystemUnitClass></SystemUnitClassLib><AttributeTypeLib Name="A"><AttributeType Name="Pressure"/></AttributeTypeLib></CAEXFile>"""
+</SystemUnitClass></SystemUnitClassLib>
+<AttributeTypeLib Name="A"><AttributeType Name="Pressure"/></AttributeTypeLib></CAEXFile>"""
 
 
 def test_what_becomes_of_each_element():

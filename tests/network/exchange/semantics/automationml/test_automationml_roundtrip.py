@@ -316,7 +316,7 @@ def test_a_model_that_never_was_caex_is_written_validly(samples):
         Node(id="x;2", kind=Kind.PROPERTY, name="speed", parent="x;1", datatype="xs:double", unit="rpm",
              constraints=Constraints(low="0", high="9", choices=(("1", "one"),), pattern="[0-9]", required=True)),
         Node(id="x;3", kind=Kind.FOLDER, name="Line"),
-        Node(id="x;4", kind=Kind.OBJECT, name="P<1>\x07", parent="x;3", type="x;1", labels={"de": "Pumpe"}, descriptions={"en": "a"}),
+        Node(id="x;4", kind=Kind.OBJECT, name="P<1>\x07", parent="x;3", type="x;1", labels={"de": "Pumpe"}),
         Node(id="x;5", kind=Kind.OPERATION, name="start", parent="x;4"),
         Node(id="x;6", kind=Kind.PROPERTY, name="state", parent="x;4", value="1", type="x;7", writable=True),
         Node(id="x;7", kind=Kind.PROPERTY_TYPE, name="StateType", parent="x;4"),

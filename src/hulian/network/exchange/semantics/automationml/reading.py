@@ -154,6 +154,7 @@ class FileReader(ObjectReader):
         if tag in LIBRARIES:
             base = f"{self._prefix}{LIBRARIES[tag]}{self._escape(name)}"
             if parent.tag != "CAEXFile":
+                base = f"{parent.id}/{LIBRARIES[tag]}{self._escape(name)}"
                 self._known.find(f"{tag} inside {parent.tag}", self._place(element), "it stands at the top of a file")
             self.libraries.append(name)
             identity = self._unique(parent.names, base, element)
