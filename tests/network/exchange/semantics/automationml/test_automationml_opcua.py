@@ -151,7 +151,8 @@ def test_what_becomes_of_each_element():
     pressure = content.node(f"{own}1@p")
     assert (pressure.datatype, pressure.value, pressure.type) == ("xs:double", "1.5", f"{own}attribute:A/Pressure")
     unit = content.node(f"{own}1@p|EngineeringUnits")
-    assert json.loads(unit.value)["DisplayName"] == {"Text": "bar"}
+    assert json.loads(unit.value)["Body"]["EUInformation"]["DisplayName"] == {"Text": "bar"}
+    assert content.node(f"{own}1@t").extra["nodeset"]["value"] == "Double"
     assert content.node(f"{own}1@n").value is None
     assert content.node(f"{own}1@t").value == "60500.0"
     assert content.node(f"{own}1@t|AttributeDataType").value == "xs:duration"
