@@ -285,6 +285,30 @@ def test_what_attacks_is_refused(document):
         read(document)
 
 
+def test_one_element_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr("hulian.network.exchange.semantics.automationml.measured.LARGEST_ELEMENT", 1 << 18)
+    one = b"<InternalElement Name='e'>" + b"<Attribute Name='a'/>" * 5_000 + b"</InternalElement>"
+    begin, end = b"<CAEXFile SchemaVersion='3.0'><InstanceHierarchy Name='p'>", b"</InstanceHierarchy></CAEXFile>"
+    content, _ = read(begin + one * 4 + end)
+    assert len(list(content.nodes())) == 20_005
+    flood = one.replace(b"</InternalElement>", b"<Attribute Name='a'/>" * 20_000 + b"</InternalElement>")
+    with pytest.raises(HostileDocumentError, match="one element holds"):
+        read(begin + flood + end)
+
+
+def test_reading_is_told_and_can_be_ended():
+    told = []
+    source = memory_source("a.aml", EVERYTHING, told.append)
+    read(source)
+    assert told[-1] == len(EVERYTHING)
+
+    def stop(count):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read(memory_source("a.aml", EVERYTHING, stop))
+
+
 def test_bends_are_read_and_told():
     document = b"""<CAEXFile SchemaVersion="3.0.1" FileName="x">stray
 <InstanceHierarchy Name="P"><InternalElement ID="{AB}"><Attribute Name="v" AttributeDataType="double"><Value>1</Value>

@@ -107,7 +107,7 @@ class ObjectReader:
             )
         )
 
-    def _interface(self, element: Any, parent: str, owner: str, names: set[str]) -> None:
+    def _interface(self, element: Any, parent: str, owner: str, names: dict[str, int]) -> None:
         name = element.get("Name", "")
         identity, own = self._identity(element, parent, names, name)
         if owner:
@@ -118,7 +118,7 @@ class ObjectReader:
         self._node(element, "ExternalInterface", identity, name, parent, Kind.OBJECT, descriptions, extra)
         if not len(element):
             return
-        below: set[str] = set()
+        below: dict[str, int] = {}
         for child in element:
             tag = local_name(child)
             if tag == "Attribute":
@@ -128,13 +128,13 @@ class ObjectReader:
             elif tag not in HEADER:
                 self._known.find(tag, self._place(child), f"CAEX has no {tag} in ExternalInterface", lost=True)
 
-    def _nested_attribute(self, element: Any, parent: str, sign: str, names: set[str]) -> None:
+    def _nested_attribute(self, element: Any, parent: str, sign: str, names: dict[str, int]) -> None:
         name = element.get("Name", "")
         identity = f"{parent}{sign}{self._escaped.get(name) or self._escape(name)}"
         if len(identity) > LONGEST or identity in names or not name:
             identity = self._unique(names, identity, element)
         else:
-            names.add(identity)
+            names[identity] = 1
         self._attribute(element, element, identity, parent, Kind.PROPERTY, "/")
 
     def _attribute(self, element: Any, children: Any, identity: str, parent: str, kind: Kind, sign: str) -> None:
@@ -164,7 +164,7 @@ class ObjectReader:
             )
         )
         if nested:
-            names: set[str] = set()
+            names: dict[str, int] = {}
             for child in nested:
                 self._nested_attribute(child, identity, sign, names)
 
@@ -228,19 +228,20 @@ class ObjectReader:
                 self._escaped[name] = found
         return found
 
-    def _unique(self, names: set[str], identity: str, element: Any) -> str:
+    def _unique(self, names: dict[str, int], identity: str, element: Any) -> str:
         """An id that no sibling has."""
         identity = chosen = shortened(identity)
-        number = 1
+        number = names.get(identity, 0)
         while chosen in names:
             number += 1
             chosen = f"{identity}~{number}"
         if number == 2 and element is not None:
             self._known.find("siblings of one name", self._place(element), "the second is told apart by its number")
-        names.add(chosen)
+        names[identity] = max(number, 1)
+        names.setdefault(chosen, 1)
         return chosen
 
-    def _identity(self, element: Any, parent: str, names: set[str], name: str) -> tuple[str, str]:
+    def _identity(self, element: Any, parent: str, names: dict[str, int], name: str) -> tuple[str, str]:
         """The id of an element or interface, and the ID that it has."""
         own = element.get("ID")
         if own and own.strip():

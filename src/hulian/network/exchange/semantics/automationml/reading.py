@@ -13,6 +13,7 @@ from typing import Any, Final
 from hulian.network.exchange.semantics.automationml.arrangement import HOLDERS
 from hulian.network.exchange.semantics.automationml.headers import LOCAL, kept_xml, local_name
 from hulian.network.exchange.semantics.automationml.identities import Identities, PendingLink
+from hulian.network.exchange.semantics.automationml.measured import Measured
 from hulian.network.exchange.semantics.automationml.names import CONTAINERS, EXTRA, HEADER, KINDS, LIBRARIES
 from hulian.network.exchange.semantics.automationml.objects import ORDER, ObjectReader
 from hulian.network.exchange.semantics.automationml.values import PARTS
@@ -44,7 +45,7 @@ class _Frame:
         self.identity = ""
         self.made = False
         self.last: Any = None
-        self.names: set[str] = set()
+        self.names: dict[str, int] = {}
         self.rank = 0
         self.role: Reference | None = None
 
@@ -58,7 +59,8 @@ class FileReader(ObjectReader):
     def __init__(self, source: Source, prefix: str, top: str, identities: Identities) -> None:
         super().__init__(source.name, prefix, identities)
         self._source, self._top = source, top
-        self._events = xml_events(source, tags=_TAGS, starts=True)
+        self._measured = Measured(source)
+        self._events = xml_events(self._measured.source, tags=_TAGS, starts=True)
         self._stack: list[_Frame] = []
         self._references: list[Reference] = []
         self.file: dict[str, Any] = {}
@@ -116,6 +118,7 @@ class FileReader(ObjectReader):
         inside = 0
         while event is not None:
             kind, element = event
+            self._measured.event()
             if inside or (kind == "start" and element.getparent() is not stack[-1].element):
                 # what is inside opaque content (AdditionalInformation may hold CAEX) is no object of this document
                 inside += 1 if kind == "start" else -1
@@ -314,7 +317,7 @@ class FileReader(ObjectReader):
                 extra={EXTRA: {"tag": "RoleRequirements"}},
             )
         )
-        below: set[str] = set()
+        below: dict[str, int] = {}
         for kind, child in content:
             if kind == "Attribute":
                 self._nested_attribute(child, identity, "@", below)
