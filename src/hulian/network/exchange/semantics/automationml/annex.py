@@ -10,6 +10,7 @@ from hulian.network.exchange.semantics.contract import Constraints, Kind, Node, 
 __all__ = [
     "ATL",
     "ATTRIBUTES",
+    "CLASSES",
     "ICL",
     "ID_NAMES",
     "META",
@@ -19,6 +20,7 @@ __all__ = [
     "SAID",
     "SUC",
     "TAGS",
+    "belongs",
     "class_id",
     "data_type_id",
     "explicit",
@@ -40,6 +42,8 @@ _UA: Final = "http://opcfoundation.org/UA/"
 _MARKS: Final = {ATL: "attribute:", ICL: "interface:", RCL: "role:", SUC: "unit:"}
 _KINDS: Final = {ATL: Kind.PROPERTY_TYPE, ICL: Kind.INTERFACE_TYPE, RCL: Kind.ROLE, SUC: Kind.OBJECT_TYPE}
 
+CLASSES: Final = (Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE, Kind.ROLE)
+"""Kinds of nodes that are classes of system units."""
 TAGS: Final = {ATL: "AttributeTypeLib", ICL: "InterfaceClassLib", RCL: "RoleClassLib", SUC: "SystemUnitClassLib"}
 ID_NAMES: Final = {"i": "NumericId", "s": "StringId", "g": "GuidId", "b": "OpaqueId"}
 ATTRIBUTES: Final = (
@@ -277,3 +281,12 @@ def _class(name: str, kind: str, own: str, base: str, *, datatype: str = "", con
 
 def _part(owner: Node, own: str, datatype: str) -> Node:
     return Node(id=f"{owner.id}@{own}", kind=Kind.PROPERTY, name=own, parent=owner.id, datatype=datatype)
+
+
+def belongs(node: Node, kind: str) -> bool:
+    """Whether a node becomes a class in libraries of this kind."""
+    if kind == ICL:
+        return node.kind == Kind.REFERENCE_TYPE
+    if kind == RCL:
+        return node.kind == Kind.ROLE
+    return node.kind == Kind.DATA_TYPE if kind == ATL else node.kind in CLASSES

@@ -21,6 +21,7 @@ from xml.sax.saxutils import escape
 from hulian.network.exchange.semantics.automationml.annex import (
     ATL,
     ATTRIBUTES,
+    CLASSES,
     ICL,
     ID_NAMES,
     META,
@@ -30,6 +31,7 @@ from hulian.network.exchange.semantics.automationml.annex import (
     SAID,
     SUC,
     TAGS,
+    belongs,
     class_id,
     data_type_id,
     explicit,
@@ -60,7 +62,6 @@ PROFILE: Final = "OPC 10000-83 Annex A"
 _UA: Final = "http://opcfoundation.org/UA/"
 _IDS: Final = uuid.UUID("0d6a1c6e-50bb-5b4e-8f0e-2b7c8f3a9d21")
 _TYPE_ONLY: Final = "<AdditionalInformation>OpcUa:TypeOnly</AdditionalInformation>"
-_CLASSES: Final = (Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE, Kind.ROLE)
 _WHY: Final = "CAEX links within one class or one hierarchy only"
 _INFO: Final = "http://opcfoundation.org/UA/FX/2021/08/OpcUaLibInfo.xsd"
 
@@ -101,14 +102,14 @@ class _Mapping:
         self._renamed = self._distinct()
 
     def _distinct(self) -> dict[str, str]:
-        """Names of classes of which their library has another: CAEX knows a class by its path, OPC UA by its node id."""
+        """Names of classes of which their library has another: a path is one class, and node ids tell them apart."""
         taken: set[tuple[str, str, str]] = set()
         renamed = {}
         for node in self._all.values():
-            if node.kind not in (*_CLASSES, Kind.DATA_TYPE, Kind.REFERENCE_TYPE):
+            if node.kind not in (*CLASSES, Kind.DATA_TYPE, Kind.REFERENCE_TYPE):
                 continue
             uri, letter, value = explicit(node.id)
-            kind = SUC if node.kind in _CLASSES else node.kind.name
+            kind = SUC if node.kind in CLASSES else node.kind.name
             name = node.name
             if (kind, uri, name) in taken:
                 name = renamed[node.id] = f"{node.name} {letter}={value}"
@@ -127,7 +128,7 @@ class _Mapping:
             for uri in self._uris:
                 self._library(kind, uri)
                 for node in list(self._all.values()):
-                    if self._uri(node.id) == uri and _belongs(node, kind):
+                    if self._uri(node.id) == uri and belongs(node, kind):
                         make(node)
                 if kind == ATL:
                     self._list_types(uri)
@@ -162,7 +163,7 @@ class _Mapping:
 
     def _element_id(self, node: Node) -> str:
         """The id of what a node becomes."""
-        if node.kind in _CLASSES:
+        if node.kind in CLASSES:
             return self._class_of(node.id, SUC)[0]
         return shortened(f"{self._name}/{escaped(quote(node.id, safe=''))}")
 
@@ -215,7 +216,9 @@ class _Mapping:
         return identity
 
     def _reference_type(self, node: Node) -> None:
-        identity = self._add_class(node, ICL, Kind.INTERFACE_TYPE, node.type or (node.parent if self._is(node.parent) else ""))
+        identity = self._add_class(
+            node, ICL, Kind.INTERFACE_TYPE, node.type or (node.parent if node.parent in self._all else "")
+        )
         attributes = node.extra.get("nodeset", {}).get("attributes", {})
         inverse = next(iter(node.extra.get("nodeset", {}).get("inverse", {}).values()), "")
         symmetric = attributes.get("Symmetric") == "true"
@@ -291,27 +294,24 @@ class _Mapping:
             node = above
         return found
 
-    def _is(self, identity: str) -> bool:
-        return identity in self._all
-
     # ------------------------------------------------------------ instances
 
     def _hierarchy(self) -> None:
         """Instances that belong to no class."""
-        types = (*_CLASSES, Kind.DATA_TYPE, Kind.REFERENCE_TYPE)
+        types = (*CLASSES, Kind.DATA_TYPE, Kind.REFERENCE_TYPE)
         tops = [
             node
             for node in self._all.values()
             if node.kind not in types
-            and (not self._is(node.parent) or self._all[node.parent].kind in (Kind.DATA_TYPE, Kind.REFERENCE_TYPE))
+            and (node.parent not in self._all or self._all[node.parent].kind in (Kind.DATA_TYPE, Kind.REFERENCE_TYPE))
         ]
-        described = [node for node in tops if self._is(node.parent)]
+        described = [node for node in tops if node.parent in self._all]
         for node in described:
             # what a data type or reference type has of properties (EnumStrings and the like) follows from its definition
             self._losses.append(
                 Loss(node.id, f"{node.name} of {self._named(node.parent)}", "Annex A has it in the type itself")
             )
-        tops = [node for node in tops if not self._is(node.parent)]
+        tops = [node for node in tops if node.parent not in self._all]
         if not tops:
             return
         identity = f"{self._name}/hierarchy:{escaped(self._name)}"
@@ -359,7 +359,7 @@ class _Mapping:
     def _parts(self, node: Node, identity: str, root: str) -> None:
         self._top[node.id] = root
         for child in self._below.get(node.id, ()):
-            if child.kind in (*_CLASSES, Kind.DATA_TYPE, Kind.REFERENCE_TYPE) or child.id == node.id:
+            if child.kind in (*CLASSES, Kind.DATA_TYPE, Kind.REFERENCE_TYPE) or child.id == node.id:
                 continue
             if child.extra.get("nodeset", {}).get("made"):
                 continue
@@ -497,11 +497,3 @@ class _Mapping:
 
     def _lose(self, reference: Reference, why: str) -> None:
         self._losses.append(Loss(reference.source, f"{reference.relation} to {reference.target}", why))
-
-
-def _belongs(node: Node, kind: str) -> bool:
-    if kind == ICL:
-        return node.kind == Kind.REFERENCE_TYPE
-    if kind == RCL:
-        return node.kind == Kind.ROLE
-    return node.kind == Kind.DATA_TYPE if kind == ATL else node.kind in _CLASSES
