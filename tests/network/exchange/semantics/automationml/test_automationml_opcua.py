@@ -28,10 +28,12 @@ class Graph:
 
     def __init__(self, nodes, references):
         self.nodes, self.edges = nodes, references
-        above = {}
-        for source, relation, target in references:
-            if relation in (Relation.COMPONENT, Relation.PROPERTY, Relation.ORGANIZES) and source in nodes and target in nodes:
-                above[target] = source
+        tree = (Relation.COMPONENT, Relation.PROPERTY, Relation.ORGANIZES)
+        above = {
+            target: source
+            for source, relation, target in references
+            if relation in tree and source in nodes and target in nodes
+        }
 
         def path(identity):
             if identity not in nodes:
@@ -138,8 +140,9 @@ PLANT = b"""<CAEXFile SchemaVersion="3.0" FileName="p.aml" xmlns="http://www.dke
 <RoleRequirements RefBaseRoleClassPath="R/Gone"/></InternalElement></InstanceHierarchy>
 <InterfaceClassLib Name="I"><InterfaceClass Name="Flange"/></InterfaceClassLib>
 <RoleClassLib Name="R"><RoleClass Name="Machine"/></RoleClassLib>
-<SystemUnitClassLib Name="U"><SystemUnitClass Name="Pump"><SystemUnitClass Name="Small" RefBaseClassPath="Pump"/></SystemUnitClass>
-</SystemUnitClassLib><AttributeTypeLib Name="A"><AttributeType Name="Pressure"/></AttributeTypeLib></CAEXFile>"""
+<SystemUnitClassLib Name="U"><SystemUnitClass Name="Pump"><SystemUnitClass Name="Small" RefBaseClassPath="Pump"/>
+</SystemUnitClass></SystemUnitClassLib>
+<AttributeTypeLib Name="A"><AttributeType Name="Pressure"/></AttributeTypeLib></CAEXFile>"""
 
 
 def test_what_becomes_of_each_element():
@@ -148,7 +151,8 @@ def test_what_becomes_of_each_element():
     pressure = content.node(f"{own}1@p")
     assert (pressure.datatype, pressure.value, pressure.type) == ("xs:double", "1.5", f"{own}attribute:A/Pressure")
     unit = content.node(f"{own}1@p|EngineeringUnits")
-    assert json.loads(unit.value)["DisplayName"] == {"Text": "bar"}
+    assert json.loads(unit.value)["Body"]["EUInformation"]["DisplayName"] == {"Text": "bar"}
+    assert content.node(f"{own}1@t").extra["nodeset"]["value"] == "Double"
     assert content.node(f"{own}1@n").value is None
     assert content.node(f"{own}1@t").value == "60500.0"
     assert content.node(f"{own}1@t|AttributeDataType").value == "xs:duration"

@@ -128,7 +128,8 @@ def test_items_of_a_module_are_bound_by_the_attributes_that_name_them():
 
 def test_documents_files_and_classes_name_no_points():
     documents = attribute("refURI", "./manual.pdf") + attribute("NodeId", "not one") + attribute("Tag")
-    classes = f'<SystemUnitClassLib Name="U"><SystemUnitClass Name="C">{attribute("Tag", "default")}</SystemUnitClass></SystemUnitClassLib>'
+    inside = f'<SystemUnitClass Name="C">{attribute("Tag", "default")}</SystemUnitClass>'
+    classes = f'<SystemUnitClassLib Name="U">{inside}</SystemUnitClassLib>'
     assert proposals(element(documents), classes) == []
     assert proposals(element(attribute("refURI", "opc.tcp://[broken"))) == []
 

@@ -30,7 +30,7 @@ SAMPLES = [
     "aml2opcua_smallexample_datatypes.aml",
     "golden-Topology.aml",
 ]
-EVERYTHING = """<CAEXFile xmlns="http://www.dke.de/CAEX" SchemaVersion="3.0" FileName="all.aml" ChangeMode="state">
+EVERYTHING = b"""<CAEXFile xmlns="http://www.dke.de/CAEX" SchemaVersion="3.0" FileName="all.aml" ChangeMode="state">
   <Description>all of it &lt;&amp;&gt;</Description>
   <Version>1</Version>
   <Revision><RevisionDate>2024-02-29T00:00:00Z</RevisionDate><AuthorName>A</AuthorName><Comment/></Revision>
@@ -90,7 +90,7 @@ EVERYTHING = """<CAEXFile xmlns="http://www.dke.de/CAEX" SchemaVersion="3.0" Fil
   <AttributeTypeLib Name="Types"><AttributeType Name="Pressure" Unit="bar" AttributeDataType="xs:double"><Value>1</Value>
     <Constraint Name="c"><OrdinalScaledType/></Constraint><Attribute Name="part"/><AttributeType Name="Low"/></AttributeType>
   </AttributeTypeLib>
-</CAEXFile>""".encode()
+</CAEXFile>"""
 
 
 def read(document, name="plant", file="a.aml"):
@@ -285,6 +285,30 @@ def test_what_attacks_is_refused(document):
         read(document)
 
 
+def test_one_element_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr("hulian.network.exchange.semantics.automationml.measured.LARGEST_ELEMENT", 1 << 18)
+    one = b"<InternalElement Name='e'>" + b"<Attribute Name='a'/>" * 5_000 + b"</InternalElement>"
+    begin, end = b"<CAEXFile SchemaVersion='3.0'><InstanceHierarchy Name='p'>", b"</InstanceHierarchy></CAEXFile>"
+    content, _ = read(begin + one * 4 + end)
+    assert len(list(content.nodes())) == 20_005
+    flood = one.replace(b"</InternalElement>", b"<Attribute Name='a'/>" * 20_000 + b"</InternalElement>")
+    with pytest.raises(HostileDocumentError, match="one element holds"):
+        read(begin + flood + end)
+
+
+def test_reading_is_told_and_can_be_ended():
+    told = []
+    source = memory_source("a.aml", EVERYTHING, told.append)
+    read(source)
+    assert told[-1] == len(EVERYTHING)
+
+    def stop(count):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read(memory_source("a.aml", EVERYTHING, stop))
+
+
 def test_bends_are_read_and_told():
     document = b"""<CAEXFile SchemaVersion="3.0.1" FileName="x">stray
 <InstanceHierarchy Name="P"><InternalElement ID="{AB}"><Attribute Name="v" AttributeDataType="double"><Value>1</Value>
@@ -316,7 +340,7 @@ def test_a_model_that_never_was_caex_is_written_validly(samples):
         Node(id="x;2", kind=Kind.PROPERTY, name="speed", parent="x;1", datatype="xs:double", unit="rpm",
              constraints=Constraints(low="0", high="9", choices=(("1", "one"),), pattern="[0-9]", required=True)),
         Node(id="x;3", kind=Kind.FOLDER, name="Line"),
-        Node(id="x;4", kind=Kind.OBJECT, name="P<1>\x07", parent="x;3", type="x;1", labels={"de": "Pumpe"}, descriptions={"en": "a"}),
+        Node(id="x;4", kind=Kind.OBJECT, name="P<1>\x07", parent="x;3", type="x;1", labels={"de": "Pumpe"}),
         Node(id="x;5", kind=Kind.OPERATION, name="start", parent="x;4"),
         Node(id="x;6", kind=Kind.PROPERTY, name="state", parent="x;4", value="1", type="x;7", writable=True),
         Node(id="x;7", kind=Kind.PROPERTY_TYPE, name="StateType", parent="x;4"),
@@ -347,6 +371,18 @@ def test_a_model_that_never_was_caex_is_written_validly(samples):
     assert ("x;4", "the reference i=1 to x;9") in told
     assert ("the document", "1 signs") in told
     assert ("x;2", "that it must be there") in told
+
+
+def test_caex_inside_additional_information_stays_what_it_is():
+    inside = "<InstanceHierarchy Name='x'><InternalElement Name='y'/></InstanceHierarchy>"
+    document = f"""<CAEXFile SchemaVersion="2.15" FileName="a"><AdditionalInformation>{inside}</AdditionalInformation>
+<InstanceHierarchy Name="P"><AdditionalInformation><InternalElement Name="z"/></AdditionalInformation>
+<InternalElement Name="e"/></InstanceHierarchy></CAEXFile>""".encode()
+    content, losses = read(document)
+    assert [node.name for node in content.nodes()] == ["P", "e"]
+    again, _ = written(content)
+    assert not losses
+    assert canonical(memory_source("a", again)) == canonical(memory_source("a", document))
 
 
 def test_the_format_knows_its_documents():

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from hulian.network.exchange.semantics.automationml.names import EXTRA, KINDS, LIBRARIES
 from hulian.network.exchange.semantics.contract import Content, Kind, Loss, Node
 
-__all__ = ["Placed", "arranged", "element_of"]
+__all__ = ["HOLDERS", "Placed", "arranged", "element_of"]
 
 _RANK: Final = {
     "Attribute": 1,
@@ -45,7 +45,7 @@ _ELEMENTS: Final = {
     Kind.DATA_TYPE: "AttributeType",
     Kind.PROPERTY: "Attribute",
 }
-_HOLDERS: Final = {
+HOLDERS: Final = {
     "Attribute": (
         "InternalElement",
         "ExternalInterface",
@@ -107,7 +107,7 @@ def _in_order(content: Content) -> bool:
             ranks.pop()
         if not open_ids and (node.parent or (tag not in LIBRARIES and tag != "ExternalFile")):
             return False
-        if open_ids and open_ids[-1][1] not in _HOLDERS.get(tag, ("ExternalFile",)):
+        if open_ids and open_ids[-1][1] not in HOLDERS.get(tag, ("ExternalFile",)):
             return False
         if _RANK[tag] < ranks[-1]:
             return False
@@ -162,7 +162,7 @@ class _Arrangement:
                 self._add(node, tag, node.parent if above else "")
                 return
             tag = "InternalElement"
-        if above in _HOLDERS[tag]:
+        if above in HOLDERS[tag]:
             self._add(node, tag, node.parent)
             return
         if tag == "InternalElement" and above in ("Attribute", "AttributeType"):

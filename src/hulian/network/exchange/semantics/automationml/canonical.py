@@ -1,8 +1,8 @@
 """The canonical form of CAEX: two documents that say the same have the same.
 
-Kept: every element with its local name and all its attributes, every text of an element without children as it is, and the order
-of all elements. Left out: white space where the schema has elements only, comments and processing instructions, prefixes, the order of attributes
-(XML gives it no meaning). A namespace that is not CAEX's stays.
+Kept: every element with its local name and all its attributes, every text of an element without children as it is, and the
+order of all elements. Left out: white space where the schema has elements only, comments and processing instructions,
+prefixes, the order of attributes (XML gives it no meaning). A namespace that is not CAEX's stays.
 """
 
 from __future__ import annotations
@@ -15,10 +15,20 @@ from hulian.network.exchange.semantics.documents import parse_xml
 
 __all__ = ["canonical", "canonical_element"]
 
-_ELEMENTS_ONLY: Final = frozenset(
-    (*KINDS, "CAEXFile", "InternalLink", "SupportedRoleClass", "RefSemantic", "Constraint", "OrdinalScaledType", "Revision")
-    + ("NominalScaledType", "UnknownType", "MappingObject", "ExternalReference", "SourceDocumentInformation")
-)
+_ELEMENTS_ONLY: Final = frozenset(KINDS) | {
+    "CAEXFile",
+    "Constraint",
+    "ExternalReference",
+    "InternalLink",
+    "MappingObject",
+    "NominalScaledType",
+    "OrdinalScaledType",
+    "RefSemantic",
+    "Revision",
+    "SourceDocumentInformation",
+    "SupportedRoleClass",
+    "UnknownType",
+}
 """Elements that hold no text; white space in them means nothing even where no element is in them."""
 
 

@@ -173,7 +173,7 @@ class ElementWriter:
         for each in self._references.get(node.parent, ()):
             known = each.extra.get(EXTRA, {})
             if each.relation == Relation.ROLE and known.get("tag") != "SupportedRoleClass":
-                return known.get("node") != node.id
+                return bool(known.get("node") != node.id)
         return False
 
     def _required_by(self, node: Node) -> Reference | None:
@@ -283,7 +283,7 @@ class ElementWriter:
         return "#" in identity or identity.endswith((f"/{last}", f":{last}", f"@{last}")) or f"/{last}~" in identity
 
     def _found_path(self, identity: str) -> str:
-        names = []
+        names: list[str] = []
         node = self._content.node(identity)
         prefix = f"{self._content.document.name}/"
         if node is None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import mimetypes
 import posixpath
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -11,6 +14,7 @@ from hulian.network.exchange.semantics.automationml.identities import Identities
 from hulian.network.exchange.semantics.automationml.names import EXTRA, escaped
 from hulian.network.exchange.semantics.automationml.reading import FileReader
 from hulian.network.exchange.semantics.contract import (
+    BATCH,
     Attachment,
     Batch,
     Document,
@@ -42,6 +46,15 @@ def open_document(source: Source, name: str, losses: list[Loss]) -> tuple[Docume
     return files.read_plain()
 
 
+@contextlib.contextmanager
+def _unpacking(place: str) -> Iterator[None]:
+    """A container whose members are broken is a document that is: the error is told as one."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DocumentError(f"a member is broken: {error}", place=place) from error
+
+
 class _Files:
     """The reading of one document."""
 
@@ -60,11 +73,12 @@ class _Files:
         """A container: its root document, those that it refers to, and all else as attachments."""
         container = Container(self._source)
         try:
-            relations = self._relations(container)
-            root = self._root(container, relations)
-            available = {member: container.source(member) for member in container.members}
-            kept = {"container": {"root": root, "relations": relations, "name": self._source.name}}
-            return self._read(available.pop(root), root, available, container, kept)
+            with _unpacking(self._source.name):
+                relations = self._relations(container)
+                root = self._root(container, relations)
+                available = {member: container.source(member) for member in container.members}
+                kept = {"container": {"root": root, "relations": relations, "name": self._source.name}}
+                return self._read(available.pop(root), root, available, container, kept)
         except BaseException:
             container.close()
             raise
@@ -96,16 +110,17 @@ class _Files:
         self, document: Document, reader: FileReader, files: Mapping[str, Source], container: Container | None
     ) -> Iterator[Batch]:
         try:
-            yield from reader.batches()
-            document.namespaces = tuple(dict.fromkeys(reader.libraries))
-            while self._waiting:
-                yield from self._further(self._waiting.pop(0), files)
-            links = self._known.resolved()
-            for start in range(0, len(links), 1024):
-                yield Batch(references=links[start : start + 1024])
-            self._known.conclude(set(self._loaded.values()), self._missing)
-            if container is not None:
-                yield from self._attachments(container)
+            with _unpacking(self._source.name):
+                yield from reader.batches()
+                document.namespaces = tuple(dict.fromkeys(reader.libraries))
+                while self._waiting:
+                    yield from self._further(self._waiting.pop(0), files)
+                links = self._known.resolved()
+                for start in range(0, len(links), BATCH):
+                    yield Batch(references=links[start : start + BATCH])
+                self._known.conclude(set(self._loaded.values()), self._missing)
+                if container is not None:
+                    yield from self._attachments(container)
         finally:
             if container is not None:
                 container.close()

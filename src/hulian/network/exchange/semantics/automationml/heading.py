@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version as installed
 from typing import Any, Final
+from xml.sax.saxutils import escape
 
 from hulian.network.exchange.semantics.automationml.headers import local_name, revived
 from hulian.network.exchange.semantics.automationml.names import HEADER, NAMESPACE
@@ -30,6 +31,7 @@ _WRITER: Final = {
 }
 _REQUIRED: Final = ("OriginName", "OriginID", "OriginVersion", "LastWritingDateTime")
 _DATE_TIME: Final = re.compile(r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+_FIRST_TAG: Final = re.compile(r"<(?:[\w.-]+:)?([A-Za-z]+)")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -114,8 +116,6 @@ def _sources_of(kept: list[str]) -> tuple[list[str], list[dict[str, str]]]:
 
 def _writer_header(source: dict[str, str]) -> str:
     """A source of 3.0 as the writer's header of 2.15."""
-    from xml.sax.saxutils import escape
-
     parts = "".join(f"<{key}>{escape(source[origin])}</{key}>" for key, origin in _WRITER.items() if origin in source)
     return f"<AdditionalInformation><WriterHeader>{parts}</WriterHeader></AdditionalInformation>"
 
@@ -124,46 +124,36 @@ def write_header(
     text: XmlText, extra: dict[str, Any], descriptions: dict[str, str], version: str, losses: list[Loss], place: str
 ) -> None:
     """The header of an object, in the schema's order."""
-    parts: list[tuple[int, Callable[[], object]]] = []
-    described = False
+    parts: list[tuple[str, str | dict[str, str]]] = []
     for each in extra.get("header", ()):
-        found = re.match(r"<(?:[\w.-]+:)?([A-Za-z]+)", each)
+        found = _FIRST_TAG.match(each)
         tag = found[1] if found else ""
         if tag not in HEADER:
             losses.append(Loss(place, f"what it keeps of its document: {each[:60]!r}", "it is no element of a header"))
-            continue
-        if tag == "SourceObjectInformation" and version == "2.15":
-            losses.append(Loss(place, "SourceObjectInformation", "CAEX 2.15 has none"))
-            continue
-        described = described or tag == "Description"
-        parts.append((HEADER.index(tag), lambda each=each: write_kept(text, each, version, losses, place)))  # type: ignore[misc]
-    if descriptions and not described:
+        elif tag == "SourceObjectInformation" and version == "2.15":
+            losses.append(Loss(place, tag, "CAEX 2.15 has none"))
+        else:
+            parts.append((tag, {"xml": each}))
+    if descriptions and not any(tag == "Description" for tag, _ in parts):
         main = descriptions.get("", next(iter(descriptions.values())))
-        parts.append((0, lambda: text.leaf("Description", (), main)))
+        parts.append(("Description", main))
         losses.extend(
             Loss(place, f"the description in {language!r}", "CAEX has one description")
             for language, each in descriptions.items()
             if each != main
         )
-    for tag in ("Version", "Copyright"):
-        if tag.lower() in extra:
-            parts.append((HEADER.index(tag), lambda tag=tag: text.leaf(tag, (), extra[tag.lower()])))  # type: ignore[misc]
-    for revision in extra.get("revisions", ()):
-        parts.append(
-            (HEADER.index("Revision"), lambda known=revision: _revision(text, known, version, losses, place))  # type: ignore[misc]
-        )
-    for _, write in sorted(parts, key=lambda part: part[0]):
-        write()
-
-
-def _revision(text: XmlText, known: dict[str, str], version: str, losses: list[Loss], place: str) -> None:
-    if "xml" in known:
-        write_kept(text, known["xml"], version, losses, place)
-        return
-    text.begin("Revision", ())
-    for key, value in known.items():
-        text.leaf(key, (), value)
-    text.end()
+    parts.extend((tag, extra[tag.lower()]) for tag in ("Version", "Copyright") if tag.lower() in extra)
+    parts.extend(("Revision", revision) for revision in extra.get("revisions", ()))
+    for tag, said in sorted(parts, key=lambda part: HEADER.index(part[0])):
+        if isinstance(said, str):
+            text.leaf(tag, (), said)
+        elif "xml" in said:
+            write_kept(text, said["xml"], version, losses, place)
+        else:
+            text.begin(tag, ())
+            for key, value in said.items():
+                text.leaf(key, (), value)
+            text.end()
 
 
 def write_kept(text: XmlText, kept: str, version: str, losses: list[Loss], place: str) -> bool:

@@ -1,8 +1,8 @@
 """The words of CAEX, its paths, and the ids that its objects have in the model.
 
-What has an ID is ``document/ID``; a class is its path behind the mark of its library's kind (``document/unit:Lib/Class``), so that
-a reference by path needs no table; an attribute stands behind ``@`` (``document/{ID}@Frame/x``); what has neither is its parent's
-id and its name. Objects of another file of the same document have that file's path before them, with ``!`` behind it.
+What has an ID is ``document/ID``; a class is its path behind the mark of its library's kind (``document/unit:Lib/Class``), so
+that a reference by path needs no table; an attribute stands behind ``@`` (``document/{ID}@Frame/x``); what has neither is its
+parent's id and its name. Objects of another file of the same document have that file's path before them, with ``!`` behind it.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """AutomationML to OPC UA, as OPC 30040 has it: nodes of a CAEX document become nodes of an OPC UA namespace.
 
-The result is a document of the format ``nodeset``: its nodes carry under ``extra["nodeset"]`` what only OPC UA knows (``browse``,
-the namespace of the browse name; ``class``; ``attributes``). Node ids are strings made of the ids in the model. Where OPC 30040's
-text and its golden example differ, the text counts (a library organizes its classes), but for the base of classes: without a
-base in the document they are subtypes of CAEXObjectType, as in the example.
+The result is a document of the format ``nodeset``: its nodes carry under ``extra["nodeset"]`` what only OPC UA knows
+(``browse``, the namespace of the browse name; ``class``; ``attributes``). Node ids are strings made of the ids in the model.
+Where OPC 30040's text and its golden example differ, the text counts (a library organizes its classes), but for the base of
+classes: without a base in the document they are subtypes of CAEXObjectType, as in the example.
 
 What the mapping leaves open is settled so: an attribute type is a variable type below AMLBaseVariableType, in a folder
-AttributeTypeLibs of the file; a unit is the property EngineeringUnits; a meaning is a dictionary entry (OPC 10000-19); an XSD type
-that the data type does not give back stands in the property AttributeDataType.
+AttributeTypeLibs of the file; a unit is the property EngineeringUnits; a meaning is a dictionary entry (OPC 10000-19); an XSD
+type that the data type does not give back stands in the property AttributeDataType.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ _FOLDER_TYPE: Final = "i=61"
 _VARIABLE_TYPE: Final = "i=63"
 _PROPERTY_TYPE: Final = "i=68"
 _UNITS: Final = "i=887"
+_UNITS_ENCODING: Final = "i=888"
+_WRITTEN: Final = {"i=14": "Guid", "i=23751": "String", "i=290": "Double", "i=295": "String"}
+"""The built-in type in which values of these data types are written."""
 _CEFACT: Final = "http://www.opcfoundation.org/UA/units/un/cefact"
 _OBJECT: Final = aml_id(1001)
 _BASES: Final = {
@@ -184,6 +187,8 @@ class _Mapping:
             value = found
         made.datatype, made.value, made.unit, made.meanings = datatype, value, node.unit, node.meanings
         made.constraints = node.constraints
+        if datatype in _WRITTEN and value is not None:
+            made.extra["nodeset"]["value"] = _WRITTEN[datatype]
         if node.kind == Kind.PROPERTY:
             made.writable = True
             made.extra["nodeset"]["attributes"] = {"AccessLevel": "15", "UserAccessLevel": "15"}
@@ -193,11 +198,13 @@ class _Mapping:
         if node.unit:
             unit = {
                 "NamespaceUri": _CEFACT,
-                "UnitId": -1,
+                "UnitId": "-1",
                 "DisplayName": {"Text": node.unit},
                 "Description": {"Text": node.unit},
             }
-            self._property(identity, "EngineeringUnits", json.dumps(unit, ensure_ascii=False), datatype=_UNITS)
+            body = {"TypeId": {"Identifier": _UNITS_ENCODING}, "Body": {"EUInformation": unit}}
+            self._property(identity, "EngineeringUnits", json.dumps(body, ensure_ascii=False), datatype=_UNITS)
+            self._nodes[-1].extra["nodeset"]["value"] = {"type": "ExtensionObject"}
         for meaning in node.meanings:
             if (entry := dictionary_entry(meaning)) is not None:
                 self._references.append(Reference(identity, Relation.DESCRIBED, entry))

@@ -21,7 +21,7 @@ __all__ = ["KNOWN", "PointProposal", "propose_points"]
 
 KNOWN: Final = {
     "item": "an interface with Identifier and Namespace (OPCUAItem of VDI/NAMUR/ZVEI 2658), and attributes that name its ID",
-    "node": "attributes NodeId or VariableNodeId (AMLOpcUaConnectionType of OPC 30040; data variables of AutomationML's practice)",
+    "node": "attributes NodeId or VariableNodeId (AMLOpcUaConnectionType of OPC 30040; AutomationML's data variables)",
     "explicit": "NodeId in parts: NamespaceUri and NumericId, StringId, GuidId or OpaqueId (OPC 10000-83, Annex A)",
     "uri": "refURI whose scheme is one of a live protocol (opc.tcp, mqtt, modbus+tcp), with AssociatedExternalValue or alone",
     "topic": "attributes Topic or MQTTTopic",
@@ -209,7 +209,7 @@ def _proposed(
         if letter in said and "namespace" in said:
             # the parts stand below ExplicitNodeId below NodeId, or directly below NodeId, of what is live
             owner = above.get(identity, identity)
-            while (found := _MEANS.get(_plain(owner, holders, above))) in ("explicit", "node") and owner in above:
+            while _MEANS.get(_plain(owner, holders, above)) in ("explicit", "node") and owner in above:
                 owner = above[owner]
             live = holders.get(owner)
             node = _live(owner, live) if live is not None else owner

@@ -10,60 +10,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hulian.network.exchange.semantics.automationml.headers import LOCAL, kept_xml, local_name, read_header
+from hulian.network.exchange.semantics.automationml.arrangement import HOLDERS
+from hulian.network.exchange.semantics.automationml.headers import LOCAL, kept_xml, local_name
 from hulian.network.exchange.semantics.automationml.identities import Identities, PendingLink
-from hulian.network.exchange.semantics.automationml.names import (
-    CONTAINERS,
-    EXTRA,
-    HEADER,
-    KINDS,
-    LIBRARIES,
-    LONGEST,
-    MARKS,
-    REFERENCES,
-    escaped,
-    is_identity,
-    shortened,
-    split_path,
-)
-from hulian.network.exchange.semantics.automationml.values import PARTS, constraints_of, read_part
-from hulian.network.exchange.semantics.contract import BATCH, Batch, Document, Kind, Loss, Node, Reference, Relation, Source
+from hulian.network.exchange.semantics.automationml.measured import Measured
+from hulian.network.exchange.semantics.automationml.names import CONTAINERS, EXTRA, HEADER, KINDS, LIBRARIES
+from hulian.network.exchange.semantics.automationml.objects import ORDER, ObjectReader
+from hulian.network.exchange.semantics.automationml.values import PARTS
+from hulian.network.exchange.semantics.contract import BATCH, Batch, Kind, Node, Reference, Relation, Source
 from hulian.network.exchange.semantics.documents import xml_events
 from hulian.network.exchange.semantics.errors import DocumentError
 
 __all__ = ["FileReader"]
 
 _TAGS: Final = tuple(f"{{*}}{tag}" for tag in CONTAINERS)
-_KNOWN_NAMES: Final = 65_536
 _OWN: Final = {"AttributeType": PARTS}
 """Elements besides the header that a container's own node is made of."""
-_ROOT: Final = ("SuperiorStandardVersion", "SourceDocumentInformation", "ExternalReference")
-_ORDER: Final = {tag: 0 for tag in HEADER} | {
-    "SuperiorStandardVersion": 1,
-    "SourceDocumentInformation": 2,
-    "ExternalReference": 3,
-    "InstanceHierarchy": 4,
-    "InterfaceClassLib": 5,
-    "RoleClassLib": 6,
-    "SystemUnitClassLib": 7,
-    "AttributeTypeLib": 8,
-    "DefaultValue": 1,
-    "Value": 2,
-    "RefSemantic": 3,
-    "Constraint": 4,
-    "Attribute": 5,
-    "ExternalInterface": 6,
-    "InternalElement": 7,
-    "SupportedRoleClass": 8,
-    "InternalLink": 9,
-    "RoleRequirements": 10,
-    "MappingObject": 11,
-    "SystemUnitClass": 12,
-    "RoleClass": 12,
-    "InterfaceClass": 12,
-    "AttributeType": 12,
+_TAKERS: Final = {
+    **HOLDERS,
+    "SupportedRoleClass": ("InternalElement", "SystemUnitClass"),
+    "InternalLink": ("InternalElement", "SystemUnitClass"),
 }
-"""Where an element stands among its siblings; elements of one number keep their order."""
+"""Where what is read whole may stand."""
+_ROOT: Final = ("SuperiorStandardVersion", "SourceDocumentInformation", "ExternalReference")
 
 
 class _Frame:
@@ -76,27 +45,24 @@ class _Frame:
         self.identity = ""
         self.made = False
         self.last: Any = None
-        self.names: set[str] = set()
+        self.names: dict[str, int] = {}
         self.rank = 0
         self.role: Reference | None = None
 
 
-class FileReader:
+class FileReader(ObjectReader):
     """One CAEX file to nodes, references and pending links.
 
     ``top`` is the id under which its hierarchies and libraries stand: empty for the document's own file.
     """
 
     def __init__(self, source: Source, prefix: str, top: str, identities: Identities) -> None:
-        self._source, self._prefix, self._top, self._known = source, prefix, top, identities
-        self._events = xml_events(source, tags=_TAGS, starts=True)
+        super().__init__(source.name, prefix, identities)
+        self._source, self._top = source, top
+        self._measured = Measured(source)
+        self._events = xml_events(self._measured.source, tags=_TAGS, starts=True)
         self._stack: list[_Frame] = []
-        self._nodes: list[Node] = []
         self._references: list[Reference] = []
-        self._escaped: dict[str, str] = {}
-        self._types: dict[tuple[str, str], tuple[str, bool]] = {}
-        self.aliases: dict[str, str] = {}
-        """Prefix of the ids of each file that this one knows under a name; filled by who reads the files."""
         self.file: dict[str, Any] = {}
         """What the file says of itself."""
         self.libraries: list[str] = []
@@ -126,9 +92,13 @@ class FileReader:
                 self.file.setdefault("attributes", {})[key] = text
         self._stack.append(_Frame(root, "CAEXFile", self._top, "", ""))
         self._stack[0].made = True
-        self._first = next(self._events, None)
-        if self._first is not None:
-            self._settle(self._stack[0], None if self._first[0] == "end" else self._first[1])
+        inside = 0
+        while (event := next(self._events, None)) is not None:
+            if not inside and (event[0] == "end" or event[1].getparent() is root):
+                self._first = event
+                self._settle(self._stack[0], None if event[0] == "end" else event[1])
+                break
+            inside += 1 if event[0] == "start" else -1
 
     def _version_of(self, root: Any) -> str:
         """2.15 or 3.0: what is written counts; where it is neither, the namespace decides."""
@@ -145,9 +115,14 @@ class FileReader:
         """Everything that follows, in document order."""
         stack, nodes, references = self._stack, self._nodes, self._references
         event = self._first
+        inside = 0
         while event is not None:
             kind, element = event
-            if kind == "start":
+            self._measured.event()
+            if inside or (kind == "start" and element.getparent() is not stack[-1].element):
+                # what is inside opaque content (AdditionalInformation may hold CAEX) is no object of this document
+                inside += 1 if kind == "start" else -1
+            elif kind == "start":
                 parent = stack[-1]
                 self._settle(parent, element)
                 stack.append(self._open(parent, element, local_name(element)))
@@ -176,12 +151,13 @@ class FileReader:
         if name is None:
             name = ""
             self._known.find("an object without a name", self._place(element), f"{tag} must have the attribute Name")
-        if _ORDER[tag] < parent.rank:
+        if ORDER[tag] < parent.rank:
             self._misplaced(element, tag)
-        parent.rank = max(parent.rank, _ORDER[tag])
+        parent.rank = max(parent.rank, ORDER[tag])
         if tag in LIBRARIES:
             base = f"{self._prefix}{LIBRARIES[tag]}{self._escape(name)}"
             if parent.tag != "CAEXFile":
+                base = f"{parent.id}/{LIBRARIES[tag]}{self._escape(name)}"
                 self._known.find(f"{tag} inside {parent.tag}", self._place(element), "it stands at the top of a file")
             self.libraries.append(name)
             identity = self._unique(parent.names, base, element)
@@ -200,6 +176,22 @@ class FileReader:
         header: list[Any] = []
         own: list[Any] = []
         rest: list[tuple[str, Any]] = []
+        count = self._sort(frame, until, header, own, rest)
+        if not frame.made:
+            self._make(frame, header, own)
+        elif frame.tag == "CAEXFile":
+            self._take_file(header)
+        else:
+            for child in header + own:
+                self._known.find(local_name(child), self._place(child), "it stands behind what it describes", lost=True)
+        for tag, child in rest:
+            self._take(frame, tag, child)
+        if count:
+            del frame.element[:count]
+        frame.last = None
+
+    def _sort(self, frame: _Frame, until: Any, header: list[Any], own: list[Any], rest: list[tuple[str, Any]]) -> int:
+        """Sorts what stands before ``until`` in a container, and returns how much that is."""
         if (text := frame.element.text) and not text.isspace():
             self._stray(frame.element, text)
             frame.element.text = None
@@ -214,28 +206,18 @@ class FileReader:
             if child is frame.last:
                 continue
             tag = LOCAL[child.tag]
-            if _ORDER.get(tag, 99) < frame.rank:
+            now = ORDER.get(tag, 99)
+            if now < frame.rank:
                 self._misplaced(child, tag)
-            frame.rank = max(frame.rank, _ORDER.get(tag, frame.rank))
-            if tag in HEADER:
+            elif now < 99:
+                frame.rank = now
+            if not now:
                 header.append(child)
             elif tag in parts:
                 own.append(child)
             else:
                 rest.append((tag, child))
-        if not frame.made:
-            self._make(frame, header, own)
-        elif header or own:
-            if frame.tag == "CAEXFile":
-                self._take_file(header)
-            else:
-                for child in header + own:
-                    self._known.find(local_name(child), self._place(child), "it stands behind what it describes", lost=True)
-        for tag, child in rest:
-            self._take(frame, tag, child)
-        if count:
-            del frame.element[:count]
-        frame.last = None
+        return count
 
     def _make(self, frame: _Frame, header: list[Any], own: list[Any]) -> None:
         """The node of a container, when its header is complete."""
@@ -251,48 +233,12 @@ class FileReader:
             extra["tag"] = frame.tag
         self._node(frame.element, frame.tag, frame.id, frame.name, parent, kind, descriptions, extra)
 
-    def _node(
-        self,
-        element: Any,
-        tag: str,
-        identity: str,
-        name: str,
-        parent: str,
-        kind: Kind,
-        descriptions: dict[str, str],
-        extra: dict[str, Any],
-    ) -> None:
-        """Makes a node of what is no attribute."""
-        wanted = REFERENCES.get(tag)
-        type_id = ""
-        for key, text in element.items():
-            if key == "Name":
-                continue
-            if key == "ID":
-                extra["id"] = text
-            elif key == wanted:
-                type_id = self._type(tag, text, identity, element, extra)
-            elif key == "ChangeMode":
-                extra["change"] = text
-            else:
-                self._unknown_attribute(element, key, text)
-        self._nodes.append(
-            Node(
-                id=identity,
-                kind=kind,
-                name=name,
-                parent=parent,
-                relation=Relation.COMPONENT if kind == Kind.OBJECT else Relation.ORGANIZES,
-                type=type_id,
-                descriptions=descriptions,
-                extra={EXTRA: extra} if extra else extra,
-            )
-        )
-
     # ------------------------------------------------------------ what stands in a container
 
     def _take(self, frame: _Frame, tag: str, child: Any) -> None:
-        if tag == "Attribute":
+        if frame.tag not in _TAKERS.get(tag, (frame.tag,)):
+            self._known.find(tag, self._place(child), f"CAEX has no {tag} in {frame.tag}", lost=True)
+        elif tag == "Attribute":
             self._nested_attribute(child, frame.id, "@", frame.names)
         elif tag == "ExternalInterface":
             self._interface(child, frame.id, frame.identity, frame.names)
@@ -327,31 +273,13 @@ class FileReader:
                 known["xml"] = kept_xml(child)
             self.file.setdefault("references", []).append(known)
 
-    def _interface(self, element: Any, parent: str, owner: str, names: set[str]) -> None:
-        name = element.get("Name", "")
-        identity, own = self._identity(element, parent, names, name)
-        if owner:
-            self._known.interface(self._prefix, owner, name, identity)
-        extra: dict[str, Any] = {"tag": "ExternalInterface"}
-        header = [child for child in element if local_name(child) in HEADER]
-        descriptions = self._header(header, extra) if header else {}
-        self._node(element, "ExternalInterface", identity, name, parent, Kind.OBJECT, descriptions, extra)
-        if not len(element):
-            return
-        below: set[str] = set()
-        for child in element:
-            tag = local_name(child)
-            if tag == "Attribute":
-                self._nested_attribute(child, identity, "@", below)
-            elif tag == "ExternalInterface":
-                self._interface(child, identity, own, below)
-            elif tag not in HEADER:
-                self._known.find(tag, self._place(child), f"CAEX has no {tag} in ExternalInterface", lost=True)
-
     def _role(self, frame: _Frame, tag: str, element: Any) -> None:
         path = element.get("RefRoleClassPath" if tag == "SupportedRoleClass" else "RefBaseRoleClassPath")
         extra: dict[str, Any] = {"tag": tag}
         target = self._type("RoleRequirements", path, frame.id, element, extra) if path is not None else ""
+        if tag == "SupportedRoleClass" and not target:
+            self._known.find(tag, self._place(element), "it names no role", lost=True)
+            return
         content = []
         for child in element:
             kind = local_name(child)
@@ -389,7 +317,7 @@ class FileReader:
                 extra={EXTRA: {"tag": "RoleRequirements"}},
             )
         )
-        below: set[str] = set()
+        below: dict[str, int] = {}
         for kind, child in content:
             if kind == "Attribute":
                 self._nested_attribute(child, identity, "@", below)
@@ -416,6 +344,7 @@ class FileReader:
         place = f"{self._source.name}, line {element.sourceline}, {frame.name}/{extra['name']}"
         self._known.later(PendingLink(Relation.LINK, frame.id, self._prefix, first, second, extra, place))
 
+<<<<<<< HEAD
     # ------------------------------------------------------------ attributes
 
     def _nested_attribute(self, element: Any, parent: str, sign: str, names: set[str]) -> None:
@@ -608,3 +537,10 @@ class FileReader:
             names.append(above.get("Name") or local_name(above))
             above = above.getparent()
         return f"{self._source.name}, line {element.sourceline}, {'/'.join(reversed(names[:-1] or names))}"
+=======
+    def _enclosing(self, tag: str, name: str, identity: str) -> str:
+        for frame in reversed(self._stack):
+            if frame.name == name and frame.tag == tag and frame.id != identity:
+                return frame.id
+        return ""
+>>>>>>> h-aml

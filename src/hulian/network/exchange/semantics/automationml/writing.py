@@ -1,4 +1,7 @@
-"""CAEX files and containers, written from a model: valid by the schema of their version, and the same again where CAEX was read."""
+"""CAEX files and containers, written from a model.
+
+They are valid by the schema of their version, and the same again where CAEX was read.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, BinaryIO, Final
 from xml.sax.saxutils import quoteattr
 
@@ -42,8 +45,10 @@ def write_document(content: Content, out: BinaryIO, version: str = "") -> list[L
     if packed:
         _write_container(content, out, version, packed, losses)
         return losses
-    for attachment in content.attachments():
-        losses.append(Loss(attachment.path, "a file beside the description", "a plain .aml file carries none"))
+    losses.extend(
+        Loss(attachment.path, "a file beside the description", "a plain .aml file carries none")
+        for attachment in content.attachments()
+    )
     main = _Members(content, version, own, losses)
     for path, written in main.files(only_root=True):
         if not path:
@@ -130,17 +135,10 @@ def _write_container(content: Content, out: BinaryIO, version: str, packed: dict
     types: dict[str, str] = {}
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         pieces = _Members(content, version, own, losses).files(only_root=False)
-        with closing(pieces):
-            member: Any = None
-            now: str | None = None
-            for path, written in pieces:
-                if path != now or member is None:
-                    if member is not None:
-                        member.close()
-                    now, member = path, archive.open(_info(path or root), "w")
-                member.write(written)
-            if member is not None:
-                member.close()
+        for path, group in groupby(pieces, key=lambda piece: piece[0]):
+            with archive.open(_info(path or root), "w") as member:
+                for _, written in group:
+                    member.write(written)
         for attachment in content.attachments():
             archive.writestr(_info(attachment.path), attachment.content)
             types[f"/{attachment.path}"] = attachment.media_type
