@@ -38,7 +38,7 @@ def format_named(name: str) -> Format:
     if room is None:
         raise UnknownFormatError(f"there is no format '{name}'", hint=f"one of: {', '.join(FORMATS)}")
     module = import_module(f"hulian.network.exchange.semantics.{room}")
-    every: dict[str, Format] = getattr(module, "FORMATS", {})  # a room whose documents have several forms
+    every = {one.name: one for one in getattr(module, "FORMATS", ())}  # of a room whose documents have several forms
     found: Format = every.get(name.casefold(), module.FORMAT)
     return found
 
