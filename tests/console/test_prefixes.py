@@ -366,3 +366,31 @@ def test_a_private_node_says_what_to_do_next(tmp_path, visiting):
         expect(page.get_by_role("radio")).to_have_count(1)
         visit.context.close()
         assert visit.errors == []
+
+
+def test_a_plant_applies_at_the_node_above_and_follows_its_application(tmp_path, visiting, platform, api):
+    root = platform.data / "identifiers" / "root_info"
+    naming = (
+        f'role = "enterprise"\nprefixes = ["88.111.50"]\nroot = "{root}"\nreport_to = "http://127.0.0.1:{platform.rest_port}"'
+    )
+    with RunningPlatform(tmp_path / "plant", free_port, identifiers=True, naming=naming) as running:
+        visit = visiting.func(visiting.args[0], running.url)
+        page = visit.login(running.user, running.password)
+        page.goto("/identifiers/applications")
+        above = page.get_by_role("region", name="At the node above")
+        expect(above).to_contain_text("No applications were made from this browser")
+        above.get_by_role("link", name="New application").click()
+        expect(page.get_by_role("radio", name=re.compile("The node above"))).to_be_checked()
+        fill(page, "88.111.50")
+        page.get_by_role("button", name="Sign and apply").click()
+        stands(page, "Submitted")
+        assert offered(page) == ["Amend the data", "Withdraw"]
+        identity = page.url.rpartition("/")[2].partition("?")[0]
+        reply = api.post(f"/identifiers/applications/{identity}/ask", json={"reason": "which parts are meant?"})
+        assert reply.status_code == 200, reply.text
+        page.get_by_role("link", name="All applications").click()
+        above.get_by_role("link", name=re.compile(r"^88\.111\.50")).click()
+        stands(page, "Incomplete")
+        expect(page.get_by_role("region", name="History")).to_contain_text("which parts are meant?")
+        visit.context.close()
+        assert visit.errors == []

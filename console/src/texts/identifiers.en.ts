@@ -209,9 +209,8 @@ export const texts = {
   "identifiers.office.fill": "Fill in a registration",
   "identifiers.office.none": "This node gives out no prefixes",
   "identifiers.office.none.above":
-    "To apply from here, name the node above under identifiers.report_to in hulian.toml.",
-  "identifiers.office.none.file":
-    "Or fill in a registration, sign it, and hand the file to whoever gives the prefix out.",
+    "An enterprise node applies at the node above, which identifiers.report_to in hulian.toml names.",
+  "identifiers.office.none.file": "Fill in a registration, sign it, and hand the file to whoever gives the prefix out.",
   "identifiers.office.none.role":
     "To give prefixes out, this node has to be a root, top-level or second-level node with its HTTP interface on.",
   "identifiers.office.none.text": "It is: {role}.",
