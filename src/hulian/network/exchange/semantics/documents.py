@@ -297,6 +297,19 @@ class _Member(io.RawIOBase):
         except _BROKEN as error:
             raise DocumentError(f"a member is broken: {error}", place=self._place) from error
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """As a file's: a container may hold a container."""
+        try:
+            return self._stream.seek(offset, whence)
+        except _BROKEN as error:
+            raise DocumentError(f"a member is broken: {error}", place=self._place) from error
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
     def close(self) -> None:
         """Closes the member, not the container."""
         self._stream.close()
