@@ -10,6 +10,8 @@ import time
 import paho.mqtt.client as mqtt
 from running import RunningPlatform
 
+from hulian.sdk import NotAvailableError
+
 POINT = "99.118.8/line-7#count"
 
 
@@ -99,17 +101,27 @@ def good_values(platform: RunningPlatform) -> list[int]:
     return [value for value, status in pairs if status == 0]
 
 
+def _values_so_far(platform: RunningPlatform) -> list[int]:
+    try:
+        return good_values(platform)
+    except NotAvailableError:
+        return []  # the spine is being started anew, as it is after a full disk
+
+
 def check(platform: RunningPlatform, device: CountingDevice) -> None:
     """Everything acknowledged arrives, once, and then the ledger agrees: a message that the broker keeps, and the edge has
     not read yet, is in no account."""
     deadline = time.monotonic() + 90
-    while lost := device.acknowledged - set(good_values(platform)):
+    while lost := device.acknowledged - set(_values_so_far(platform)):
         assert time.monotonic() < deadline, f"lost: {sorted(lost)[:20]}"
         time.sleep(0.2)
 
     def rows():
-        with platform.sdk() as sdk:
-            found = {row.source: row for row in sdk.ledger().rows}
+        try:
+            with platform.sdk() as sdk:
+                found = {row.source: row for row in sdk.ledger().rows}
+        except NotAvailableError:
+            return None
         return found if found["line-7"].pending == 0 and found["line-7"].missing == 0 else None
 
     accounts = until(rows, 90, "the ledger does not settle")

@@ -183,6 +183,12 @@ async def test_the_ledger_balances_whatever_is_dropped_repeated_refused_or_kille
     scenario = Scenario(tmp_path, seed)
     await play(scenario, 600)
     row = scenario.check()
+    for _ in range(20):
+        if row.dropped and row.duplicated:
+            break
+        scenario.open()  # who is quick to drop has little left to repeat: then it lives on
+        await play(scenario, 200)
+        row = scenario.check()
     everything = set(range(1, scenario.journal.sequence + 1))
     assert row.sent == scenario.journal.offset == scenario.samples(everything)
     gone = everything - scenario.stored

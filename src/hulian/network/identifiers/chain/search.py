@@ -181,8 +181,11 @@ class Search:
         return Found(one.handle, tuple(told))
 
     def _sealed(self, after: bytes, bound: bytes) -> str:
-        nonce = secrets.token_bytes(_NONCE)
-        return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, after, bound)).decode()
+        while True:
+            nonce = secrets.token_bytes(_NONCE)
+            text = base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, after, bound)).decode()
+            if not text.startswith("-"):  # which a command line takes for an option
+                return text
 
     def _opened(self, cursor: str, bound: bytes) -> bytes:
         if not cursor:
