@@ -5,6 +5,7 @@ Names become ids here, paths the ids of classes, and what has no place in CAEX a
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 from hulian.network.exchange.semantics.automationml.headers import LOCAL, local_name, read_header
@@ -54,7 +55,7 @@ ORDER: Final = dict.fromkeys(HEADER, 0) | {
 """Where an element stands among its siblings; elements of one number keep their order."""
 
 
-class ObjectReader:
+class ObjectReader(ABC):
     """Makes nodes of elements that are complete; `reading.FileReader` knows where they stand."""
 
     def __init__(self, file: str, prefix: str, identities: Identities) -> None:
@@ -65,9 +66,9 @@ class ObjectReader:
         self.aliases: dict[str, str] = {}
         """Prefix of the ids of each file that this one knows under a name; filled by who reads the files."""
 
+    @abstractmethod
     def _enclosing(self, tag: str, name: str, identity: str) -> str:
         """The id of the class of this name around what is being read; empty where there is none."""
-        raise NotImplementedError
 
     def _node(
         self,
