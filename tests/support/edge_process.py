@@ -47,6 +47,11 @@ class EdgeProcess:
         if self.process is not None:
             self.process.wait()
 
+    def log(self) -> str:
+        """What it said so far, the last of it: a failed test shows it."""
+        path = self.directory / "edge.log"
+        return path.read_text(errors="replace")[-10_000:] if path.exists() else ""
+
     def journal(self, name: str) -> Path:
         return self.directory / "edge" / name
 
@@ -79,7 +84,9 @@ async def _serve(url: str, password: str, directory: Path) -> None:
                 for name, target in json.loads((directory / "plans.json").read_text()).items()
             ]
 
-    async with await Spine.connect(url, "edge", password, "edge") as spine, Publisher(spine, timeout=3.0) as publisher:
+    # Nobody starts this process again, as a supervisor would: it waits for its spine as long as a busy machine may need.
+    connecting = Spine.connect(url, "edge", password, "edge", timeout=60.0)
+    async with await connecting as spine, Publisher(spine, timeout=3.0) as publisher:
         uplink = SpineUplink(spine, publisher, "plant")
         settings = EdgeConfiguration(flush_ms=1, status_ms=100)
         service = EdgeService("plant", directory / "edge", settings, Plant(), uplink, Peers(directory / "peers"))

@@ -36,7 +36,9 @@ async def spine(tmp_path, ports):
 def edge(tmp_path, spine):
     one = EdgeProcess(tmp_path / "node", spine)
     yield one
+    ended = one.process.poll() if one.process is not None else None
     one.kill()
+    print(f"the edge {'was running' if ended is None else f'had ended with {ended}'}; it said:\n{one.log()}")
 
 
 async def ask(server, **request):

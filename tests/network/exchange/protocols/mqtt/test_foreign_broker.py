@@ -166,7 +166,11 @@ class Doomed(RecordingSink):
 @pytest.mark.parametrize("qos", [1, 2])
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "not-committed"])
 async def test_killed_between_journal_and_acknowledgement(broker, tmp_path, version, qos, committed):
-    """Ours dies before PUBACK, behind the commit or before it: the broker sends again, the journal has each once."""
+    """Ours dies before PUBACK, behind the commit or before it: the broker sends again, the journal has each once.
+
+    A resumed session may bring more than the receive maximum at once (mosquitto 2.0 counts none of what it repeats), up to
+    everything that waits: each life therefore gets messages of its own to die on.
+    """
     settings = {"directory": tmp_path / "state", "broker": {"version": version, "qos": 2, "receive_maximum": 20}}
     done: list = []
     position = None
@@ -174,19 +178,18 @@ async def test_killed_between_journal_and_acknowledgement(broker, tmp_path, vers
         doomed = Doomed((position or 0) + 10, position, committed=committed)
         async with running(broker.url, doomed, **settings):
             await doomed.until(state(doomed, ConnectorState.CONNECTED))
-            if not kill:
-                await give(broker, range(400), qos)
+            await give(broker, range(150 * kill, 150 * (kill + 1)), qos)
             with anyio.fail_after(30):
                 await doomed.dead.wait()
         done += doomed.journal()
         position = doomed.position
     last = RecordingSink(position)
     async with running(broker.url, last, **settings) as connector:
-        await give(broker, [400], qos)
-        await last.until(lambda: values(last) and values(last)[-1] == 400)
+        await give(broker, [450], qos)
+        await last.until(lambda: values(last) and values(last)[-1] == 450)
         if committed:
             assert connector.source.counters["duplicates"]
-    assert done + values(last) == list(range(401))
+    assert done + values(last) == list(range(451))
 
 
 @VERSIONS
