@@ -130,13 +130,14 @@ def _import(kind: str, path: Path) -> None:
     """In a process of its own: prints seconds, nodes, and the largest memory in MiB."""
     import resource
 
-    from hulian.assembly.semantics import format_named, model_of
     from hulian.network.exchange.semantics.documents import file_source
+    from hulian.network.exchange.semantics.formats import format_named
+    from hulian.network.exchange.semantics.together import Semantics
     from hulian.registry import Registry
 
     form = format_named(kind)
     registry = Registry.open(path.with_suffix(".db"))
-    model = model_of(registry)
+    model = Semantics(registry).model
     began = time.perf_counter()
     found = model.read(form, file_source(path), "bench", "bench")
     model.apply(found.version.key)
@@ -148,10 +149,10 @@ def _question(path: Path) -> None:
     """Prints the milliseconds of questions over a million nodes, and what they add to the process in MiB."""
     import psutil
 
-    from hulian.assembly.semantics import model_of
     from hulian.network.exchange.semantics.contract import Batch, Document, Kind, Node
     from hulian.network.exchange.semantics.documents import memory_source
     from hulian.network.exchange.semantics.model import Question
+    from hulian.network.exchange.semantics.together import Semantics
     from hulian.registry import Registry
 
     class Million:
@@ -180,7 +181,7 @@ def _question(path: Path) -> None:
             yield Batch(nodes, [], [])
 
     registry = Registry.open(path)
-    model = model_of(registry)
+    model = Semantics(registry).model
     model.apply(model.read(Million(), memory_source("bench", b""), "bench", "bench").version.key)  # type: ignore[arg-type]
     before = psutil.Process().memory_info().rss
     question = Question(meaning=_PRESSURE, of="Pump", inside="Plant/Line 2", unit="bar", limit=100)

@@ -23,6 +23,8 @@ from hulian.platform.infrastructure.process import allow_many_files, tell_ready,
 if TYPE_CHECKING:
     from hulian.assembly.edge_node import EdgeNode
     from hulian.kernel.event import Event
+    from hulian.network.exchange.semantics.together import Semantics
+    from hulian.registry import Registry
     from hulian.trust import Audit
 
 __all__ = ["run_component"]
@@ -257,6 +259,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
             leaf_port=configuration.spine.leaf_port,
             own_secrets=frozenset(secrets_of(configuration)),
             identifiers=node_for_people(configuration, registry),
+            semantics=partial(_semantics, registry, stack),
             spine=spine,
             queries=QueryClient(spine, organisation),
             decode=bundle.columns_of,
@@ -275,6 +278,14 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     if watched:
         tasks["certificates"] = watch.check
     return Upkeep(service, teller.tell, tasks, beside=[teller.run, edges.serve], at_start=plain_events(configuration, "api"))
+
+
+def _semantics(registry: Registry, stack: AsyncExitStack) -> Semantics:
+    from hulian.network.exchange.semantics.together import Semantics
+
+    found = Semantics(registry)
+    stack.callback(found.close)
+    return found
 
 
 async def _identifiers(configuration: Configuration, stack: AsyncExitStack) -> Component:

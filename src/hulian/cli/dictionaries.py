@@ -37,13 +37,13 @@ Language = Annotated[str, Parameter(help="language of names, e.g. en, zh, de")]
 @contextmanager
 def _dictionaries(config: Path | None) -> Iterator[tuple[Registry, Dictionaries]]:
     from hulian.assembly.preparation import open_registry
-    from hulian.assembly.semantics import dictionaries_of
+    from hulian.network.exchange.semantics.together import Semantics
 
     configuration = read_configuration(config)
     Path(configuration.node.data).mkdir(parents=True, exist_ok=True, mode=0o700)
     registry = open_registry(configuration)
     try:
-        yield registry, dictionaries_of(registry)
+        yield registry, Semantics(registry).dictionaries
     finally:
         registry.close()
 

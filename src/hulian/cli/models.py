@@ -40,16 +40,16 @@ FormatName = Annotated[str, Parameter(name="--format", help="format of the file;
 @contextmanager
 def _model(config: Path | None) -> Iterator[Model]:
     from hulian.assembly.preparation import open_registry
-    from hulian.assembly.semantics import model_of
+    from hulian.network.exchange.semantics.together import Semantics
 
     configuration = read_configuration(config)
     Path(configuration.node.data).mkdir(parents=True, exist_ok=True, mode=0o700)
     registry = open_registry(configuration)
-    model = model_of(registry)
+    semantics = Semantics(registry)
     try:
-        yield model
+        yield semantics.model
     finally:
-        model.close()
+        semantics.close()
         registry.close()
 
 
@@ -98,8 +98,8 @@ def model_import(
 
 
 def _read(model: Model, file: Path, name: str, form: str, *, quiet: bool) -> Import:
-    from hulian.assembly.semantics import document_name, format_named, format_of
     from hulian.network.exchange.semantics.documents import file_source
+    from hulian.network.exchange.semantics.formats import document_name, format_named, format_of
 
     source = file_source(file, _meter(file, quiet=quiet))
     chosen = format_named(form) if form else format_of(source)
@@ -197,7 +197,7 @@ def model_export(
         hulian model export plant plant.aml
         hulian model export plant plant.jsonl --as hulian
     """
-    from hulian.assembly.semantics import format_named
+    from hulian.network.exchange.semantics.formats import format_named
 
     with _model(config) as model:
         content = model.content(document)

@@ -48,12 +48,14 @@ class Action(StrEnum):
     EXPORTS_CREATE = "exports.create"
     IDENTIFIERS_READ = "identifiers.read"
     CONNECTORS_READ = "connectors.read"
+    MODEL_READ = "model.read"
     CERTIFICATES_READ = "certificates.read"
     ANNOTATIONS_WRITE = "annotations.write"
     COMMANDS_SEND = "commands.send"
     POINTS_WRITE = "points.write"
     HISTORY_WRITE = "history.write"
     CONNECTORS_WRITE = "connectors.write"
+    MODEL_WRITE = "model.write"
     DEVICES_BROWSE = "devices.browse"
     CERTIFICATES_DECIDE = "certificates.decide"
     CREDENTIALS_READ = "credentials.read"
@@ -84,12 +86,14 @@ ACTION_SCOPES: Final[dict[Action, Scope]] = {
     Action.EXPORTS_CREATE: Scope.READ,
     Action.IDENTIFIERS_READ: Scope.READ,
     Action.CONNECTORS_READ: Scope.READ,
+    Action.MODEL_READ: Scope.READ,
     Action.CERTIFICATES_READ: Scope.READ,
     Action.ANNOTATIONS_WRITE: Scope.ANNOTATE,
     Action.COMMANDS_SEND: Scope.COMMAND,
     Action.POINTS_WRITE: Scope.CONFIGURE,
     Action.HISTORY_WRITE: Scope.CONFIGURE,
     Action.CONNECTORS_WRITE: Scope.CONFIGURE,
+    Action.MODEL_WRITE: Scope.CONFIGURE,
     Action.DEVICES_BROWSE: Scope.CONFIGURE,
     Action.CERTIFICATES_DECIDE: Scope.CONFIGURE,
     Action.CREDENTIALS_READ: Scope.CONFIGURE,

@@ -27,6 +27,7 @@ from hulian.platform.api.rates import Rates
 from hulian.platform.api.refusals import RelayedError
 
 if TYPE_CHECKING:
+    from hulian.network.exchange.semantics.together import Semantics
     from hulian.platform.api.naming.service import Naming
 
 __all__ = ["Context"]
@@ -60,6 +61,8 @@ class Context:
         self.jobs = JobBoard(self.configuration.imports)
         self.asking = Pace(rate=10.0, burst=60.0)
         self._naming: Naming | None = None
+        self._semantics: Semantics | None = None
+        self._opening = anyio.Lock()
 
     def limits(self, rows: int = 2**40) -> Limits:
         """The configured bounds of one query, with at most ``rows`` rows."""
@@ -86,6 +89,17 @@ class Context:
             if self._naming is None:
                 self._naming = module.Naming(node)
         return self._naming
+
+    async def semantics(self) -> Semantics:
+        """The model and the dictionaries, opened when somebody first asks. Raises `UnavailableError` where there are none."""
+        if self._semantics is None:
+            make = self.house.semantics
+            if make is None:
+                raise UnavailableError("this installation keeps no information model")
+            async with self._opening:
+                if self._semantics is None:
+                    self._semantics = await in_thread(make)
+        return self._semantics
 
     async def ask(self, component: str, request: Mapping[str, Any], *, edge: str = "", seconds: float = 5.0) -> Any:
         """Asks a component over the spine, that of an edge node where ``edge`` is named.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -21,6 +21,9 @@ from hulian.network.exchange.spine.streams import StreamFigures
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.platform.api.naming.contract import IdentifierNode
 from hulian.trust import Trust
+
+if TYPE_CHECKING:
+    from hulian.network.exchange.semantics.together import Semantics
 
 __all__ = ["ComponentReport", "Decode", "Dependencies", "EdgeNodes", "Message", "Queries", "Refusal", "SpineLink", "Subscribed"]
 
@@ -118,7 +121,8 @@ class Dependencies:
     ``accounts_changed`` is awaited after an MQTT credential was made or taken away: it renders the spine's accounts anew and
     makes the server read them. ``edges`` does the same for edge nodes and their orders, and ``leaf_port`` is where they reach
     the spine, 0 where they are not served. ``own_secrets`` are names of kept secrets that no connector may use.
-    ``identifiers`` is the identifier node beside this API, None where there is none. ``components`` and ``streams`` are asked
+    ``identifiers`` is the identifier node beside this API, None where there is none. ``semantics`` opens the model and the
+    dictionaries when somebody first asks; it blocks. ``components`` and ``streams`` are asked
     when somebody looks at the health; the first blocks shortly. ``console`` is the folder of the
     built console, ``scratch`` one for files that are being imported (None: the system's).
     """
@@ -136,6 +140,7 @@ class Dependencies:
     leaf_port: int = 0
     own_secrets: frozenset[str] = frozenset()
     identifiers: IdentifierNode | None = None
+    semantics: Callable[[], Semantics] | None = None
     components: Callable[[], Sequence[ComponentReport]] = tuple
     streams: Callable[[], Awaitable[Sequence[StreamFigures]]] = _no_streams
     console: Path | None = None
