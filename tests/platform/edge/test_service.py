@@ -187,6 +187,34 @@ async def test_a_change_restarts_only_its_connector_and_a_removed_one_ends(tmp_p
         group.cancel_scope.cancel()
 
 
+async def test_a_reload_that_fails_is_answered_and_ends_no_connector(tmp_path, spine):
+    class Moody(Plant):
+        broken = False
+
+        def plans(self):
+            if self.broken:
+                raise RuntimeError("the registry is locked")
+            return super().plans()
+
+    batches = []
+    async with Simulator() as device, anyio.create_task_group() as group, await spine.connect("api") as observer:
+        await device.set("holding@0:float32", 1.0)
+        group.start_soon(collect, observer, batches)
+        plant = Moody(plan("line", device.url, binding("holding@0:float32")))
+        edge = await Edge(group, spine, plant, tmp_path).start()
+        await until(lambda: batches)
+        plant.broken = True
+        answer = await ask(spine, do="reload")
+        assert answer["error"]["code"] == "HL-EDGE-0013"
+        assert "RuntimeError" in answer["error"]["message"]
+        before = len(batches)
+        await until(lambda: len(batches) > before + 3)
+        plant.broken = False
+        assert await ask(spine, do="reload") == {"ok": True}
+        await edge.stop()
+        group.cancel_scope.cancel()
+
+
 async def test_a_hopeless_configuration_is_shown_and_harms_no_neighbour(tmp_path, spine):
     async with Simulator() as device, anyio.create_task_group() as group:
         await device.set("holding@0", 1)

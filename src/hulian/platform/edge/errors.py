@@ -11,8 +11,9 @@ EdgeError                    HL-EDGE-0000
 ├── SlowDeviceError          HL-EDGE-0008   a browse or write that took too long
 ├── ExpiredCommandError      HL-EDGE-0009   a command that came too late
 ├── PlanError                HL-EDGE-0010   an order of the centre that cannot be understood or kept
-└── ProcessingError          HL-EDGE-0011   a filter, computed point, window or rule that cannot work
-    └── ExpressionError      HL-EDGE-0012   a text that is no expression of the grammar
+├── ProcessingError          HL-EDGE-0011   a filter, computed point, window or rule that cannot work
+│   └── ExpressionError      HL-EDGE-0012   a text that is no expression of the grammar
+└── DefectError              HL-EDGE-0013   a request that hit a defect; the log holds the rest
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from hulian.kernel.errors import HulianError
 
 __all__ = [
     "ConnectorDownError",
+    "DefectError",
     "EdgeError",
     "ExpiredCommandError",
     "ExpressionError",
@@ -123,3 +125,10 @@ class ExpressionError(ProcessingError):
     default_hint = (
         "an expression holds numbers, {points}, + - * / % **, comparisons, and, or, not, and functions such as if, min, sqrt"
     )
+
+
+class DefectError(EdgeError):
+    """A request that hit a defect of Hulian, or of what it stands on; connectors go on. The log holds the rest."""
+
+    code = "HL-EDGE-0013"
+    default_hint = "try again; if it stays, report the log of the edge"

@@ -24,7 +24,7 @@ from hulian.network.exchange.protocols.contract import ConnectorState, Credentia
 from hulian.network.exchange.protocols.searching import search
 from hulian.platform.edge.config import EdgeConfiguration
 from hulian.platform.edge.contract import ConnectorPlan, Inputs, PlantSource, Uplink
-from hulian.platform.edge.errors import ExpiredCommandError, RequestError, SlowDeviceError, UnknownConnectorError
+from hulian.platform.edge.errors import DefectError, ExpiredCommandError, RequestError, SlowDeviceError, UnknownConnectorError
 from hulian.platform.edge.events import EdgeEvent
 from hulian.platform.edge.follower import Follower
 from hulian.platform.edge.orphans import Orphans
@@ -273,6 +273,9 @@ class EdgeService:
             answer = {"error": error.as_dict()}
         except TimeoutError:
             answer = {"error": SlowDeviceError("the device did not answer in time").as_dict()}
+        except Exception as error:  # noqa: BLE001 - who asks for what cannot be done now must not end the connectors
+            _log.error("a request failed", exc_info=error)
+            answer = {"error": DefectError(f"the request failed: {type(error).__name__}").as_dict()}
         try:
             await reply(msgspec.json.encode(answer))
         except HulianError as error:
