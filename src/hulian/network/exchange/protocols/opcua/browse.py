@@ -22,19 +22,13 @@ from hulian.network.exchange.protocols.opcua import address, security
 from hulian.network.exchange.protocols.opcua.config import OpcuaConfiguration
 from hulian.network.exchange.protocols.opcua.errors import NodeError
 from hulian.network.exchange.protocols.opcua.limits import batches
+from hulian.network.exchange.protocols.opcua.references import MAXIMUM, NODES_PER_CALL, PAUSE, references
 from hulian.network.exchange.protocols.opcua.session import Session
 from hulian.network.exchange.protocols.opcua.table import natural_storage
 from hulian.network.exchange.protocols.opcua.units import unit_of
 from hulian.network.exchange.protocols.opcua.values import ARRAY, BuiltIn
 
 __all__ = ["browse"]
-
-_NODES_PER_CALL: Final = 100
-_PAUSE: Final = 0.01
-"""Seconds between calls, so that browsing does not disturb what else the server does."""
-
-_MAXIMUM: Final = 200_000
-"""Nodes after which browsing ends with an error: a server that makes nodes as they are looked at never ends."""
 
 _WRITABLE: Final = 0x02
 _READABLE: Final = 0x01
@@ -88,21 +82,21 @@ class _Browser:
         level = deque([_Found(start, "", path, ua.NodeClass.Object, ua.NodeId(), 0)])
         while level:
             following: deque[_Found] = deque()
-            for group in batches(level, _NODES_PER_CALL):
+            for group in batches(level, NODES_PER_CALL):
                 children = [child for child in await self._children(group) if not (child.node in seen or seen.add(child.node))]  # type: ignore[func-returns-value]
-                if len(seen) > _MAXIMUM:
+                if len(seen) > MAXIMUM:
                     raise NodeError(
-                        f"the server shows more than {_MAXIMUM} nodes",
+                        f"the server shows more than {MAXIMUM} nodes",
                         hint="browse one branch at a time",
                         place=self._session.place,
                     )
-                for part in batches(children, _NODES_PER_CALL):
+                for part in batches(children, NODES_PER_CALL):
                     for node in await self._described(part):
                         yield node
                 # The server's own diagnostics are hundreds of nodes that nobody means by "everything": only on request.
                 own = address.standard(ObjectIds.Server) if under is None else None
                 following += [child for child in children if (not depth or child.depth < depth) and child.node != own]
-                await anyio.sleep(_PAUSE)
+                await anyio.sleep(PAUSE)
             level = following
 
     async def _path_of(self, node: ua.NodeId) -> tuple[str, ...]:
@@ -116,7 +110,7 @@ class _Browser:
                     raise NodeError("the server has no such node", place=address.write(node, self._namespaces))
                 break
             names.insert(0, name.Value.Value.Text or "")
-            (above,) = await self._references([node], ObjectIds.HierarchicalReferences, ua.BrowseDirection.Inverse)
+            (above,) = await references(self._session, [node], ObjectIds.HierarchicalReferences, ua.BrowseDirection.Inverse)
             if not above:
                 break
             node = above[0].NodeId
@@ -125,9 +119,9 @@ class _Browser:
     async def _children(self, parents: Sequence[_Found]) -> list[_Found]:
         """Objects and variables below ``parents``; properties are read with their owners and not shown."""
         found: list[_Found] = []
-        answers = await self._references([parent.node for parent in parents], ObjectIds.HierarchicalReferences)
-        for parent, references in zip(parents, answers, strict=True):
-            for reference in references:
+        answers = await references(self._session, [parent.node for parent in parents], ObjectIds.HierarchicalReferences)
+        for parent, children in zip(parents, answers, strict=True):
+            for reference in children:
                 if reference.ReferenceTypeId == address.standard(ObjectIds.HasProperty):
                     continue
                 if reference.NodeClass not in (ua.NodeClass.Object, ua.NodeClass.Variable):
@@ -143,44 +137,6 @@ class _Browser:
                     reference.TypeDefinition.NodeIdType,
                 )
                 found.append(_Found(node, name, path, ua.NodeClass(reference.NodeClass), definition, parent.depth + 1))
-        return found
-
-    async def _references(
-        self, nodes: Sequence[ua.NodeId], kind: int, direction: ua.BrowseDirection = ua.BrowseDirection.Forward
-    ) -> list[list[ua.ReferenceDescription]]:
-        """The references of each node, with all continuations. A node that cannot be browsed has none."""
-        parameters = ua.BrowseParameters()
-        parameters.View = ua.ViewDescription()
-        parameters.RequestedMaxReferencesPerNode = ua.UInt32(1000)
-        parameters.NodesToBrowse = [
-            ua.BrowseDescription(
-                NodeId=node,
-                BrowseDirection=direction,
-                ReferenceTypeId=address.standard(kind),
-                IncludeSubtypes=True,
-                NodeClassMask=ua.UInt32(0),
-                ResultMask=ua.UInt32(63),
-            )
-            for node in nodes
-        ]
-        with self._session.explained():
-            results = await self._session.services.browse(parameters)
-        found = [list(result.References or []) for result in results]
-        points = {place: result.ContinuationPoint for place, result in enumerate(results) if result.ContinuationPoint}
-        while points:
-            places = list(points)[:_NODES_PER_CALL]
-            following = ua.BrowseNextParameters(ReleaseContinuationPoints=False, ContinuationPoints=[points[p] for p in places])
-            with self._session.explained():
-                more = await self._session.services.browse_next(following)
-            for place, result in zip(places, more, strict=True):
-                found[place] += result.References or []
-                if sum(map(len, found)) > _MAXIMUM:
-                    raise NodeError(f"a level of the server has more than {_MAXIMUM} nodes", place=self._session.place)
-                if result.ContinuationPoint:
-                    points[place] = result.ContinuationPoint
-                else:
-                    del points[place]
-            await anyio.sleep(_PAUSE)
         return found
 
     async def _described(self, nodes: Sequence[_Found]) -> list[Browsed]:
@@ -239,7 +195,7 @@ class _Browser:
 
     async def _attribute(self, nodes: Sequence[ua.NodeId], attribute: AttributeIds) -> list[Any]:
         values: list[Any] = []
-        for group in batches(nodes, _NODES_PER_CALL):
+        for group in batches(nodes, NODES_PER_CALL):
             answers = await self._session.read(group, attribute)
             values += [answer.Value.Value if answer.Value is not None else None for answer in answers]
         return values
@@ -247,9 +203,9 @@ class _Browser:
     async def _properties(self, variables: Sequence[_Found]) -> list[dict[str, Any]]:
         """EngineeringUnits and the ranges of each variable that has them."""
         owners: list[tuple[int, str, ua.NodeId]] = []
-        answers = await self._references([node.node for node in variables], ObjectIds.HasProperty)
-        for place, references in enumerate(answers):
-            for reference in references:
+        answers = await references(self._session, [node.node for node in variables], ObjectIds.HasProperty)
+        for place, owned in enumerate(answers):
+            for reference in owned:
                 if reference.BrowseName.Name in _PROPERTIES and not reference.BrowseName.NamespaceIndex:
                     target = reference.NodeId
                     node = ua.NodeId(target.Identifier, target.NamespaceIndex, target.NodeIdType)
@@ -268,7 +224,7 @@ class _Browser:
                 if node == address.standard(ObjectIds.Enumeration):
                     self._builtin[node] = BuiltIn.INT32
                     break
-                (above,) = await self._references([node], ObjectIds.HasSubtype, ua.BrowseDirection.Inverse)
+                (above,) = await references(self._session, [node], ObjectIds.HasSubtype, ua.BrowseDirection.Inverse)
                 if not above:
                     break
                 target = above[0].NodeId

@@ -80,6 +80,10 @@ class Types:
         """Browse name of a type, without namespace; its id where it is not known."""
         return self._names.get(identity, ("", identity))[1]
 
+    def named(self, name: str) -> list[str]:
+        """The ids of the types that are called ``name``."""
+        return sorted(identity for identity, (_, called) in self._names.items() if called == name)
+
     def generals(self, identity: str) -> Iterator[str]:
         """The type and all that it derives from, the most special first."""
         for _ in range(_DEEPEST):

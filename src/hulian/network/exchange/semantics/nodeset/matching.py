@@ -65,6 +65,10 @@ class Match(msgspec.Struct):
     nodes: dict[tuple[Name, ...], str] = {}
     """Each declared member that is there: browse path from the instance, and the node's id on the server."""
     kinds: dict[tuple[Name, ...], Kind] = {}
+    known: str = ""
+    """The nearest to its type that the model knows."""
+    declared: dict[tuple[Name, ...], tuple[str, str]] = {}
+    """Of each member: the node in the type that declares it, and the member's own type as far as the model knows it."""
     missing: list[Missing] = []
     extra: list[tuple[tuple[Name, ...], str]] = []
     """Path and id of what no type declares."""
@@ -139,6 +143,7 @@ class _Search:
             known = next(
                 (each for each in (match.type, *self._types.generals(kinds[match.type])) if each in self._types), wanted
             )
+            match.known = known
             await self._compare(match, match.id, (), known, "")
         return Report(matches, len(visited), whole)
 
@@ -190,6 +195,7 @@ class _Search:
             self._matched.add(seen.id)
             match.nodes[here], match.kinds[here] = seen.id, member.kind
             known = seen.type if seen.type in self._types else member.type
+            match.declared[here] = member.id, known
             if member.kind is not Kind.OPERATION:
                 await self._compare(match, seen.id, here, known, member.id)
 
