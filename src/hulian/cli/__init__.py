@@ -71,7 +71,7 @@ app.command(_template)
 _model = App(name="model", help="What the plant is: import, export, compare and ask its documents.", group=_PLANT)
 for _name in ("import", "validate", "export", "documents", "diff", "find", "sparql", "bind", "remove"):
     _model.command(f"hulian.cli.models:model_{_name}", name=_name)
-_model.command("hulian.cli.matching:model_match", name="match")
+_model.command("hulian.cli.instances:model_match", name="match")
 app.command(_model)
 
 _DICTIONARY = "What words and tags mean: dictionaries of concepts, suggestions, units."
