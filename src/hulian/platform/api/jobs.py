@@ -26,7 +26,8 @@ class Job(msgspec.Struct, kw_only=True):
     """One piece of work on ``name``. ``done`` of ``total`` bytes are read; ``refused`` rows cannot be taken, ``problems`` says
     why of the first; the samples lie between ``first_ms`` and ``last_ms``; ``error`` is set where the state is ``failed``.
 
-    ``phase`` is what it does now, where it does more than read; ``version`` the key of what it has made.
+    ``phase`` is what it does now, where it does more than read; ``nodes`` are those of the model that it has read, and
+    ``version`` is the key of what it has made.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Job(msgspec.Struct, kw_only=True):
     ended_ms: float | None = None
     error: dict[str, str] | None = None
     phase: str = ""
+    nodes: int = 0
     version: int | None = None
 
 

@@ -13,12 +13,14 @@ from anyio import to_thread
 
 from hulian.platform.api.errors import NoSpaceError, RequestError, TooLargeError, UnavailableError
 
-__all__ = ["PREFIX", "discard", "receive", "sweep"]
+__all__ = ["PREFIX", "discard", "receive", "room", "sweep"]
 
 PREFIX: Final = "hulian-model-"
 """How the folders of files begin that are being imported into the model."""
 _RESERVE: Final = 256 << 20
 """Bytes of the disk that stay free: the registry and the spine's journals stand on the same one, as a rule."""
+
+_EVERY: Final = 64 << 20
 
 
 async def receive(body: AsyncIterator[bytes], scratch: Path | None, declared: int, limit: int) -> tuple[Path, int]:
@@ -28,17 +30,18 @@ async def receive(body: AsyncIterator[bytes], scratch: Path | None, declared: in
     """
     if declared > limit:
         raise _too_large(limit)
-    free = await to_thread.run_sync(lambda: shutil.disk_usage(scratch or tempfile.gettempdir()).free)
-    if declared + _RESERVE > free:
-        raise NoSpaceError(f"{declared:,} bytes do not fit on the disk, which has {max(0, free - _RESERVE):,} to spare")
+    await to_thread.run_sync(room, scratch, declared)
     path = Path(await to_thread.run_sync(tempfile.mkdtemp, "", PREFIX, scratch)) / "file"
-    size = 0
+    size, looked = 0, 0
     try:
         async with await anyio.open_file(path, "wb") as file:
             async for chunk in body:
                 size += len(chunk)
                 if size > limit:
                     raise _too_large(limit)
+                if not declared and size - looked > _EVERY:
+                    looked = size
+                    await to_thread.run_sync(room, scratch, _EVERY)
                 await file.write(chunk)
         if not size:
             raise RequestError("the file is empty", place="$")
@@ -49,6 +52,13 @@ async def receive(body: AsyncIterator[bytes], scratch: Path | None, declared: in
         await discard(path)
         raise
     return path, size
+
+
+def room(scratch: Path | None, size: int) -> None:
+    """Raises `NoSpaceError` where ``size`` further bytes would leave the disk too full."""
+    free = shutil.disk_usage(scratch or tempfile.gettempdir()).free
+    if size + _RESERVE > free:
+        raise NoSpaceError(f"{size:,} bytes do not fit on the disk, which has {max(0, free - _RESERVE):,} to spare")
 
 
 def _too_large(limit: int) -> TooLargeError:

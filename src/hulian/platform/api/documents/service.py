@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from hulian.network.exchange.semantics.contract import Format, Source
+from hulian.network.exchange.semantics.contract import Content, Source
 from hulian.network.exchange.semantics.documents import file_source
 from hulian.network.exchange.semantics.errors import ModelError
-from hulian.network.exchange.semantics.formats import document_name, format_named, format_of
 from hulian.network.exchange.semantics.model import Import, Model
 from hulian.network.exchange.semantics.model.versions import Version
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.platform.api.documents import views
 from hulian.platform.api.documents.reading import Reading
 from hulian.platform.api.documents.receiving import sweep
+from hulian.platform.api.documents.uploading import Chosen, PlanView, Uploads, UploadView, choose, plan, siblings
 from hulian.platform.api.documents.waiting import Waiting
 from hulian.platform.api.errors import NotFoundError, StalePreviewError, UndecidedError
 from hulian.platform.api.jobs import JobBoard
@@ -39,6 +39,7 @@ class Documents:
         self.scratch = scratch
         sweep(scratch)
         self.waiting = Waiting(scratch)
+        self.uploads = Uploads()
         self._running: set[str] = set()
         self._looked: dict[tuple[int, tuple[tuple[str, int], ...]], Import] = {}
         self._lock = threading.Lock()
@@ -57,17 +58,42 @@ class Documents:
         if (waiting := len(self.waiting.keys())) >= self._configuration.model_waiting:
             raise UndecidedError(f"{waiting} versions wait to be applied or discarded")
 
-    def reading(self, path: Path, *, file: str, name: str, form: str, who: str) -> tuple[Reading, str]:
-        """The work of a job over a received file, and the document's name. Raises `UnknownFormatError`."""
-        source = named_source(path, file)
-        chosen = _format(source, form)
-        document = name or document_name(Path(source.name), chosen)
-        if not document.strip(". "):  # such a name cannot stand in an address
-            document = "document"
-        reading = Reading(
-            self.model, self.waiting, self._running, path=path, source=source, form=chosen, name=document, who=who
+    def received(self, path: Path, *, file: str, name: str, form: str, who: str) -> Reading:
+        """The work of a job over a received file. Raises `UnknownFormatError`."""
+        chosen = choose(named_source(path, file), path, form, name)
+        return self._reading(chosen, [chosen.path], {}, who)
+
+    def uploaded(self, upload: str, others: Sequence[str], *, name: str, form: str, who: str) -> Reading:
+        """The same over a file that was sent before, with those that it refers to. Raises `NotFoundError`."""
+        first, *rest = self.uploads.of([upload, *others], who)
+        chosen = choose(first.chosen.source, first.chosen.path, form, name or first.chosen.name)
+        found = self._reading(chosen, [one.chosen.path for one in (first, *rest)], siblings(first, [first, *rest]), who)
+        self.uploads.hand_over([first, *rest])
+        return found
+
+    def _reading(self, chosen: Chosen, paths: Sequence[Path], beside: Mapping[str, Source], who: str) -> Reading:
+        return Reading(
+            self.model,
+            self.waiting,
+            self._running,
+            paths=paths,
+            source=chosen.source,
+            form=chosen.form,
+            name=chosen.name,
+            who=who,
+            siblings=beside,
         )
-        return reading, document
+
+    def take(self, path: Path, *, file: str, form: str, who: str) -> UploadView:
+        """Keeps a received file until it is read. Raises `DocumentError`."""
+        return self.uploads.take(choose(named_source(path, file), path, form, ""), who)
+
+    def plan(self, uploads: Sequence[str], who: str) -> PlanView:
+        """In which order files are to be imported, and what is missing. Raises `NotFoundError`."""
+        return plan(self.uploads.of(uploads, who), self._brings())
+
+    def _brings(self) -> dict[str, str]:
+        return {space: one.document.name for one in self.model.documents() for space in one.document.namespaces}
 
     def version(self, key: int) -> Version:
         """Raises `NotFoundError`."""
@@ -78,13 +104,12 @@ class Documents:
         found = self._look(key)
         version = found.version
         current = self._current(version.document.name)
-        brings = {space: one.document.name for one in self.model.documents() for space in one.document.namespaces}
         return views.PreviewView(
             version=views.version_view(version, self.waiting.keys()),
             replaces=current.key if current else 0,
             unchanged=current is not None and current.digest == version.digest,
             namespaces=list(version.document.namespaces),
-            requires=views.required(version.document, brings),
+            requires=views.required(version.document, self._brings()),
             differences=views.changes_view(found.differences),
             losses=views.losses_view(version.losses),
             errors=len(found.errors),
@@ -170,6 +195,12 @@ class Documents:
                 raise NotFoundError(f"{name!r} has no version {key}", place=str(key), hint=f"kept: {sorted(kept)}")
         return views.changes_view(self.model.differences(old, new))
 
+    def content(self, name: str) -> Content:
+        """The version that counts, to be written. Raises `NotFoundError`."""
+        if self._current(name) is None:
+            raise NotFoundError(f"there is no document {name[:100]!r}", place=name[:100])
+        return self.model.content(name)
+
     def remove(self, name: str) -> None:
         """Raises `NotFoundError`."""
         if self._current(name) is None:
@@ -195,7 +226,3 @@ def named_source(path: Path, file: str) -> Source:
     """A received file under the name that it has at its sender."""
     shown = file.replace("\\", "/").rpartition("/")[2].strip()[:200] or "document"
     return msgspec.structs.replace(file_source(path), name=shown)
-
-
-def _format(source: Source, form: str) -> Format:
-    return format_named(form) if form else format_of(source)

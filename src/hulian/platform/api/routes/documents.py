@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import msgspec
-from litestar import Request, delete, get, post
+from anyio import to_thread
+from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody, QueryParameter
 
-from hulian.platform.api.access import in_thread, needs, visitor
+from hulian.platform.api.access import Visitor, in_thread, needs, visitor
 from hulian.platform.api.context import Context
+from hulian.platform.api.documents.exporting import Written, streamed, written
+from hulian.platform.api.documents.reading import Reading
 from hulian.platform.api.documents.receiving import discard, receive
-from hulian.platform.api.documents.views import DifferencesView, PreviewView, Shelf, VersionsView, VersionView
+from hulian.platform.api.documents.uploading import PlanView, UploadView
+from hulian.platform.api.documents.views import (
+    DifferencesView,
+    LossesView,
+    PreviewView,
+    Shelf,
+    VersionsView,
+    VersionView,
+    losses_view,
+)
 from hulian.platform.api.errors import NotFoundError
 from hulian.platform.api.jobs import Job
+from hulian.platform.api.streaming import Streaming
 from hulian.trust import Action
 
 __all__ = ["ROUTES"]
 
 _TAGS: Final = ["model"]
 _DIGITS: Final = 18
+
+FileName = Annotated[str, QueryParameter(description="the file's name", max_length=300)]
+FormatName = Annotated[
+    str, QueryParameter(name="format", description="format of the file; told by its content otherwise", max_length=40)
+]
+As = Annotated[str, QueryParameter(name="as", description="format to write; the document's own otherwise", max_length=40)]
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,29 +69,97 @@ def _key(text: str) -> int:
 async def begin(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
-    file: Annotated[str, QueryParameter(description="the file's name", max_length=300)] = "",
+    file: FileName = "",
     name: Annotated[str, QueryParameter(description="name of the document; the file's otherwise", max_length=100)] = "",
-    form: Annotated[
-        str, QueryParameter(name="format", description="format of the file; told by its content otherwise", max_length=40)
+    form: FormatName = "",
+    upload: Annotated[str, QueryParameter(description="a file that was sent before, instead of a body", max_length=40)] = "",
+    beside: Annotated[
+        str, QueryParameter(name="with", description="further ones that it refers to, with commas between", max_length=9000)
     ] = "",
 ) -> Job:
     """The body is the file. The model stays as it is: the job's ``version`` is to be looked at, then applied or discarded."""
     documents = await context.documents()
     await in_thread(documents.admit)
-    declared = request.headers.get("content-length", "")
-    size = int(declared) if declared.isdecimal() else 0
-    path, size = await receive(request.stream(), documents.scratch, size, context.configuration.model_limit)
+    who = visitor(request)
+    if upload:
+        others = [one for one in beside.split(",") if one]
+        reading = await in_thread(lambda: documents.uploaded(upload, others, name=name, form=form, who=who.name))
+        return await _start(context, who, reading, file)
+    path, _ = await receive(request.stream(), documents.scratch, _declared(request), context.configuration.model_limit)
     try:
-        who = visitor(request)
-        reading, document = await in_thread(lambda: documents.reading(path, file=file, name=name, form=form, who=who.name))
-        job = context.jobs.new("model import", who.name)
-        job.name, job.total = document, size
-        context.jobs.start(job, reading.run, reading.end)
+        reading = await in_thread(lambda: documents.received(path, file=file, name=name, form=form, who=who.name))
     except BaseException:
         await discard(path)
         raise
-    await context.audit(who, Action.MODEL_WRITE, document, details={"did": "read", "job": job.id, "bytes": size, "file": file})
+    return await _start(context, who, reading, file)
+
+
+async def _start(context: Context, who: Visitor, reading: Reading, file: str) -> Job:
+    job = context.jobs.new("model import", who.name)
+    job.name, job.total = reading.name, reading.size
+    try:
+        context.jobs.start(job, reading.run, reading.end)
+    except BaseException:
+        await reading.discard()
+        raise
+    details = {"did": "read", "job": job.id, "bytes": reading.size, "file": file}
+    await context.audit(who, Action.MODEL_WRITE, reading.name, details=details)
     return job
+
+
+def _declared(request: Request[Any, Any, Any]) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) <= _DIGITS else 0
+
+
+@post(
+    "/model/uploads",
+    opt=needs(Action.MODEL_WRITE),
+    status_code=201,
+    summary="Send a file",
+    tags=_TAGS,
+    request_max_body_size=None,
+)
+async def send(
+    request: Request[Any, Any, Any],
+    context: NamedDependency[Context],
+    file: FileName = "",
+    form: FormatName = "",
+) -> UploadView:
+    """One of several that belong together. It is kept for an hour, for whoever sent it; `/model/imports` reads it."""
+    documents = await context.documents()
+    await in_thread(documents.uploads.admit)
+    path, _ = await receive(request.stream(), documents.scratch, _declared(request), context.configuration.model_limit)
+    who = visitor(request)
+    try:
+        found: UploadView = await in_thread(lambda: documents.take(path, file=file, form=form, who=who.name))
+    except BaseException:
+        await discard(path)
+        raise
+    return found
+
+
+class Together(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files that were sent."""
+
+    uploads: Annotated[list[str], msgspec.Meta(max_length=200)]
+
+
+@post("/model/uploads/plan", opt=needs(Action.MODEL_WRITE), status_code=200, summary="In which order", tags=_TAGS)
+async def order(request: Request[Any, Any, Any], context: NamedDependency[Context], data: JSONBody[Together]) -> PlanView:
+    """Which files are one document, which must come before which, and what none of them and nothing in the model brings."""
+    documents = await context.documents()
+    who = visitor(request).name
+    found: PlanView = await in_thread(lambda: documents.plan(data.uploads, who))
+    return found
+
+
+@delete("/model/uploads/{identity:str}", opt=needs(Action.MODEL_WRITE), status_code=204, summary="Drop a file", tags=_TAGS)
+async def drop(request: Request[Any, Any, Any], context: NamedDependency[Context], identity: FromPath[str]) -> None:
+    """One that was sent and is not wanted."""
+    documents = await context.documents()
+    who = visitor(request).name
+    await in_thread(lambda: documents.uploads.remove(identity, who))
 
 
 @delete("/jobs/{identity:str}", opt=needs(Action.MODEL_WRITE), status_code=202, summary="Cancel a job", tags=["system"])
@@ -155,4 +245,53 @@ async def remove(request: Request[Any, Any, Any], context: NamedDependency[Conte
     return Removed(name=name)
 
 
-ROUTES = [begin, cancel, shelf, preview, apply, forget, versions, differences, remove]
+@get(
+    "/model/documents/{name:str}/export/losses",
+    opt=needs(Action.MODEL_READ),
+    summary="What an export would lose",
+    tags=_TAGS,
+)
+async def losses(context: NamedDependency[Context], name: FromPath[str], form: As = "") -> LossesView:
+    """By reason, and the bytes that the file would have: it is written, and thrown away."""
+    found = await _written(context, name, form)
+    found.file.close()
+    return losses_view(found.losses, found.size)
+
+
+@get(
+    "/model/documents/{name:str}/export",
+    opt=needs(Action.EXPORTS_CREATE),
+    summary="A document as a file",
+    tags=_TAGS,
+    responses={200: ResponseSpec(bytes, media_type="application/octet-stream", description="in the format asked for")},
+)
+async def export(
+    request: Request[Any, Any, Any], context: NamedDependency[Context], name: FromPath[str], form: As = ""
+) -> Response[bytes]:
+    """In its own format or another one; `export/losses` says before what that cannot hold."""
+    found = await _written(context, name, form)
+    details = {"format": form or "own", "bytes": found.size, "lost": sum(1 for loss in found.losses if loss.lost)}
+    await context.audit(visitor(request), Action.EXPORTS_CREATE, name, details=details)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name)}",
+        "Content-Length": str(found.size),
+        "Cache-Control": "no-store",
+    }
+    return await Streaming(streamed(found), "application/octet-stream", headers=headers).prepare()
+
+
+async def _written(context: Context, name: str, form: str) -> Written:
+    documents = await context.documents()
+    ended = threading.Event()
+    content = await in_thread(partial(documents.content, name))
+    try:
+        # The thread is left to itself where nobody waits any more, and ends with its next piece.
+        return await to_thread.run_sync(
+            lambda: written(content, form, documents.scratch, context.configuration.model_limit, ended), abandon_on_cancel=True
+        )
+    except BaseException:
+        ended.set()
+        raise
+
+
+ROUTES = [begin, send, order, drop, cancel, shelf, preview, apply, forget, versions, differences, remove, losses, export]
