@@ -19,7 +19,6 @@ from hulian.network.exchange.semantics.formats import format_named
 from hulian.network.exchange.semantics.model import tables
 from hulian.network.exchange.semantics.model.notes import Note
 from hulian.network.exchange.semantics.together import Semantics
-from hulian.platform.api.application import context_of
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.platform.api.documents.service import Documents
 from hulian.platform.api.documents.views import Shelf
@@ -232,7 +231,7 @@ def test_what_nobody_decides_on_is_bounded_and_goes_after_a_day(small):
         assert (reply.status_code, reply.json()["code"]) == (409, "HL-API-0072")
         assert [one["key"] for one in client.get("/model/imports").json()["waiting"]] == keys[::-1]
         assert client.post(f"/model/imports/{keys[0]}/apply").status_code == 200
-        documents = small.call(context_of(small.service.app).documents)
+        documents = small.call(small.service.context.documents)
         assert documents.waiting.clear(documents.model, running=(), now=time.time_ns() + DAY - 60 * 10**9) == 0
         assert documents.waiting.clear(documents.model, running=(), now=time.time_ns() + DAY) == 1
         assert client.get(f"/model/imports/{keys[1]}").status_code == 404
@@ -253,13 +252,16 @@ async def main():
     folder = Path(sys.argv[1])
     board = JobBoard(1)
     documents = Documents(Semantics(Registry.open(folder / "registry.db")).model, board, folder, ApiConfiguration())
+    upload = folder / "hulian-model-killed" / "file"
+    upload.parent.mkdir()
+    Path(sys.argv[2]).rename(upload)
     async with anyio.create_task_group() as group:
         await group.start(board.run)
-        reading = documents.received(Path(sys.argv[2]), file="killed.hulian.jsonl", name="killed", form="", who="ada")
+        reading = documents.received(upload, file="killed.hulian.jsonl", name="killed", form="", who="ada")
         job = board.new("model import", "ada")
         job.total = reading.size
         board.start(job, reading.run)
-        while not job.nodes:
+        while not job.nodes and job.state == "running":
             await anyio.sleep(0.01)
         print("reading", flush=True)
 
@@ -269,13 +271,12 @@ anyio.run(main)
 
 def test_a_killed_import_leaves_nothing(tmp_path):
     """What a process was reading when it was killed is no version; its file and its rows go when the next one looks."""
-    folder = tmp_path / "hulian-model-killed"
-    folder.mkdir()
-    path = folder / "file"
+    path = tmp_path / "killed.jsonl"
     path.write_bytes(plain("killed", *(f"P{number}" for number in range(150_000))))
     Registry.open(tmp_path / "registry.db").close()
     with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path), str(path)], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline().strip() == b"reading"
+        assert list(tmp_path.glob("hulian-model-*"))
         process.kill()
     registry = Registry.open(tmp_path / "registry.db")
     semantics = Semantics(registry)
