@@ -267,7 +267,7 @@ export interface Job {
   kind: string;
   owner: string;
   name: string;
-  state: "running" | "done" | "failed";
+  state: "running" | "done" | "failed" | "cancelled";
   dry_run: boolean;
   done: number;
   total: number;
@@ -280,4 +280,7 @@ export interface Job {
   started_ms: number;
   ended_ms: number | null;
   error: { code: string; message: string; place: string; hint: string } | null;
+  phase?: string;
+  nodes?: number;
+  version?: number | null;
 }

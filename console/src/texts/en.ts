@@ -187,6 +187,7 @@ export const texts = {
   "manual.name": "Name",
   "nav.access": "Access",
   "nav.connectors": "Connections",
+  "nav.documents": "Documents",
   "nav.edges": "Edge nodes",
   "nav.events": "Events",
   "nav.home": "To the overview",

@@ -36,6 +36,7 @@ export const texts = {
   "import.sending": "Sending the file",
   "import.somebad": "Some rows cannot be taken",
   "import.span": "From – to",
+  "import.state.cancelled": "Cancelled",
   "import.state.checked": "Checked",
   "import.state.done": "Imported",
   "import.state.failed": "Failed",

@@ -38,6 +38,7 @@ export const texts: Texts = {
   "import.sending": "正在上传文件",
   "import.somebad": "部分行不可导入",
   "import.span": "时间范围",
+  "import.state.cancelled": "已取消",
   "import.state.checked": "已检查",
   "import.state.done": "已导入",
   "import.state.failed": "失败",

@@ -184,6 +184,7 @@ export const texts: Texts = {
   "manual.name": "名称",
   "nav.access": "访问管理",
   "nav.connectors": "连接",
+  "nav.documents": "文档",
   "nav.edges": "边缘节点",
   "nav.events": "事件",
   "nav.home": "返回总览",

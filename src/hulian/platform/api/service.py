@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hulian.platform.api.access import in_thread
 from hulian.platform.api.application import build_application, context_of
+from hulian.platform.api.context import Context
 from hulian.platform.api.contract import Dependencies
 from hulian.platform.api.errors import CertificateError, PortError, UnavailableError
 from hulian.platform.api.tls import ServerTls
@@ -109,6 +110,8 @@ class ApiService:
         self._configuration = dependencies.configuration
         self.port = 0
         """The port that is served, once `run` has started."""
+        self.context: Context | None = None
+        """What its routes share, once `run` has started."""
         self.tls: ServerTls | None = None
         """The certificate that is shown, once `run` has started; None where HTTP is served without TLS."""
 
@@ -122,7 +125,7 @@ class ApiService:
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """See `hulian.kernel.lifecycle.Component`."""
         app = build_application(self._dependencies)
-        context = context_of(app)
+        self.context = context = context_of(app)
         listener = self._bind()
         with listener:
             self.tls = tls = await in_thread(self._tls)
