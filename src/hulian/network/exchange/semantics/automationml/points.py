@@ -262,7 +262,7 @@ def _namespace(text: str) -> str:
 
 
 def _reached(identity: str, said: dict[str, str], endpoints: _Endpoints, above: dict[str, str]) -> dict[str, Any]:
-    """Where a point is reached and which object says so: itself, the data source that it names, the nearest object around it."""
+    """Where a point is reached and who says so: itself, the data source that it names, the nearest object around it."""
     if said.get("endpoint"):
         return {"endpoint": said["endpoint"]}
     source = endpoints.get(normalised(said.get("source", "")))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from hulian.kernel.point import Kind
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.semantics.aas.interfaces import proposals as aas_proposals
@@ -83,19 +85,13 @@ def _from_aml(content: Content, notes: NodeNotes) -> Proposal:
         key = (one.connector, one.endpoint)
         if key not in names:
             names[key] = intake.free(_connector_name(plant, one))
-            missing = [] if one.connector else ["which connector reads it: the description names addresses only"]
-            missing += [] if one.endpoint or not one.connector else ["the address of the device (URL)"]
-            intake.connectors[names[key]] = ProposedConnector(
-                name=names[key], protocol=one.connector, url=one.endpoint, missing=tuple(missing)
-            )
+            intake.connectors[names[key]] = ProposedConnector(name=names[key], protocol=one.connector, url=one.endpoint)
         intake.points.append(_aml_point(intake, plant, node, one, names[key]))
         addresses.setdefault(names[key], []).append(one.address)
     for name, connector in intake.connectors.items():
         if connector.protocol == "mqtt":
-            settings = {"topics": _topics(addresses[name])}
-            intake.connectors[name] = ProposedConnector(
-                name=name, protocol="mqtt", url=connector.url, settings=settings, missing=connector.missing
-            )
+            topics = {"topics": _topics(addresses[name])}
+            intake.connectors[name] = msgspec.structs.replace(connector, settings=topics)
     return intake.done()
 
 
@@ -164,9 +160,8 @@ def _from_aas(content: Content, notes: NodeNotes) -> Proposal:
     intake, plant = _Intake(content.document.name), Plant(content.nodes(), notes)
     for one in aas_proposals(content.nodes(), content.references()):
         name = intake.free(one.name)
-        missing = (*one.gaps, *(() if one.url or not one.protocol else ("the address of the device (URL)",)))
         intake.connectors[name] = ProposedConnector(
-            name=name, protocol=one.protocol, url=one.url, settings=one.settings, missing=tuple(dict.fromkeys(missing))
+            name=name, protocol=one.protocol, url=one.url, settings=one.settings, missing=tuple(dict.fromkeys(one.gaps))
         )
         for point in one.points:
             node = plant.node(point.sink) or plant.node(point.node)
@@ -201,13 +196,8 @@ def _from_thing(content: Content, notes: NodeNotes) -> Proposal:
     intake.gaps += [Gap(loss.place, f"{loss.what}: {loss.why}") for loss in losses]
     for one in found:
         name = intake.free(str(one["name"]))
-        url = str(one["url"])
         intake.connectors[name] = ProposedConnector(
-            name=name,
-            protocol=str(one["protocol"]),
-            url=url,
-            settings=one["settings"],
-            missing=() if url else ("the address of the device (URL)",),
+            name=name, protocol=str(one["protocol"]), url=str(one["url"]), settings=one["settings"]
         )
         intake.points += [_thing_point(intake, plant, name, point) for point in one["points"]]
     return intake.done()
