@@ -204,3 +204,23 @@ def test_both_clients_have_the_same_calls():
     assert calls(AsyncPlatform) <= calls(Platform)
     for name in calls(AsyncPlatform):
         assert getattr(Platform, name).__doc__, name
+
+
+def test_a_document_by_script(plant, tmp_path):
+    lines = [
+        b'{"hulian": 1, "document": {"name": "x", "format": "hulian"}}',
+        b'{"node": {"id": "sdk/P1", "kind": 1, "name": "P1"}}',
+    ]
+    found = plant.model_import(b"\n".join(lines), "sdk", "hulian")
+    assert (found.differences["added"], found.errors, found.missing, found.version.waiting) == (1, 0, [], True)
+    assert plant.model_apply(found.version.key).current
+    (tmp_path / "sdk.hulian.jsonl").write_bytes(b"\n".join([*lines, b'{"node": {"id": "sdk/P2", "kind": 1, "name": "P2"}}']))
+    second = plant.model_import(tmp_path / "sdk.hulian.jsonl")
+    assert (second.version.name, second.replaces, second.differences["added"]) == ("sdk", found.version.key, 1)
+    assert [one.key for one in plant.model_versions("sdk")] == [second.version.key, found.version.key]
+    plant.model_discard(second.version.key)
+    with pytest.raises(UnknownNameError):
+        plant.model_preview(second.version.key)
+    with pytest.raises(PlatformError) as refused:
+        plant.model_import(b"\n".join([*lines, b"{no json"]), "sdk", "hulian")
+    assert (refused.value.code, refused.value.place) == ("HL-SEM-0001", "sdk, line 3")

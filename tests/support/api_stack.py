@@ -27,6 +27,7 @@ from hulian.kernel.identifier import escape
 from hulian.kernel.point import Kind, Point
 from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
 from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.semantics.together import Semantics
 from hulian.network.exchange.spine.bundle import columns_of
 from hulian.network.exchange.spine.codec import encode
 from hulian.network.exchange.spine.streams import figures
@@ -77,6 +78,8 @@ class Stack:
     def __init__(self, directory: Path, port: int, **settings) -> None:
         self.directory = directory
         self.settings = ApiConfiguration(port=0, **settings)
+        self.scratch = directory / "scratch"
+        self.scratch.mkdir(exist_ok=True)
         self.spine_port = port
         self.edge = Edge()
         self.url = ""
@@ -100,6 +103,8 @@ class Stack:
     def __exit__(self, *error: object) -> None:
         self.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
+        if self.semantics:
+            self.semantics.close()
         self.registry.close()
 
     def _run(self) -> None:
@@ -136,6 +141,8 @@ class Stack:
                     accounts_changed=self._accounts_changed,
                     console=self.directory / "console",
                     own_secrets=frozenset({"clickhouse"}),
+                    semantics=self._semantics,
+                    scratch=self.scratch,
                 )
                 self.service = ApiService(self.dependencies)
                 await group.start(self.service.run)
@@ -149,6 +156,11 @@ class Stack:
                 self.historian.wait()
             await self.spine_server.stop()
 
+    def _semantics(self) -> Semantics:
+        self.semantics = Semantics(self.registry)
+        return self.semantics
+
+    semantics: Semantics | None = None
     accounts_told = 0
     _admin: tuple[str, str] | None = None
     historian: subprocess.Popen | None = None

@@ -399,6 +399,49 @@ class Job(_Record, frozen=True, kw_only=True):
     first_ms: float | None = None
     last_ms: float | None = None
     error: dict[str, str] | None = None
+    phase: str = ""
+    version: int | None = None
+
+
+class ModelVersion(_Record, frozen=True, kw_only=True):
+    """One version of a document of the information model; ``waiting``: read, and neither applied nor discarded."""
+
+    key: int
+    name: str
+    format: str
+    nodes: int
+    references: int
+    lost: int
+    noticed: int
+    current: bool
+    waiting: bool
+    form: str = ""
+    title: str = ""
+    file: str = ""
+    size: int = 0
+    digest: str = ""
+    who: str = ""
+    made_ms: float = 0
+
+
+class ModelPreview(_Record, frozen=True, kw_only=True):
+    """What a version would change if it were applied; ``replaces`` is the one that counts now, 0 where there is none."""
+
+    version: ModelVersion
+    replaces: int
+    unchanged: bool
+    errors: int
+    warnings: int
+    notes_left: int
+    differences: dict[str, Any]
+    losses: dict[str, Any]
+    findings: list[dict[str, Any]]
+    requires: list[dict[str, str]]
+
+    @property
+    def missing(self) -> list[str]:
+        """What it stands on and the model does not have."""
+        return [one["namespace"] for one in self.requires if not one["document"]]
 
 
 class User(_Record, frozen=True, kw_only=True):

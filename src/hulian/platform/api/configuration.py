@@ -39,6 +39,8 @@ class ApiConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     live_buffer: Annotated[int, Meta(description="samples kept for a slow live client", ge=100)] = 50_000
     connections: Annotated[int, Meta(description="most connections at a time", ge=1)] = 1_000
     imports: Annotated[int, Meta(description="imports running at a time", ge=1)] = 1
+    model_limit: Annotated[int, Meta(description="largest document to import into the model in bytes", ge=1024)] = 2 * 2**30
+    model_waiting: Annotated[int, Meta(description="most documents that wait to be applied or discarded", ge=1)] = 50
 
     @property
     def secure(self) -> bool:

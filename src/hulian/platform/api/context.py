@@ -28,11 +28,13 @@ from hulian.platform.api.refusals import RelayedError
 
 if TYPE_CHECKING:
     from hulian.network.exchange.semantics.together import Semantics
+    from hulian.platform.api.documents.service import Documents
     from hulian.platform.api.naming.service import Naming
 
 __all__ = ["Context"]
 
 _NAMING: Final = "hulian.platform.api.naming.service"
+_DOCUMENTS: Final = "hulian.platform.api.documents.service"
 
 _log = structlog.get_logger("hulian.api")
 
@@ -62,6 +64,7 @@ class Context:
         self.asking = Pace(rate=10.0, burst=60.0)
         self._naming: Naming | None = None
         self._semantics: Semantics | None = None
+        self._documents: Documents | None = None
         self._opening = anyio.Lock()
 
     def limits(self, rows: int = 2**40) -> Limits:
@@ -100,6 +103,19 @@ class Context:
                 if self._semantics is None:
                     self._semantics = await in_thread(make)
         return self._semantics
+
+    async def documents(self) -> Documents:
+        """What imports documents into the model, loaded when somebody first asks. Raises as `semantics`."""
+        if self._documents is None:
+            model = (await self.semantics()).model
+            async with self._opening:
+                if self._documents is None:
+                    self._documents = await in_thread(
+                        lambda: importlib.import_module(_DOCUMENTS).Documents(
+                            model, self.jobs, self.house.scratch, self.configuration
+                        )
+                    )
+        return self._documents
 
     async def ask(self, component: str, request: Mapping[str, Any], *, edge: str = "", seconds: float = 5.0) -> Any:
         """Asks a component over the spine, that of an edge node where ``edge`` is named.

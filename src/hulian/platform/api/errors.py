@@ -18,6 +18,10 @@
         ├── CertificateError        HL-API-0014        the TLS certificate or key cannot be used
         ├── NotWritableError        HL-API-0016   403  the configuration does not allow to write the point
         ├── OutOfRangeError         HL-API-0017   422  a set-point beyond the range of its point
+        ├── JobCancelledError       HL-API-0070   409  a job that somebody ended
+        ├── StalePreviewError       HL-API-0071   409  the model has changed since it was looked at
+        ├── UndecidedError          HL-API-0072   409  too many versions wait to be applied or discarded
+        ├── NoSpaceError            HL-API-0073   507  the disk has no room for a file
         └── DefectError             HL-API-0015   500  a defect of Hulian; the log holds it under the reference shown
 
 A class carries the HTTP status it is answered with; errors of other rooms get theirs in `hulian.platform.api.refusals`.
@@ -37,17 +41,21 @@ __all__ = [
     "CrossSiteError",
     "DefectError",
     "HostError",
+    "JobCancelledError",
     "LoginRequiredError",
     "MethodError",
+    "NoSpaceError",
     "NotFoundError",
     "NotWritableError",
     "OutOfRangeError",
     "PortError",
     "RequestError",
+    "StalePreviewError",
     "TimeError",
     "TooLargeError",
     "TooManyError",
     "UnavailableError",
+    "UndecidedError",
 ]
 
 
@@ -186,3 +194,35 @@ class OutOfRangeError(ApiError):
     code = "HL-API-0017"
     status = 422
     default_hint = "write a value between the limits of the point; an engineer may change them in its description"
+
+
+class JobCancelledError(ApiError):
+    """A job that somebody ended; nothing of it stays."""
+
+    code = "HL-API-0070"
+    status = 409
+    default_hint = "nothing of it was taken; begin again when you like"
+
+
+class StalePreviewError(ApiError):
+    """The model has changed since the preview was looked at."""
+
+    code = "HL-API-0071"
+    status = 409
+    default_hint = "look at the preview again: it is made against the model as it is now"
+
+
+class UndecidedError(ApiError):
+    """As many versions as may wait are neither applied nor discarded."""
+
+    code = "HL-API-0072"
+    status = 409
+    default_hint = "apply or discard some of them; what waits for a day is discarded by itself"
+
+
+class NoSpaceError(ApiError):
+    """The disk has no room for a file."""
+
+    code = "HL-API-0073"
+    status = 507
+    default_hint = "free space on the disk of node.data"

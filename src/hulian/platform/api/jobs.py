@@ -14,7 +14,7 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
 from hulian.kernel.errors import HulianError
-from hulian.platform.api.errors import NotFoundError, TooManyError, UnavailableError
+from hulian.platform.api.errors import ConflictError, JobCancelledError, NotFoundError, TooManyError, UnavailableError
 
 __all__ = ["Job", "JobBoard"]
 
@@ -24,13 +24,16 @@ _KEPT: Final = 200
 
 class Job(msgspec.Struct, kw_only=True):
     """One piece of work on ``name``. ``done`` of ``total`` bytes are read; ``refused`` rows cannot be taken, ``problems`` says
-    why of the first; the samples lie between ``first_ms`` and ``last_ms``; ``error`` is set where the state is ``failed``."""
+    why of the first; the samples lie between ``first_ms`` and ``last_ms``; ``error`` is set where the state is ``failed``.
+
+    ``phase`` is what it does now, where it does more than read; ``version`` the key of what it has made.
+    """
 
     id: str
     kind: str
     owner: str
     name: str = ""
-    state: Literal["running", "done", "failed"] = "running"
+    state: Literal["running", "done", "failed", "cancelled"] = "running"
     dry_run: bool = False
     done: int = 0
     total: int = 0
@@ -43,6 +46,8 @@ class Job(msgspec.Struct, kw_only=True):
     started_ms: float = 0
     ended_ms: float | None = None
     error: dict[str, str] | None = None
+    phase: str = ""
+    version: int | None = None
 
 
 class JobBoard:
@@ -51,7 +56,8 @@ class JobBoard:
     def __init__(self, at_a_time: int) -> None:
         self._at_a_time = at_a_time
         self._jobs: dict[str, Job] = {}
-        self._changed = anyio.Event()
+        self._ends: dict[str, Callable[[], None]] = {}
+        self._over: dict[str, anyio.Event] = {}
         self._group: TaskGroup | None = None
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
@@ -60,18 +66,33 @@ class JobBoard:
             async with anyio.create_task_group() as group:
                 self._group = group
                 task_status.started()
-                await anyio.sleep_forever()
+                try:
+                    await anyio.sleep_forever()
+                finally:
+                    # A thread cannot be cancelled from outside: it is asked to end, so that nobody waits for all of its work.
+                    for end in list(self._ends.values()):
+                        end()
         finally:
             self._group = None
 
-    def start(self, job: Job, work: Callable[[Job], Awaitable[None]]) -> Job:
-        """Starts ``work``. Raises `TooManyError` where as many as allowed are running."""
+    def admit(self, kind: str) -> None:
+        """Raises `TooManyError` where as many of a kind as allowed are running."""
+        running = sum(1 for other in self._jobs.values() if other.kind == kind and other.state == "running")
+        if running >= self._at_a_time:
+            raise TooManyError(f"{running} {kind} runs already", seconds=10, hint="wait for it: GET /api/v1/jobs")
+
+    def start(self, job: Job, work: Callable[[Job], Awaitable[None]], end: Callable[[], None] | None = None) -> Job:
+        """Starts ``work``. Raises `TooManyError` where as many as allowed are running.
+
+        ``end`` asks the work to end soon, by raising `JobCancelledError`; a job without it cannot be cancelled.
+        """
         if self._group is None:
             raise UnavailableError("jobs are not running")
-        running = sum(1 for other in self._jobs.values() if other.kind == job.kind and other.state == "running")
-        if running >= self._at_a_time:
-            raise TooManyError(f"{running} {job.kind} runs already", seconds=10, hint="wait for it: GET /api/v1/jobs")
+        self.admit(job.kind)
         self._jobs[job.id] = job
+        self._over[job.id] = anyio.Event()
+        if end is not None:
+            self._ends[job.id] = end
         for old in [key for key, other in self._jobs.items() if other.state != "running"][: max(0, len(self._jobs) - _KEPT)]:
             del self._jobs[old]
         self._group.start_soon(self._work, job, work)
@@ -87,6 +108,24 @@ class JobBoard:
             raise NotFoundError(f"there is no job {identity[:40]!r}", hint="jobs are forgotten when the api restarts")
         return self._jobs[identity]
 
+    async def ended(self, identity: str, seconds: float) -> Job:
+        """The job when it has ended, or as it is after ``seconds``. Raises `NotFoundError`."""
+        job = self.get(identity)
+        if over := self._over.get(identity):
+            with anyio.move_on_after(seconds):
+                await over.wait()
+        return job
+
+    def cancel(self, identity: str) -> Job:
+        """Asks a job to end; it is over when its state says so. Raises `NotFoundError`, `ConflictError`."""
+        job = self.get(identity)
+        if job.state != "running":
+            raise ConflictError(f"the job has ended: it is {job.state}", place=identity[:40])
+        if identity not in self._ends:
+            raise ConflictError("this job cannot be cancelled", place=identity[:40], hint="wait for its end")
+        self._ends[identity]()
+        return job
+
     def all(self) -> list[Job]:
         """Newest first."""
         return sorted(self._jobs.values(), key=lambda job: -job.started_ms)
@@ -95,6 +134,8 @@ class JobBoard:
         try:
             await work(job)
             job.state = "done"
+        except JobCancelledError:
+            job.state = "cancelled"
         except HulianError as error:
             job.error, job.state = error.as_dict(), "failed"
         except Exception as error:  # noqa: BLE001 - a defect in one job must not end the others; it is logged and shown
@@ -102,7 +143,9 @@ class JobBoard:
             job.error = {"code": "HL-API-0015", "message": f"{type(error).__name__} in job {job.id}", "place": "", "hint": ""}
             job.state = "failed"
         finally:
+            self._ends.pop(job.id, None)
             if job.state == "running":
                 job.state = "failed"
                 job.error = {"code": "HL-API-0010", "message": "the api stopped", "place": "", "hint": "import it again"}
             job.ended_ms = time.time_ns() // 1000 / 1000
+            self._over.pop(job.id).set()

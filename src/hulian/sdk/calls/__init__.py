@@ -55,6 +55,7 @@ from hulian.sdk.calls.lists import (
     templates,
 )
 from hulian.sdk.calls.login import change_password, health, session
+from hulian.sdk.calls.meaning import model_apply, model_begin, model_discard, model_import, model_preview, model_versions
 from hulian.sdk.calls.measured import aligned, at, correct, downsampled, history, last, states
 from hulian.sdk.calls.trail import annotate, audit, events, job, ledger, notes, remove_annotation
 
@@ -100,6 +101,12 @@ __all__ = [
     "last",
     "ledger",
     "make_instances",
+    "model_apply",
+    "model_begin",
+    "model_discard",
+    "model_import",
+    "model_preview",
+    "model_versions",
     "notes",
     "point",
     "point_list",

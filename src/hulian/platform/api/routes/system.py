@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import anyio
 import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from hulian.data.historian.contract import Size
 from hulian.kernel.errors import HulianError
@@ -267,9 +267,13 @@ async def jobs(context: NamedDependency[Context]) -> JobPage:
 
 
 @get("/jobs/{identity:str}", opt=needs(Action.EXPORTS_CREATE), summary="One job", tags=["system"])
-async def job(context: NamedDependency[Context], identity: FromPath[str]) -> Job:
+async def job(
+    context: NamedDependency[Context],
+    identity: FromPath[str],
+    wait: Annotated[float, QueryParameter(description="seconds to wait for its end", ge=0, le=30)] = 0,
+) -> Job:
     """Its progress, and how it ended."""
-    return context.jobs.get(identity)
+    return await context.jobs.ended(identity, wait)
 
 
 ROUTES = [health, metrics, jobs, job]
