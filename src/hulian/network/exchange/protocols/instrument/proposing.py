@@ -33,7 +33,8 @@ def propose_instruments(content: Content, notes: NodeNotes) -> Proposal:
     """Every port with an ``OutputAdapter``; a port that cannot be driven is told with its reason.
 
     Commands that only take arguments are no points: they are there to be written, which a person decides. The description
-    itself is the connector's setting, so that what is driven is what was imported.
+    itself is the connector's setting, so that what is driven is what was imported. Where a device has Parameters ``identifier``
+    and ``location`` (a path of the plant), its points have them.
     """
     name = content.document.name
     plant = Plant(content.nodes(), notes)
@@ -66,6 +67,9 @@ def _points(
     plant: Plant, document: str, connector: str, device: Node, instrument: Instrument, gaps: list[Gap]
 ) -> Iterator[ProposedPoint]:
     thing, above = plant.identifier(device), tuple(one.name for one in reversed(plant.above(device)))
+    location = plant.said(device, "location", "plantpath")
+    if location is not None and location.value:
+        above = tuple(filter(None, location.value.split("/")))
     seen: set[str] = set()
     for owner in (*instrument.messages, *instrument.bundles):
         given = instrument.messages[owner].fields if owner in instrument.messages else {}
