@@ -316,12 +316,11 @@ def _asked(field: Field, prefix: str) -> PlannedPoint:
 
 
 def _chromatograph(configuration: DemoConfiguration, host: str, prefix: str) -> PlannedConnection:
-    from hulian.demo.describing.instrument import instrumentml  # it writes what this module plans
-
+    """Its description is the setting that is missing here: `hulian.demo.describing` writes it."""
     return PlannedConnection(
         name=DEVICE,
         protocol="instrument",
         url=f"instrument://{host}:{configuration.service.port}",
-        settings={"description": instrumentml(configuration, prefix=prefix), "interval": configuration.period},
+        settings={"interval": configuration.period},
         points=tuple(_asked(field, prefix) for field in FIELDS),
     )
