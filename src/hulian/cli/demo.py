@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hulian.platform.infrastructure.supervisor import Stage
     from hulian.sdk import Platform
 
-__all__ = ["PlantFile", "check_ports", "connect_plant", "demo", "demo_stage"]
+__all__ = ["DEVICE", "PlantFile", "check_ports", "connect_plant", "demo", "demo_stage", "plant_configuration"]
 
 PlantFile = Annotated[
     Path | None, Parameter(name="--plant", help="TOML file with the demo plant's settings, its ports among them")
@@ -56,7 +56,7 @@ def demo(
 
     configure_logging("demo")
     node = read_configuration(config)
-    settings = _configuration(node, plant, user=mqtt_user, password=mqtt_password)
+    settings = plant_configuration(node, plant, user=mqtt_user, password=mqtt_password)
     changes = {name: value for name, value in (("speed", speed), ("seed", seed)) if value is not None}
     settings = msgspec.structs.replace(settings, **changes)
     stored = open_secrets(node).get if mqtt_password.startswith("secret:") else None
@@ -64,7 +64,7 @@ def demo(
     return 0
 
 
-def _configuration(node: Configuration, plant: Path | None, *, user: str, password: str = "") -> DemoConfiguration:
+def plant_configuration(node: Configuration, plant: Path | None, *, user: str, password: str = "") -> DemoConfiguration:
     """The demo plant as its file says (or by default), with its analysers pointed at this node's MQTT listener."""
     from hulian.demo import DemoConfiguration
     from hulian.demo.configuration import MqttDevice
@@ -97,7 +97,7 @@ def check_ports(configuration: Configuration, plant: Path | None) -> None:
     """Raises `PortInUseError` before anything is started where the demo plant could not listen."""
     from hulian.platform.infrastructure.supervisor import check_port
 
-    settings = _configuration(configuration, plant, user=DEVICE)
+    settings = plant_configuration(configuration, plant, user=DEVICE)
     check_port(settings.host, settings.opcua.port, what="the demo plant's OPC UA server", key="opcua.port (--plant FILE)")
     check_port(settings.host, settings.modbus.port, what="the demo plant's Modbus server", key="modbus.port (--plant FILE)")
 
@@ -135,7 +135,7 @@ def _credential(configuration: Configuration, configuration_file: Path | None, p
             return
         if DEVICE in known:
             platform.remove_device(DEVICE)
-        group = _configuration(configuration, plant, user=DEVICE).mqtt.group
+        group = plant_configuration(configuration, plant, user=DEVICE).mqtt.group
         made = platform.create_device(DEVICE, [f"spBv1.0/{group}/#"], subscribe=[f"spBv1.0/{group}/NCMD/#", "spBv1.0/STATE/#"])
         secrets.set(DEVICE, made.password)
 
@@ -146,7 +146,7 @@ def connect_plant(configuration: Configuration, configuration_file: Path | None,
     from hulian.demo import plan
     from hulian.kernel.errors import HulianError
 
-    settings = _configuration(configuration, plant, user=DEVICE)
+    settings = plant_configuration(configuration, plant, user=DEVICE)
     with open_platform(Remote(config=configuration_file)) as platform:
         known = {connector.name for connector in platform.connectors()}
         for connection in plan(settings):

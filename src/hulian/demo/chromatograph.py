@@ -51,7 +51,9 @@ class Command:
 
 def _stream(name: str, device: str, line: str, text: str) -> Command:
     fields = tuple(
-        Field(name, signal.metric.lower(), signal.english, unit=signal.unit.ucum, low=signal.low, high=signal.high, signal=signal)
+        Field(
+            name, signal.metric.lower(), signal.english, unit=signal.unit.ucum, low=signal.low, high=signal.high, signal=signal
+        )
         for signal in ANALYSERS[device]
     )
     return Command(name, f"MEAS:{line}?", line, text, fields)

@@ -1,4 +1,4 @@
-"""What the quantities of the plant mean: concepts of the general dictionary and of QUDT, and what a state's values stand for."""
+"""What the quantities of the plant mean: concepts of the general dictionary and of QUDT, and what the values of states are."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _STEPS_AT_ONCE: Final = 20
 
 
 class DemoPlant:
-    """The Tennessee Eastman process behind OPC UA, Modbus TCP, MQTT and a described instrument; a `hulian.kernel.lifecycle.Component`.
+    """The Tennessee Eastman process behind OPC UA, Modbus TCP, MQTT and a service port; a `hulian.kernel.lifecycle.Component`.
 
     ``stored`` reads secrets that the configuration names as ``secret:NAME``. `run` says that it has started when all
     servers listen; the analysers connect to their MQTT server by themselves, whenever it is there.

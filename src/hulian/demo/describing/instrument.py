@@ -56,7 +56,7 @@ def instrumentml(configuration: DemoConfiguration, *, prefix: str = _PREFIX) -> 
             SubElement(record, "Separator", value=",")
         for field in command.fields:
             _field(response, field)
-            SubElement(record, "Field", name=field.name, **_written(field))
+            SubElement(record, "Field", _written(field), name=field.name)
         asked = SubElement(form, "Record", message=command.name, answer=command.name)
         SubElement(asked, "Text", value=command.line)
     connection = SubElement(port, "Connection", name="lan", type="TCP Client")
@@ -80,7 +80,7 @@ def _refusal(answers: Element, parse: Element) -> None:
 
 def _field(response: Element, field: Field) -> None:
     units = {"units": field.unit} if field.unit else {}
-    made = SubElement(response, "Field", name=field.name, displayName=field.text, type=_TYPES[field.storage], **units)
+    made = SubElement(response, "Field", units, name=field.name, displayName=field.text, type=_TYPES[field.storage])
     if field.low is not None and field.high is not None:
         SubElement(made, "RangeConstraint", low=f"{field.low:g}", high=f"{field.high:g}")
 

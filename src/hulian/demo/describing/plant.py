@@ -83,7 +83,7 @@ def _id(*path: str) -> str:
 
 def _element(parent: Element, name: str, *path: str, unit: str = "") -> Element:
     more = {"RefBaseSystemUnitPath": f"{UNITS}/{unit}"} if unit else {}
-    return SubElement(parent, "InternalElement", Name=name, ID=_id(*path, name), **more)
+    return SubElement(parent, "InternalElement", more, Name=name, ID=_id(*path, name))
 
 
 def _attribute(parent: Element, name: str, value: str, kind: str = "xs:string") -> Element:
@@ -168,7 +168,7 @@ def _quantity(element: Element, point: PlannedPoint, name: str, connection: Plan
     kind = quantity_type(point.meanings) if point.storage is StorageClass.DOUBLE else ""
     more = {"Unit": point.unit} if point.unit else {}
     more |= {"RefAttributeType": kind} if kind else {}
-    made = SubElement(element, "Attribute", Name=name, AttributeDataType=_TYPES[point.storage], **more)
+    made = SubElement(element, "Attribute", more, Name=name, AttributeDataType=_TYPES[point.storage])
     for meaning in point.meanings:
         SubElement(made, "RefSemantic", CorrespondingAttributePath=meaning)
     if point.low is not None and point.high is not None:
