@@ -269,6 +269,8 @@ class Planning:
         connector = target.record.name if target.record is not None else ""
         wanted = _point_fields(point, connector)
         if current is None:
+            if self._removed(point, name, connector):
+                return self._left(point, name, connector, "a person removed it; overwriting it brings it back")
             return self._new(point, name, wanted, target)
         if target.record is None:
             for field in _PLACE:
@@ -295,6 +297,12 @@ class Planning:
             kept=tuple(kept),
             missing=(problem,) if problem else (),
         )
+
+    def _removed(self, point: ProposedPoint, name: str, connector: str) -> bool:
+        """Whether it was taken over before, to a connector that is still there, and is gone since."""
+        if name in self._wish.overwrite or "*" in self._wish.overwrite or any(one.name == connector for one in self._added):
+            return False
+        return point.node in self._before_points and point.name == name
 
     def _new(self, point: ProposedPoint, name: str, wanted: dict[str, Any], target: _Target) -> PointChange:
         fields = [FieldChange(field=field, old=None, new=value) for field, value in wanted.items()]
