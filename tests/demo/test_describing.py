@@ -1,8 +1,5 @@
 """The plant's descriptions of itself: real AutomationML and InstrumentML, and the whole plan comes back out of them."""
 
-import os
-from pathlib import Path
-
 import msgspec
 import pytest
 from registries import sqlite_registry, sqlite_template
@@ -32,7 +29,6 @@ CONFIGURATION = DemoConfiguration(
     mqtt=MqttDevice(user="analysers", password="env:ANALYSERS", group="Works 3"),
     service=ServicePort(port=5125),
 )
-SAMPLES = Path(os.environ.get("HULIAN_SAMPLES", "/nowhere"))
 
 
 @pytest.fixture
@@ -60,10 +56,10 @@ def test_the_automationml_is_valid_and_nothing_in_it_leads_nowhere():
     assert check(source) == []
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the published schema is among the samples")
-def test_the_published_schema_takes_the_automationml():
+@pytest.mark.samples("automationml/CAEX_ClassModel_V.3.0.xsd")
+def test_the_published_schema_takes_the_automationml(samples):
     source = memory_source(PLANT, automationml(CONFIGURATION).encode())
-    schema = file_source(SAMPLES / "automationml" / "CAEX_ClassModel_V.3.0.xsd")
+    schema = file_source(samples / "automationml" / "CAEX_ClassModel_V.3.0.xsd")
     assert check_by_schema(source, schema) == []
 
 

@@ -216,4 +216,7 @@ def _automation(root: Element, connections: Iterable[PlannedConnection]) -> None
             RefBaseClassPath=f"{INTERFACES}/{_INTERFACE[connection.protocol]}",
         )  # fmt: skip
         _attribute(interface, "EndpointUrl", connection.url, "xs:anyURI")
+        if connection.protocol == "opcua":
+            mode = "None" if connection.settings["security"] == "none" else "SignAndEncrypt"
+            _attribute(interface, "SecurityMode", mode)
         _plays(server, "Controller")

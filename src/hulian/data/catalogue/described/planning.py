@@ -149,7 +149,8 @@ class Planning:
         self._targets[proposed.name] = _Target(record)
         self._present[name] = record
         self._added.append(record)
-        return ConnectorChange(name=name, change="added", missing=tuple(missing), **make)
+        said = tuple(FieldChange(field=f"settings.{key}", old=None, new=value) for key, value in settings.items())
+        return ConnectorChange(name=name, change="added", fields=said, missing=tuple(missing), **make)
 
     def _existing(self, proposed: ProposedConnector, choice: Choice, protocol: str, url: str) -> ConnectorRecord | None:
         """The connector that is this one: chosen by name, of the same name, or at the same address."""

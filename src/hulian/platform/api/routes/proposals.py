@@ -48,7 +48,7 @@ class ChosenConnector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class ProposalBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What of a document is wanted: ``connectors`` by the names that the proposal gives, ``points`` by name or node (null: all).
+    """What is wanted: ``connectors`` by the names that the proposal gives, ``points`` by name or node (none: all).
 
     For points in ``overwrite`` the description counts more than what a person set. ``digest`` is that of what was looked at.
     """

@@ -38,7 +38,14 @@ CASES = {
     "data source": (
         element(attribute("EndpointURL", "opc.tcp://plc:4840"), "{SRV}")
         + element(attribute("speed", "", attribute("NodeId", "ns=1;i=123") + attribute("RefDataSource", "srv"))),
-        PointProposal(node="d/e@speed", connector="opcua", address="ns=1;i=123", endpoint="opc.tcp://plc:4840", source="d/{SRV}", reason="node"),
+        PointProposal(
+            node="d/e@speed",
+            connector="opcua",
+            address="ns=1;i=123",
+            endpoint="opc.tcp://plc:4840",
+            source="d/{SRV}",
+            reason="node",
+        ),
     ),
     "explicit": (
         element(

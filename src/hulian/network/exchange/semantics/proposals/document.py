@@ -22,6 +22,7 @@ from hulian.network.exchange.semantics.wot.connecting import connectors_of
 __all__ = ["NodeNotes", "propose"]
 
 _NAME: Final = re.compile(r"[^\w.-]+")
+_SECURITY: Final = {"none": "none", "1": "none", "sign": "sign", "2": "sign", "signandencrypt": "best", "3": "best"}
 _MEASURED: Final = (StorageClass.DOUBLE, StorageClass.INTEGER)
 
 
@@ -85,7 +86,9 @@ def _from_aml(content: Content, notes: NodeNotes) -> Proposal:
         key = (one.connector, one.endpoint)
         if key not in names:
             names[key] = intake.free(_connector_name(plant, one))
-            intake.connectors[names[key]] = ProposedConnector(name=names[key], protocol=one.connector, url=one.endpoint)
+            intake.connectors[names[key]] = ProposedConnector(
+                name=names[key], protocol=one.connector, url=one.endpoint, settings=_security(plant, one)
+            )
         intake.points.append(_aml_point(intake, plant, node, one, names[key]))
         addresses.setdefault(names[key], []).append(one.address)
     for name, connector in intake.connectors.items():
@@ -105,6 +108,14 @@ def _connector_name(plant: Plant, one: PointProposal) -> str:
     except ValueError:
         host = ""
     return "-".join(filter(None, (one.connector or "unassigned", host)))
+
+
+def _security(plant: Plant, one: PointProposal) -> dict[str, Any]:
+    """How an OPC UA server is reached, where it says so beside its endpoint, in the words of `MessageSecurityMode`."""
+    source = plant.node(one.source) if one.connector == "opcua" and one.source else None
+    said = plant.said(source, "securitymode", "messagesecuritymode") if source is not None else None
+    mode = _SECURITY.get((said.value or "").strip().lower()) if said is not None else None
+    return {"security": mode} if mode else {}
 
 
 def _aml_point(intake: _Intake, plant: Plant, node: Node, one: PointProposal, connector: str) -> ProposedPoint:
