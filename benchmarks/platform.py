@@ -149,7 +149,7 @@ def memory(minutes: float | None = None) -> list[dict]:
     minutes = float(os.environ.get("HULIAN_BENCH_MINUTES", "10")) if minutes is None else minutes
     with tempfile.TemporaryDirectory() as directory:
         plant = Path(directory) / "plant.toml"
-        plant.write_text(f"[opcua]\nport = {free_port()}\n[modbus]\nport = {free_port()}\n")
+        plant.write_text(f"[opcua]\nport = {free_port()}\n[modbus]\nport = {free_port()}\n[service]\nport = {free_port()}\n")
         platform = RunningPlatform(Path(directory), free_port, arguments=("--demo", "--plant", str(plant)), identifiers=True)
         with platform:
             time.sleep(minutes * 60)

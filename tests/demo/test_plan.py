@@ -13,23 +13,26 @@ from anyio.from_thread import start_blocking_portal
 from free_ports import free_port
 
 from hulian.demo import DemoConfiguration, DemoPlant, plan
-from hulian.demo.configuration import ModbusServer, MqttDevice, OpcuaServer
+from hulian.demo.configuration import ModbusServer, MqttDevice, OpcuaServer, ServicePort
+from hulian.demo.describing import instrumentml
 from hulian.kernel.identifier import PointName
 from hulian.kernel.quality import is_good
 from hulian.network.exchange.protocols.contract import Binding, Credentials, Environment
+from hulian.network.exchange.protocols.instrument import protocol as instrument
 from hulian.network.exchange.protocols.modbus import protocol as modbus
 from hulian.network.exchange.protocols.mqtt import protocol as mqtt
 from hulian.network.exchange.protocols.mqtt.address import metric_address, parse_address
 from hulian.network.exchange.protocols.opcua import protocol as opcua
 
 pytestmark = pytest.mark.anyio
-PROTOCOLS = {"opcua": opcua, "modbus": modbus, "mqtt": mqtt}
+PROTOCOLS = {"opcua": opcua, "modbus": modbus, "mqtt": mqtt, "instrument": instrument}
 
 
 def everything():
     return DemoConfiguration(
         opcua=OpcuaServer(port=free_port()),
         modbus=ModbusServer(port=free_port()),
+        service=ServicePort(port=free_port()),
         mqtt=MqttDevice(user="analysers", password="env:ANALYSERS"),
     )
 
@@ -68,19 +71,26 @@ def environment(name):
     return Environment(organisation="test", connector=name, credentials=Credentials(), trust=Nobody())
 
 
-async def browse(connection):
+def settings_of(connection, configuration):
+    """As the connector has them: those of the plan, and the description that it is driven by."""
+    described = {"description": instrumentml(configuration)} if connection.protocol == "instrument" else {}
+    return msgspec.convert({**connection.settings, **described}, PROTOCOLS[connection.protocol].configuration)
+
+
+async def browse(connection, configuration):
     protocol = PROTOCOLS[connection.protocol]
-    settings = msgspec.convert(dict(connection.settings), protocol.configuration)
+    settings = settings_of(connection, configuration)
     found = protocol.browse(connection.url, settings, environment(connection.name), depth=0)
     return {node.address: node async for node in found if node.leaf}
 
 
-def test_three_connections_name_four_things_and_more(configuration):
+def test_four_connections_name_five_things_and_more(configuration):
     connections = plan(configuration)
     assert [(one.name, one.protocol) for one in connections] == [
         ("reactor-separator", "opcua"),
         ("stripper", "modbus"),
         ("analysers", "mqtt"),
+        ("gas-chromatograph", "instrument"),
     ]
     things = [thing for one in connections for thing in one.things]
     assert {"99.118.8/reactor", "99.118.8/separator", "99.118.8/stripper", "99.118.8/analysers"} <= set(things)
@@ -88,15 +98,17 @@ def test_three_connections_name_four_things_and_more(configuration):
     assert len({point.name for point in points}) == len(points)
     for point in points:
         PointName.parse(point.name)
-        assert set(point.texts) == {"en", "zh"}
-    assert plan(msgspec.structs.replace(configuration, mqtt=MqttDevice()))[-1].name == "stripper"
+        # InstrumentML has texts in one language
+        assert set(point.texts) == ({"en"} if "chromatograph" in point.thing else {"en", "zh"})
+    names = [one.name for one in plan(msgspec.structs.replace(configuration, mqtt=MqttDevice()))]
+    assert names == ["reactor-separator", "stripper", "gas-chromatograph"]
 
 
 def test_settings_and_addresses_are_those_of_the_protocols(configuration):
     for connection in plan(configuration):
         assert connection.protocol in PROTOCOLS
         assert connection.url.split(":")[0] in PROTOCOLS[connection.protocol].schemes
-        msgspec.convert(dict(connection.settings), PROTOCOLS[connection.protocol].configuration)
+        settings_of(connection, configuration)
         if connection.protocol == "mqtt":
             for point in connection.points:
                 place = parse_address(point.address)
@@ -106,7 +118,7 @@ def test_settings_and_addresses_are_those_of_the_protocols(configuration):
 async def test_browsing_the_running_plant_finds_every_planned_node_with_its_unit(served):
     silent, _ = served
     for connection in plan(silent):
-        found = await browse(connection)
+        found = await browse(connection, silent)
         for point in connection.points:
             node = found[point.address]
             assert (point.address, node.storage) == (point.address, point.storage)
@@ -156,7 +168,7 @@ async def test_the_platforms_connectors_read_every_point_and_switch_a_disturbanc
             )
             for place, point in enumerate(connection.points, 1)
         ]
-        settings = msgspec.convert(dict(connection.settings), protocol.configuration)
+        settings = settings_of(connection, silent)
         connectors[connection.name] = protocol.connector(
             connection.url, settings, bindings[connection.name], environment(connection.name)
         )

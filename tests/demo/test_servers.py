@@ -11,6 +11,7 @@ import anyio
 import msgspec
 import pytest
 from anyio.from_thread import start_blocking_portal
+from anyio.streams.buffered import BufferedByteReceiveStream
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from free_ports import free_port
@@ -18,7 +19,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from hulian.demo import DemoConfiguration, DemoPlant
 from hulian.demo.certificate import server_certificate
-from hulian.demo.configuration import ModbusServer, MqttDevice, OpcuaServer
+from hulian.demo.configuration import ModbusServer, MqttDevice, OpcuaServer, ServicePort
 from hulian.demo.errors import DemoConfigurationError, PortInUseError
 from hulian.demo.opcua import NAMESPACE
 from hulian.demo.ports import check_port
@@ -35,7 +36,11 @@ def configuration():
 
 def quick():
     return DemoConfiguration(
-        period=0.2, opcua=OpcuaServer(port=free_port()), modbus=ModbusServer(port=free_port()), restart_after=1.0
+        period=0.2,
+        opcua=OpcuaServer(port=free_port()),
+        modbus=ModbusServer(port=free_port()),
+        service=ServicePort(port=free_port()),
+        restart_after=1.0,
     )
 
 
@@ -312,7 +317,7 @@ async def test_opcua_with_user_and_encryption_refuses_the_rest(configuration, tm
     assert server_certificate(locked.state, "urn:any", "127.0.0.1")[0] == kept
 
 
-@pytest.mark.parametrize("server", ["opcua", "modbus"])
+@pytest.mark.parametrize("server", ["opcua", "modbus", "service"])
 async def test_port_in_use_is_one_clear_error(configuration, server):
     with socket.socket() as other:
         port = getattr(configuration, server).port
@@ -325,12 +330,12 @@ async def test_port_in_use_is_one_clear_error(configuration, server):
     assert raised.value.hint
 
 
-async def test_stopping_frees_both_ports(configuration):
+async def test_stopping_frees_every_port(configuration):
     async with running(configuration):
-        for port in (configuration.opcua.port, configuration.modbus.port):
+        for port in (configuration.opcua.port, configuration.modbus.port, configuration.service.port):
             with pytest.raises(PortInUseError):
                 check_port(configuration.host, port, "it")
-    for port in (configuration.opcua.port, configuration.modbus.port):
+    for port in (configuration.opcua.port, configuration.modbus.port, configuration.service.port):
         check_port(configuration.host, port, "it")
 
 
@@ -344,3 +349,24 @@ def test_user_without_password_is_refused(configuration):
         msgspec.convert({"opcua": {"user": "somebody"}}, DemoConfiguration)
     with pytest.raises(DemoConfigurationError, match="no password"):
         DemoPlant(msgspec.structs.replace(configuration, mqtt=MqttDevice(user="somebody")))
+
+
+async def test_the_service_port_answers_lines_and_turns_away_what_no_client_says(configuration):
+    async with running(configuration) as plant:
+        port = configuration.service.port
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            lines = BufferedByteReceiveStream(stream)
+            before = [float(f"{one:.6f}") for one in plant.plant.simulation.measured[36:41]]
+            await stream.send(b"*IDN?\r\nSTAT?\nMEAS:PROD?\n")
+            assert await lines.receive_until(b"\n", 200) == b"HULIAN,TE-GC,1993-41,1.0"
+            assert await lines.receive_until(b"\n", 200) == b"STAT ON"
+            shown = await lines.receive_until(b"\n", 200)
+            assert shown.startswith(b"PROD ")
+            after = [float(f"{one:.6f}") for one in plant.plant.simulation.measured[36:41]]
+            assert [float(one) for one in shown[5:].split(b",")] in (before, after)
+            await stream.send(b"x" * 2000 + b"\n")
+            with anyio.fail_after(10), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError, anyio.IncompleteRead)):
+                await lines.receive_until(b"\n", 200)
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(b"TEA?\n")
+            assert b"-113" in await stream.receive(200)

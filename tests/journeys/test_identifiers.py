@@ -22,7 +22,7 @@ def hulian(*arguments: str, cwd, **more) -> subprocess.CompletedProcess:
 
 def test_every_demo_point_resolves_from_the_root_data_alone(tmp_path, ports):
     plant = tmp_path / "plant.toml"
-    plant.write_text(f"[opcua]\nport = {ports()}\n[modbus]\nport = {ports()}\n")
+    plant.write_text(f"[opcua]\nport = {ports()}\n[modbus]\nport = {ports()}\n[service]\nport = {ports()}\n")
     with RunningPlatform(tmp_path, ports, arguments=("--demo", "--plant", str(plant)), identifiers=True) as platform:
         names: list[str] = []
         deadline = time.monotonic() + 120

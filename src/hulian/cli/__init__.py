@@ -29,7 +29,7 @@ _PLANT, _DATA, _NODE, _SECURITY, _IDENTIFIERS = "Plant", "Data", "Node", "Securi
 
 for _name, _target, _group, _help in (
     ("up", "node:up", _NODE, "Start the platform and keep it running."),
-    ("demo", "demo:demo", _NODE, "Serve a plant to try things on."),
+    ("demo", "describing:app", _NODE, "Serve a plant to try things on."),
     ("status", "node:status", _NODE, "Show the components of this node."),
     ("backup", "backup:backup", _NODE, "Save everything, while running."),
     ("restore", "backup:restore", _NODE, "Restore a backup into a new data directory."),
@@ -68,10 +68,13 @@ for _name in ("make", "list", "apply", "export", "save", "remove"):
     _template.command(f"hulian.cli.taglists:template_{_name}", name=_name)
 app.command(_template)
 
-_model = App(name="model", help="What the plant is: import, export, compare and ask its documents.", group=_PLANT)
+_model = App(
+    name="model", help="What the plant is: import, export, compare and ask its documents, make points of them.", group=_PLANT
+)
 for _name in ("import", "validate", "export", "documents", "diff", "find", "sparql", "bind", "remove"):
     _model.command(f"hulian.cli.models:model_{_name}", name=_name)
 _model.command("hulian.cli.instances:model_match", name="match")
+_model.command("hulian.cli.described:model_points", name="points")
 app.command(_model)
 
 _DICTIONARY = "What words and tags mean: dictionaries of concepts, suggestions, units."

@@ -17,7 +17,7 @@ from hulian.cli.output import emit
 if TYPE_CHECKING:
     from hulian.assembly.configuration import Configuration
 
-__all__ = ["catalogue_apply", "catalogue_dump"]
+__all__ = ["catalogue_apply", "catalogue_dump", "follow"]
 
 
 def catalogue_dump(
@@ -82,7 +82,7 @@ def catalogue_apply(
     finally:
         registry.close()
     if not dry_run:
-        anyio.run(_follow, configuration)
+        anyio.run(follow, configuration)
     if json:
         emit(done)
         return
@@ -93,7 +93,7 @@ def catalogue_apply(
             print(f"{name.replace('_', ' ')}: {value if isinstance(value, int) else ', '.join(map(str, value))}")
 
 
-async def _follow(configuration: Configuration) -> None:
+async def follow(configuration: Configuration) -> None:
     """Tells the edge, where one runs; else the next start reads the registry anyway."""
     from hulian.assembly.preparation import connect_spine
     from hulian.kernel.errors import HulianError

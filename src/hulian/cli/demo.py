@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,7 +11,9 @@ import anyio
 import msgspec
 from cyclopts import Parameter
 
+from hulian.cli.errors import CommandError
 from hulian.cli.local import ConfigFile, Remote, open_platform, read_configuration
+from hulian.kernel.configuration import resolve_secret
 
 if TYPE_CHECKING:
     from hulian.assembly.configuration import Configuration
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hulian.platform.infrastructure.supervisor import Stage
     from hulian.sdk import Platform
 
-__all__ = ["PlantFile", "check_ports", "connect_plant", "demo", "demo_stage"]
+__all__ = ["DEVICE", "PlantFile", "check_ports", "connect_plant", "demo", "demo_stage", "plant_configuration"]
 
 PlantFile = Annotated[
     Path | None, Parameter(name="--plant", help="TOML file with the demo plant's settings, its ports among them")
@@ -56,7 +57,7 @@ def demo(
 
     configure_logging("demo")
     node = read_configuration(config)
-    settings = _configuration(node, plant, user=mqtt_user, password=mqtt_password)
+    settings = plant_configuration(node, plant, user=mqtt_user, password=mqtt_password)
     changes = {name: value for name, value in (("speed", speed), ("seed", seed)) if value is not None}
     settings = msgspec.structs.replace(settings, **changes)
     stored = open_secrets(node).get if mqtt_password.startswith("secret:") else None
@@ -64,7 +65,7 @@ def demo(
     return 0
 
 
-def _configuration(node: Configuration, plant: Path | None, *, user: str, password: str = "") -> DemoConfiguration:
+def plant_configuration(node: Configuration, plant: Path | None, *, user: str, password: str = "") -> DemoConfiguration:
     """The demo plant as its file says (or by default), with its analysers pointed at this node's MQTT listener."""
     from hulian.demo import DemoConfiguration
     from hulian.demo.configuration import MqttDevice
@@ -97,9 +98,11 @@ def check_ports(configuration: Configuration, plant: Path | None) -> None:
     """Raises `PortInUseError` before anything is started where the demo plant could not listen."""
     from hulian.platform.infrastructure.supervisor import check_port
 
-    settings = _configuration(configuration, plant, user=DEVICE)
+    settings = plant_configuration(configuration, plant, user=DEVICE)
     check_port(settings.host, settings.opcua.port, what="the demo plant's OPC UA server", key="opcua.port (--plant FILE)")
     check_port(settings.host, settings.modbus.port, what="the demo plant's Modbus server", key="modbus.port (--plant FILE)")
+    service = settings.service.port
+    check_port("127.0.0.1", service, what="the demo plant's chromatograph", key="service.port (--plant FILE)")
 
 
 def demo_stage(configuration: Configuration, configuration_file: Path | None, plant: Path | None) -> Stage:
@@ -135,66 +138,57 @@ def _credential(configuration: Configuration, configuration_file: Path | None, p
             return
         if DEVICE in known:
             platform.remove_device(DEVICE)
-        group = _configuration(configuration, plant, user=DEVICE).mqtt.group
+        group = plant_configuration(configuration, plant, user=DEVICE).mqtt.group
         made = platform.create_device(DEVICE, [f"spBv1.0/{group}/#"], subscribe=[f"spBv1.0/{group}/NCMD/#", "spBv1.0/STATE/#"])
         secrets.set(DEVICE, made.password)
 
 
 def connect_plant(configuration: Configuration, configuration_file: Path | None, plant: Path | None) -> None:
-    """Connects what is not connected yet: browse, propose, create. What fails is told and can be done by hand."""
+    """Imports what the plant says of itself, and makes connectors and points of it. What fails is told and can be done by hand.
+
+    What was imported before and is still so is left alone, but for connectors that are gone.
+    """
     from hulian.cli.output import complain
     from hulian.demo import plan
+    from hulian.demo.describing import FILES
     from hulian.kernel.errors import HulianError
 
-    settings = _configuration(configuration, plant, user=DEVICE)
+    settings = plant_configuration(configuration, plant, user=DEVICE)
+    connections = plan(settings)
     with open_platform(Remote(config=configuration_file)) as platform:
         known = {connector.name for connector in platform.connectors()}
-        for connection in plan(settings):
-            if connection.name in known:
-                continue
+        missing = [connection for connection in connections if connection.name not in known]
+        for name, make in FILES.items():
+            document, _, form = name.rpartition(".")
+            described = [one for one in missing if (one.protocol == "instrument") == (form == "iml")]
             try:
-                count = _connect(platform, connection)
-                print(f"  ✓ connected  {connection.name}: {count} points from {connection.url}", flush=True)
+                if _import(platform, document, form, make(settings)) or described:
+                    platform.apply_proposals(document, {one.name: _choice(one) for one in described})
+                    for one in described:
+                        print(f"  ✓ connected  {one.name}: {len(one.points)} points from {one.url}", flush=True)
             except HulianError as error:
                 complain(error)
 
 
-def _connect(platform: Platform, connection: PlannedConnection, seconds: float = 20.0) -> int:
-    """Looks at the device until it shows everything that the plan selects, at most ``seconds``; then takes what is planned."""
-    from hulian.kernel.errors import HulianError
+def _import(platform: Platform, document: str, form: str, text: str) -> bool:
+    """Makes the document what it says now; whether it said something else before. Raises `CommandError` where it has errors."""
+    found = platform.model_import(text.encode(), document, form)
+    if found.errors or (found.replaces and found.unchanged):
+        platform.model_discard(found.version.key)
+    if found.errors:
+        raise CommandError(f"the description has {found.errors} errors", place=document, hint="hulian demo describe writes it")
+    if found.replaces and found.unchanged:
+        return False
+    platform.model_apply(found.version.key)
+    return True
 
-    deadline = time.monotonic() + seconds
-    settings = msgspec.to_builtins(connection.settings)
-    wanted = {point.address for point in connection.points}
-    nodes: list[object] = []
-    while True:
-        try:
-            nodes = [
-                node
-                for node in platform.browse(connection.url, protocol=connection.protocol, settings=settings, depth=0).nodes
-                if node.leaf and node.address in wanted
-            ]
-        except HulianError:
-            if time.monotonic() > deadline and connection.protocol != "mqtt":
-                raise
-        if len(nodes) == len(wanted) or time.monotonic() > deadline:
-            break
-        time.sleep(0.5)
-    points = []
-    for thing in connection.things:
-        of_thing = [point for point in connection.points if point.thing == thing]
-        seen = {getattr(node, "address", "") for node in nodes}
-        listed = [node for node in nodes if getattr(node, "address", "") in {point.address for point in of_thing}]
-        # What a device has not shown yet (an analyser that measures every quarter of an hour) is entered by hand.
-        listed += [point.node() for point in of_thing if point.address not in seen]
-        points += connection.select(platform.propose(connection.name, listed, thing=thing))  # type: ignore[arg-type]
-    platform.create_connector(
-        connection.name,
-        connection.url,
-        protocol=connection.protocol,
-        settings=settings,
-        user=connection.credentials.get("user"),
-        password=connection.credentials.get("password"),
-        points=points,
-    )
-    return len(points)
+
+def _choice(connection: PlannedConnection) -> dict[str, object]:
+    """What the description cannot say of a connector: how often, how securely, what may be written, and who we are there."""
+    credentials = {field: connection.credentials[field] for field in ("user",) if connection.credentials.get(field)}
+    reference = connection.credentials.get("password", "")
+    if reference.startswith("secret:"):
+        credentials["reference"] = reference
+    elif reference:
+        credentials["password"] = resolve_secret(reference)
+    return {"settings": msgspec.to_builtins(connection.settings), "credentials": credentials}

@@ -17,8 +17,11 @@ from hulian.cli.local import ConfigFile, Json, read_configuration
 from hulian.cli.output import emit, table
 
 if TYPE_CHECKING:
+    from hulian.assembly.configuration import Configuration
+    from hulian.data.catalogue.described import Applied, Preview
     from hulian.network.exchange.semantics.contract import Loss
     from hulian.network.exchange.semantics.model import Import, Model, Version
+    from hulian.registry import Registry
 
 __all__ = [
     "model_bind",
@@ -39,15 +42,20 @@ FormatName = Annotated[str, Parameter(name="--format", help="format of the file;
 
 @contextmanager
 def _model(config: Path | None) -> Iterator[Model]:
+    with _opened(read_configuration(config)) as (model, _):
+        yield model
+
+
+@contextmanager
+def _opened(configuration: Configuration) -> Iterator[tuple[Model, Registry]]:
     from hulian.assembly.preparation import open_registry
     from hulian.network.exchange.semantics.together import Semantics
 
-    configuration = read_configuration(config)
     Path(configuration.node.data).mkdir(parents=True, exist_ok=True, mode=0o700)
     registry = open_registry(configuration)
     semantics = Semantics(registry)
     try:
-        yield semantics.model
+        yield semantics.model, registry
     finally:
         semantics.close()
         registry.close()
@@ -59,6 +67,7 @@ def model_import(
     *,
     name: Name = "",
     form: FormatName = "",
+    points: Annotated[bool, Parameter(help="make connectors and points of what they describe, too", negative="")] = False,
     dry_run: Annotated[bool, Parameter(help="say what would change, and change nothing", negative="")] = False,
     config: ConfigFile = None,
     json: Json = False,
@@ -72,12 +81,19 @@ def model_import(
 
         hulian model import plant.aml
         hulian model import plant.aml --dry-run
+        hulian model import plant.aml --points
         hulian model import Opc.Ua.Di.NodeSet2.xml Opc.Ua.Machinery.NodeSet2.xml
     """
     if name and len(files) > 1:
         raise CommandError("--name is for one file", place=name, hint="import them one by one")
+    if points and dry_run:
+        raise CommandError(
+            "--points needs what --dry-run does not import", hint="import it, then 'hulian model points … --dry-run'"
+        )
     told, status = [], 0
-    with _model(config) as model:
+    configuration = read_configuration(config)
+    taken: list[tuple[Applied, Preview]] = []
+    with _opened(configuration) as (model, registry):
         model.clear(older_than=time.time_ns() - 86_400 * 10**9)
         for file in files:
             found = _read(model, file, name, form, quiet=json)
@@ -92,9 +108,31 @@ def model_import(
             told.append(_shown(found, applied=not (dry_run or found.errors)))
             if not json:
                 _tell(found, file, dry_run=dry_run)
+            if points and not found.errors:
+                from hulian.cli.described import take_points
+
+                taken.append(take_points(configuration, registry, model, found.version.document.name))
+                told[-1]["points"] = taken[-1][0]
+    _tell_points(configuration, taken, quiet=json)
     if json:
         emit(told)
     return status
+
+
+def _tell_points(configuration: Configuration, taken: list[tuple[Applied, Preview]], *, quiet: bool) -> None:
+    """Tells the edge of new connectors and points, once for all documents, and the person what they are."""
+    if not taken:
+        return
+    import anyio
+
+    from hulian.cli.catalogue import follow
+    from hulian.cli.described import tell_applied
+
+    if any(done.connectors for done, _ in taken):
+        anyio.run(follow, configuration)
+    for done, found in taken:
+        if not quiet:
+            tell_applied(done, found)
 
 
 def _read(model: Model, file: Path, name: str, form: str, *, quiet: bool) -> Import:

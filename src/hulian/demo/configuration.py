@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from hulian.demo.errors import DemoConfigurationError
 
-__all__ = ["DemoConfiguration", "ModbusServer", "MqttDevice", "OpcuaServer"]
+__all__ = ["DemoConfiguration", "ModbusServer", "MqttDevice", "OpcuaServer", "ServicePort"]
 
 _Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -49,6 +49,12 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     certificate_authority: Annotated[str, Meta(description="file of the CA certificate where the server speaks TLS")] = ""
 
 
+class ServicePort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The service port of the process gas chromatograph, the instrument behind the three analyses."""
+
+    port: Annotated[_Port, Meta(description="TCP port of the chromatograph's service port, always on loopback")] = 5025
+
+
 class DemoConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The Tennessee Eastman process, simulated live behind real protocol servers."""
 
@@ -67,6 +73,7 @@ class DemoConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     opcua: OpcuaServer = OpcuaServer()
     modbus: ModbusServer = ModbusServer()
     mqtt: MqttDevice = MqttDevice()
+    service: ServicePort = ServicePort()
 
     def __post_init__(self) -> None:
         if bool(self.opcua.user) != bool(self.opcua.password):

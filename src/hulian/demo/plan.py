@@ -1,7 +1,8 @@
-"""How a person would connect the demo plant: three connections, what to select in each, and what to call it.
+"""How the demo plant is connected: four connections, what to select in each, what to call it, and what it means.
 
-The command line performs this plan through the public API, with the same calls that the console makes; everything in it could
-be typed by hand.
+`hulian.demo.describing` writes the plan as AutomationML and InstrumentML. The command line imports these descriptions through
+the public API, as it would those of any plant; what they cannot carry (how often, how securely, what may be written) it takes
+from here.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from hulian.demo.chromatograph import DEVICE, FIELDS, Field
 from hulian.demo.configuration import DemoConfiguration
+from hulian.demo.meanings import meanings_of, states_of
 from hulian.demo.registers import REGISTERS, Area, Register, RegisterType
 from hulian.demo.signals import ANALYSERS, REACTOR, SEPARATOR, Signal
 from hulian.demo.variables import NAMESPACE, VARIABLES, Variable, node_name
 from hulian.kernel.point import Kind
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["PREFIX", "PlannedConnection", "PlannedPoint", "plan"]
+__all__ = ["AREA", "PREFIX", "PlannedConnection", "PlannedPoint", "plan"]
 
 PREFIX: Final = "99.118.8"
 """The private prefix of the demo plant's things."""
 
-_AREA: Final = "Tennessee Eastman/Kingsport/Process"
+AREA: Final = "Tennessee Eastman/Kingsport/Process"
+"""Enterprise, site and area of the plant (ISA-95)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +44,8 @@ class PlannedPoint:
     low: float | None = None
     high: float | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    enumeration: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    meanings: tuple[str, ...] = ()
     writable: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -78,6 +84,7 @@ class PlannedPoint:
             "low": self.low,
             "high": self.high,
             "texts": dict(self.texts),
+            "enumeration": {value: dict(texts) for value, texts in self.enumeration.items()},
             "writable": self.writable,
             "options": {**proposed.get("options", {}), **self.options},
         }
@@ -121,6 +128,7 @@ def plan(configuration: DemoConfiguration, *, prefix: str = PREFIX) -> tuple[Pla
     connections = [_opcua(configuration, host, prefix), _modbus(configuration, host, prefix)]
     if configuration.mqtt.user:
         connections.append(_analysers(configuration, prefix))
+    connections.append(_chromatograph(configuration, host, prefix))
     return tuple(connections)
 
 
@@ -130,13 +138,14 @@ def _signal(signal: Signal, address: str, thing: str, cell: str, **more: Any) ->
         address=address,
         thing=thing,
         quantity=signal.name,
-        path=f"{_AREA}/{cell}",
+        path=f"{AREA}/{cell}",
         kind=Kind.STEP if settable else Kind.CONTINUOUS,
         tag=signal.tag,
         unit=signal.unit.ucum,
         low=signal.low,
         high=signal.high,
         texts={"en": signal.english, "zh": signal.chinese},
+        meanings=meanings_of(signal.name, signal),
         writable=signal.writable,
         **more,
     )
@@ -151,12 +160,13 @@ def _node_address(group: str, name: str) -> str:
 
 def _variable(variable: Variable, prefix: str) -> PlannedPoint:
     numeric = variable.storage is StorageClass.DOUBLE
-    name = variable.name if variable.group == "Disturbances" else _words(variable.name)
+    name = (variable.name if variable.group == "Disturbances" else _words(variable.name)).lower()
+    thing = f"{prefix}/{variable.group.lower()}"
     return PlannedPoint(
         address=_node_address(variable.group, variable.name),
-        thing=f"{prefix}/{variable.group.lower()}",
-        quantity=name.lower(),
-        path=_AREA,
+        thing=thing,
+        quantity=name,
+        path=AREA,
         storage=variable.storage,
         kind=Kind.CONTINUOUS if numeric and variable.apply is None else Kind.STEP,
         tag=variable.name if variable.group == "Disturbances" else "",
@@ -164,6 +174,8 @@ def _variable(variable: Variable, prefix: str) -> PlannedPoint:
         low=variable.low,
         high=variable.high,
         texts={"en": variable.english, "zh": variable.chinese},
+        enumeration=states_of(thing, name),
+        meanings=meanings_of(name),
         writable=variable.apply is not None,
     )
 
@@ -217,7 +229,7 @@ def _register(register: Register, prefix: str) -> PlannedPoint:
         address=address,
         thing=thing,
         quantity=register.key,
-        path=f"{_AREA}/Stripping",
+        path=f"{AREA}/Stripping",
         storage=_register_storage(register),
         kind=Kind.CONTINUOUS if signal is not None and not register.writable else Kind.STEP,
         tag=signal.tag if signal is not None and signal.name == register.key else "",
@@ -225,6 +237,8 @@ def _register(register: Register, prefix: str) -> PlannedPoint:
         low=signal.low if signal is not None else None,
         high=signal.high if signal is not None else None,
         texts={"en": register.english, "zh": register.chinese},
+        enumeration=states_of(thing, register.key),
+        meanings=meanings_of(register.key, signal),
         writable=register.writable,
         options=options,
     )
@@ -280,4 +294,33 @@ def _analysers(configuration: DemoConfiguration, prefix: str) -> PlannedConnecti
         settings={"topics": [f"spBv1.0/{settings.group}/#"]},
         points=points,
         device=settings.user,
+    )
+
+
+# -- the chromatograph's service port ------------------------------------------------------------------------------------
+
+
+def _asked(field: Field, prefix: str) -> PlannedPoint:
+    return PlannedPoint(
+        address=f"{field.message}/{field.name}",
+        thing=f"{prefix}/{DEVICE}",
+        quantity=f"{field.message}.{field.name}",
+        path=f"{AREA}/Analysis",
+        storage=field.storage,
+        kind=Kind.CONTINUOUS if field.storage is StorageClass.DOUBLE else Kind.STEP,
+        unit=field.unit,
+        low=field.low,
+        high=field.high,
+        texts={"en": field.text},
+    )
+
+
+def _chromatograph(configuration: DemoConfiguration, host: str, prefix: str) -> PlannedConnection:
+    """Its description is the setting that is missing here: `hulian.demo.describing` writes it."""
+    return PlannedConnection(
+        name=DEVICE,
+        protocol="instrument",
+        url=f"instrument://{host}:{configuration.service.port}",
+        settings={"interval": configuration.period},
+        points=tuple(_asked(field, prefix) for field in FIELDS),
     )

@@ -1,4 +1,4 @@
-"""The demo plant as a component: one simulation, three real protocol servers."""
+"""The demo plant as a component: one simulation, four real protocol servers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _STEPS_AT_ONCE: Final = 20
 
 
 class DemoPlant:
-    """The Tennessee Eastman process behind OPC UA, Modbus TCP and MQTT; a `hulian.kernel.lifecycle.Component`.
+    """The Tennessee Eastman process behind OPC UA, Modbus TCP, MQTT and a service port; a `hulian.kernel.lifecycle.Component`.
 
-    ``stored`` reads secrets that the configuration names as ``secret:NAME``. `run` says that it has started when both
+    ``stored`` reads secrets that the configuration names as ``secret:NAME``. `run` says that it has started when all
     servers listen; the analysers connect to their MQTT server by themselves, whenever it is there.
     """
 
@@ -50,10 +50,12 @@ class DemoPlant:
         from hulian.demo.analysers import run_analysers
         from hulian.demo.modbus import serve_modbus
         from hulian.demo.opcua import serve_opcua
+        from hulian.demo.service import serve_chromatograph
 
         async with AsyncExitStack() as stack:
             modbus = await stack.enter_async_context(serve_modbus(self._configuration, self.plant))
             opcua = await stack.enter_async_context(serve_opcua(self._configuration, self.plant, self._opcua_password))
+            await stack.enter_async_context(serve_chromatograph(self._configuration, self.plant))
             analysers = await stack.enter_async_context(
                 run_analysers(self._configuration.mqtt, self.plant, self._mqtt_password)
             )

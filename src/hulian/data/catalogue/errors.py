@@ -17,7 +17,8 @@ CatalogueError                  HL-CATALOGUE-0000
 ├── ListChangedError            HL-CATALOGUE-0014   what would happen now is not what was previewed
 ├── PatternError                HL-CATALOGUE-0015   a pattern with a placeholder that cannot be read or filled
 ├── UnknownTemplateError        HL-CATALOGUE-0016
-└── TemplateError               HL-CATALOGUE-0017   a template, or a table of its parameters, that contradicts itself
+├── TemplateError               HL-CATALOGUE-0017   a template, or a table of its parameters, that contradicts itself
+└── NothingDescribedError       HL-CATALOGUE-0018   a document of the model that names no live value
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = [
     "ListChangedError",
     "ListFormatError",
     "ListLimitError",
+    "NothingDescribedError",
     "OpenSecretError",
     "PatternError",
     "SeriesCollisionError",
@@ -166,3 +168,10 @@ class TemplateError(CatalogueError):
     """A template, or a table of its parameters, that contradicts itself."""
 
     code = "HL-CATALOGUE-0017"
+
+
+class NothingDescribedError(CatalogueError):
+    """A document of the model that names no live value: nothing can become a point."""
+
+    code = "HL-CATALOGUE-0018"
+    default_hint = "the page on described plants lists what names a live value; 'hulian model documents' lists what there is"

@@ -13,7 +13,7 @@ from hulian.kernel.point import Kind, Point
 from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.protocols.contract import Browsed
 
-__all__ = ["plant_path", "propose", "word"]
+__all__ = ["place_path", "plant_path", "propose", "shortest", "word"]
 
 _ROOTS: Final = ("Objects", "Root")
 _FORBIDDEN: Final = re.compile(r"[\s/#\\\"'`<>|?*:;,=()\[\]{}]+")
@@ -94,7 +94,7 @@ def propose(
             continue
         free = _free(name, used)
         used.add(free)
-        points.append(_point(node, free, connector, _place_path(base, place.area), series))
+        points.append(_point(node, free, connector, place_path(base, place.area), series))
     return points
 
 
@@ -107,7 +107,7 @@ def _places(branches: Sequence[tuple[str, ...]], connector: str, thing: str | No
     if thing is not None:
         common = _common(branches)
         return [_Place(thing, (), branch[common:]) for branch in branches]
-    names = _shortest({branch for branch in branches if branch})
+    names = shortest({branch for branch in branches if branch})
     return [_Place(names[branch], branch[:-1], ()) if branch else _Place(word(connector), (), ()) for branch in branches]
 
 
@@ -121,7 +121,7 @@ def _common(branches: Sequence[tuple[str, ...]]) -> int:
     return count
 
 
-def _shortest(branches: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+def shortest(branches: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     """Each branch under as few of its last parts as tell it from the others: ``pump``, or ``line-1.pump``, ``line-2.pump``."""
     named: dict[tuple[str, ...], str] = {}
     waiting = dict.fromkeys(branches, 1)
@@ -156,7 +156,7 @@ def _identifiers(
     }
 
 
-def _place_path(base: str, area: Sequence[str]) -> str:
+def place_path(base: str, area: Sequence[str]) -> str:
     """The device's own places under ``base``, as many as a path holds."""
     path = base
     for part in filter(None, (_label(part).replace("/", "-").strip("-") for part in area)):

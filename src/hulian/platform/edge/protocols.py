@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 
+from hulian.kernel.configuration import convert
+from hulian.kernel.errors import ConfigurationError
 from hulian.network.exchange.protocols.contract import Protocol
 from hulian.platform.edge.errors import UnknownProtocolError
 from hulian.platform.edge.processing.connector import protocol as processing
 from hulian.platform.edge.processing.plan import PROTOCOL
 
-__all__ = ["installed", "protocol_named", "protocol_of_url"]
+__all__ = ["check_connection", "check_options", "installed", "protocol_named", "protocol_of_url"]
 
 _log = structlog.get_logger(__name__)
 GROUP = "hulian.protocols"
@@ -63,3 +68,20 @@ def protocol_of_url(url: str) -> Protocol:
         place=url,
         hint=f"write one of: {', '.join(f'{known_scheme}://…' for known_scheme in sorted(known))}",
     )
+
+
+def check_connection(protocol: str, url: str, settings: Mapping[str, Any]) -> None:
+    """Raises a `HulianError` where the address or the settings of a connector do not fit its protocol."""
+    found = protocol_named(protocol)
+    if urlsplit(url).scheme not in found.schemes:
+        raise ConfigurationError(
+            f"the protocol '{protocol}' has no such address", place=url, hint=f"it begins with {', '.join(found.schemes)}"
+        )
+    convert(dict(settings), found.configuration, place="settings")
+
+
+def check_options(protocol: str, options: Mapping[str, Any]) -> None:
+    """Raises a `HulianError` where the options of a point do not fit its protocol; a foreign one may not say what it takes."""
+    kind: type[msgspec.Struct] | None = getattr(protocol_named(protocol), "options", None)
+    if kind is not None:
+        convert(dict(options), kind, place=protocol)

@@ -55,7 +55,16 @@ from hulian.sdk.calls.lists import (
     templates,
 )
 from hulian.sdk.calls.login import change_password, health, session
-from hulian.sdk.calls.meaning import model_apply, model_begin, model_discard, model_import, model_preview, model_versions
+from hulian.sdk.calls.meaning import (
+    apply_proposals,
+    model_apply,
+    model_begin,
+    model_discard,
+    model_import,
+    model_preview,
+    model_versions,
+    proposals,
+)
 from hulian.sdk.calls.measured import aligned, at, correct, downsampled, history, last, states
 from hulian.sdk.calls.trail import annotate, audit, events, job, ledger, notes, remove_annotation
 
@@ -65,6 +74,7 @@ __all__ = [
     "aligned",
     "annotate",
     "apply_points",
+    "apply_proposals",
     "at",
     "audit",
     "browse",
@@ -114,6 +124,7 @@ __all__ = [
     "preview_edit",
     "preview_instances",
     "preview_points",
+    "proposals",
     "propose",
     "protocols",
     "remove_annotation",

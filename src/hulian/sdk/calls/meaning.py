@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from hulian.sdk import records
 from hulian.sdk.calls.asking import given, items
 from hulian.sdk.errors import PlatformError
 from hulian.sdk.flow import Flow, Request, read
+from hulian.sdk.proposed import Proposals, ProposalsApplied
 
-__all__ = ["model_apply", "model_begin", "model_discard", "model_import", "model_preview", "model_versions"]
+__all__ = [
+    "apply_proposals",
+    "model_apply",
+    "model_begin",
+    "model_discard",
+    "model_import",
+    "model_preview",
+    "model_versions",
+    "proposals",
+]
 
 _UPLOAD: Final = 600.0
 
@@ -61,3 +72,33 @@ def model_discard(version: int) -> Flow[None]:
 def model_versions(name: str) -> Flow[list[records.ModelVersion]]:
     """The versions of a document that are kept, the newest first."""
     return items((yield Request("GET", f"/model/documents/{quote(name, safe='')}/versions")), records.ModelVersion)
+
+
+def proposals(
+    document: str, connectors: Mapping[str, Mapping[str, Any]] | None = None, *, points: Sequence[str] | None = None
+) -> Flow[Proposals]:
+    """What a document can become, and what that would change; ``connectors`` are choices by the names that it proposes."""
+    body = _chosen(document, connectors, points)
+    return read((yield Request("POST", "/model/proposals/preview", body=body, seconds=_UPLOAD)), Proposals)
+
+
+def apply_proposals(
+    document: str,
+    connectors: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    points: Sequence[str] | None = None,
+    overwrite: Sequence[str] = (),
+    digest: str = "",
+) -> Flow[ProposalsApplied]:
+    """Makes connectors and points of what a document describes, and binds its properties to them; again, it changes nothing.
+
+    ``connectors`` says what the description cannot: ``{"stripper": {"settings": {"interval": 1.0}, "credentials": {…}}}``.
+    ``points`` takes these only; for those in ``overwrite`` the description counts more than what a person set.
+    """
+    body = _chosen(document, connectors, points) | {"overwrite": list(overwrite), "digest": digest}
+    return read((yield Request("POST", "/model/proposals/apply", body=body, seconds=_UPLOAD)), ProposalsApplied)
+
+
+def _chosen(document: str, connectors: Mapping[str, Mapping[str, Any]] | None, points: Sequence[str] | None) -> dict[str, Any]:
+    chosen = {name: dict(choice) for name, choice in (connectors or {}).items()}
+    return {"document": document, "connectors": chosen, "points": None if points is None else list(points)}

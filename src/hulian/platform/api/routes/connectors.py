@@ -27,7 +27,7 @@ from hulian.platform.edge.processing.plan import PROTOCOL
 from hulian.platform.edge.protocols import installed, protocol_named, protocol_of_url
 from hulian.trust import Action
 
-__all__ = ["ROUTES", "CredentialsBody", "open_url"]
+__all__ = ["ROUTES", "CredentialsBody", "kept_credentials", "known_edge", "open_url"]
 
 Says = msgspec.Meta
 _UNREADABLE_HERE = ("env:", "file:")
@@ -199,12 +199,12 @@ def _points_of(context: Context, connector: str) -> list[Point]:
             return found
 
 
-def _known_edge(context: Context, name: str) -> str:
+def known_edge(context: Context, name: str) -> str:
     """``name``, once there is such an edge node. Raises `UnknownAccountError`."""
     return context.trust.edges.get(name).name if name else ""
 
 
-def _kept(context: Context, name: str, given: CredentialsBody, url: str) -> dict[str, str]:
+def kept_credentials(context: Context, name: str, given: CredentialsBody, url: str) -> dict[str, str]:
     """The credentials by reference; an open password goes into the store of secrets first."""
     if given.user.startswith(_UNREADABLE_HERE):
         raise RequestError(
@@ -255,9 +255,9 @@ async def add_connector(
             protocol=protocol,
             url=data.url,
             settings=data.settings,
-            credentials=_kept(context, data.name, data.credentials, data.url),
+            credentials=kept_credentials(context, data.name, data.credentials, data.url),
             enabled=data.enabled,
-            edge=_known_edge(context, data.edge),
+            edge=known_edge(context, data.edge),
         )
         context.catalogue.add_connector(record, [point.point(data.name) for point in data.points])
 
@@ -301,9 +301,9 @@ async def change_connector(
             version=data.version,
             url=data.url,
             settings=data.settings,
-            credentials=None if data.credentials is None else _kept(context, known, data.credentials, url),
+            credentials=None if data.credentials is None else kept_credentials(context, known, data.credentials, url),
             enabled=data.enabled,
-            edge=None if data.edge is None else _known_edge(context, data.edge),
+            edge=None if data.edge is None else known_edge(context, data.edge),
         )
         if data.points:
             context.catalogue.upsert_points([point.point(known) for point in data.points])

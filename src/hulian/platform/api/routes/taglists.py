@@ -19,16 +19,15 @@ from litestar.params import JSONBody, QueryParameter
 
 from hulian.data.catalogue import ListLimitError, taglist
 from hulian.data.catalogue.taglist import Applied, Edit, Preview
-from hulian.kernel.configuration import convert
 from hulian.kernel.point import Point
 from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
 from hulian.platform.api.errors import NotFoundError
 from hulian.platform.api.points import point_name
-from hulian.platform.edge.protocols import protocol_named
+from hulian.platform.edge.protocols import check_options
 from hulian.trust import Action
 
-__all__ = ["ROUTES", "applied", "check_options", "selected"]
+__all__ = ["ROUTES", "applied", "selected"]
 
 Says = msgspec.Meta
 LIST_LIMIT: Final = 32 * 2**20
@@ -60,13 +59,6 @@ class EditBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     points: Selection
     edit: Edit
     digest: str = ""
-
-
-def check_options(protocol: str, options: Mapping[str, Any]) -> None:
-    """Raises a `HulianError` where the options of a point do not fit its protocol; a foreign one may not say what it takes."""
-    kind: type[msgspec.Struct] | None = getattr(protocol_named(protocol), "options", None)
-    if kind is not None:
-        convert(dict(options), kind, place=protocol)
 
 
 def selected(context: Context, selection: Selection, most: int = taglist.MOST_EDITED) -> list[Point]:

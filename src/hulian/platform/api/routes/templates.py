@@ -18,7 +18,8 @@ from hulian.platform.api.context import Context
 from hulian.platform.api.errors import ConflictError, RequestError
 from hulian.platform.api.routes.connectors import open_url
 from hulian.platform.api.routes.points import PointView, point_view
-from hulian.platform.api.routes.taglists import Selection, applied, check_options, may_bind, selected
+from hulian.platform.api.routes.taglists import Selection, applied, may_bind, selected
+from hulian.platform.edge.protocols import check_options
 from hulian.trust import Action
 
 __all__ = ["ROUTES"]

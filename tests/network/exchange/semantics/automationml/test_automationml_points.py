@@ -38,7 +38,14 @@ CASES = {
     "data source": (
         element(attribute("EndpointURL", "opc.tcp://plc:4840"), "{SRV}")
         + element(attribute("speed", "", attribute("NodeId", "ns=1;i=123") + attribute("RefDataSource", "srv"))),
-        PointProposal(node="d/e@speed", connector="opcua", address="ns=1;i=123", endpoint="opc.tcp://plc:4840", reason="node"),
+        PointProposal(
+            node="d/e@speed",
+            connector="opcua",
+            address="ns=1;i=123",
+            endpoint="opc.tcp://plc:4840",
+            source="d/{SRV}",
+            reason="node",
+        ),
     ),
     "explicit": (
         element(
@@ -119,7 +126,7 @@ def test_items_of_a_module_are_bound_by_the_attributes_that_name_them():
         attribute("Endpoint", "opc.tcp://m:4840"), item.format("a", "{A}", "a"), item.format("b", "{B}", "b")
     )
     found = proposals(server + element(attribute("V", "a")))
-    make = {"connector": "opcua", "endpoint": "opc.tcp://m:4840", "writable": True, "reason": "item"}
+    make = {"connector": "opcua", "endpoint": "opc.tcp://m:4840", "source": "d/s", "writable": True, "reason": "item"}
     assert found == [
         PointProposal(node="d/e@V", address="nsu=http://module;s=Mod.a", **make),
         PointProposal(node="d/{B}", address="nsu=http://module;s=Mod.b", **make),

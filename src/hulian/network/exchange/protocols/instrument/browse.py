@@ -15,7 +15,7 @@ from hulian.network.exchange.protocols.instrument.pieces import ValuesPiece
 from hulian.network.exchange.protocols.instrument.points import address_of
 from hulian.network.exchange.protocols.instrument.target import Target
 
-__all__ = ["browse_instrument"]
+__all__ = ["browse_instrument", "fields_of", "leaves_of"]
 
 
 async def browse_instrument(
@@ -29,7 +29,7 @@ async def browse_instrument(
     if under is not None and under not in known:
         raise AddressError(f"the description has no {under!r}", place=under)
     for name in known:
-        leaves = list(_leaves(instrument, name))
+        leaves = list(leaves_of(instrument, name))
         if not leaves or under not in (None, name):
             continue
         if under is None:
@@ -40,13 +40,21 @@ async def browse_instrument(
                 yield leaf
 
 
-def _leaves(instrument: Instrument, owner: str) -> Iterator[Browsed]:
+def leaves_of(instrument: Instrument, owner: str) -> Iterator[Browsed]:
+    """What a message or bundle of this name can be read or set by."""
+    for leaf, _ in fields_of(instrument, owner):
+        yield leaf
+
+
+def fields_of(instrument: Instrument, owner: str) -> Iterator[tuple[Browsed, Field]]:
+    """The same, each with its field of the description."""
     bundle = instrument.bundles.get(owner)
     if bundle is not None:
         for field in bundle.fields.values():
             if field.name != bundle.basis:
                 timed = bool(bundle.basis or bundle.interval)
-                yield _leaf(owner, field, StorageClass.DOUBLE if timed else StorageClass.STRUCTURE, writable=False)
+                storage = StorageClass.DOUBLE if timed else StorageClass.STRUCTURE
+                yield _leaf(owner, field, storage, writable=False), field
         return
     message = instrument.messages[owner]
     settable = {field.meant for one in instrument.messages.values() if one is not message for field in one.fields.values()}
@@ -57,9 +65,9 @@ def _leaves(instrument: Instrument, owner: str) -> Iterator[Browsed]:
         lists = {name for piece in response.record.pieces if isinstance(piece, ValuesPiece) for name in piece.names}
         for field in response.fields.values():
             storage = StorageClass.STRUCTURE if field.name in lists else field.storage
-            yield _leaf(owner, field, storage, writable=field.meant in settable)
+            yield _leaf(owner, field, storage, writable=field.meant in settable), field
     for field in message.fields.values():
-        yield _leaf(owner, field, field.storage, writable=True)
+        yield _leaf(owner, field, field.storage, writable=True), field
 
 
 def _leaf(owner: str, field: Field, storage: StorageClass, *, writable: bool) -> Browsed:

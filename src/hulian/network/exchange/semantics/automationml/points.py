@@ -91,6 +91,8 @@ class PointProposal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """As the points of that connector have it."""
     endpoint: str = ""
     """Where it is reached: ``opc.tcp://plc:4840``; empty where the file does not tell."""
+    source: str = ""
+    """Id of the object that says where it is reached; empty where the point itself does."""
     writable: bool | None = None
     reason: str
     """A key of `KNOWN`."""
@@ -139,10 +141,14 @@ def _named_items(content: Content, items: dict[str, PointProposal]) -> list[Poin
     return found + [proposal for key, proposal in items.items() if key not in used]
 
 
-def _gathered(content: Content) -> tuple[dict[str, _Holder], dict[str, str], dict[str, str]]:
-    """Who says something of a point; the endpoint of each object that has one, by its ID and by its id; parents of objects."""
+_Endpoints = dict[str, tuple[str, str]]
+"""Endpoint and id of each object that has one, by its ID and by its id."""
+
+
+def _gathered(content: Content) -> tuple[dict[str, _Holder], _Endpoints, dict[str, str]]:
+    """Who says something of a point; the endpoints; parents of objects."""
     holders: dict[str, _Holder] = {}
-    endpoints: dict[str, str] = {}
+    endpoints: _Endpoints = {}
     above: dict[str, str] = {}
     last: dict[str, Node] = {}
     types: set[str] = set()
@@ -173,9 +179,9 @@ def _gathered(content: Content) -> tuple[dict[str, _Holder], dict[str, str], dic
         if means == "identifier":
             holder.said["kind"] = _identifier_kind(node)
         if means == "endpoint" and value:
-            endpoints.setdefault(node.parent, value)
+            endpoints.setdefault(node.parent, (value, node.parent))
             if own := parent.extra.get(EXTRA, {}).get("id"):
-                endpoints.setdefault(normalised(str(own)), value)
+                endpoints.setdefault(normalised(str(own)), (value, node.parent))
     return holders, endpoints, above
 
 
@@ -188,22 +194,20 @@ def _identifier_kind(node: Node) -> str:
 
 
 def _proposed(
-    identity: str, holder: _Holder, holders: dict[str, _Holder], endpoints: dict[str, str], above: dict[str, str]
+    identity: str, holder: _Holder, holders: dict[str, _Holder], endpoints: _Endpoints, above: dict[str, str]
 ) -> Iterator[PointProposal]:
     said = holder.said
     make: dict[str, Any] = {"node": _live(identity, holder), "writable": _writable(said)}
     if "identifier" in said and "namespace" in said:
         address = f"{_namespace(said['namespace'])}{said['kind']}={said['identifier']}"
-        yield PointProposal(
-            **make, connector="opcua", address=address, endpoint=_endpoint(identity, endpoints, above), reason="item"
-        )
+        make |= _reached(identity, {}, endpoints, above)
+        yield PointProposal(**make, connector="opcua", address=address, reason="item")
         return
     if "node" in said or "explicit" in said:
         address = said.get("node", said.get("explicit", ""))
         if _NODE_ID.fullmatch(address):
-            endpoint = said.get("endpoint") or endpoints.get(normalised(said.get("source", "")), "")
-            endpoint = endpoint or _endpoint(identity, endpoints, above)
-            yield PointProposal(**make, connector="opcua", address=address, endpoint=endpoint, reason="node")
+            make |= _reached(identity, said, endpoints, above)
+            yield PointProposal(**make, connector="opcua", address=address, reason="node")
             return
     for letter in "isgb":
         if letter in said and "namespace" in said:
@@ -214,17 +218,17 @@ def _proposed(
             live = holders.get(owner)
             node = _live(owner, live) if live is not None else owner
             address = f"{_namespace(said['namespace'])}{letter}={said[letter]}"
-            endpoint = _endpoint(owner, endpoints, above)
-            yield PointProposal(node=node, connector="opcua", address=address, endpoint=endpoint, reason="explicit")
+            reached = _reached(owner, {}, endpoints, above)
+            yield PointProposal(node=node, connector="opcua", address=address, reason="explicit", **reached)
             return
     if "uri" in said and (proposal := _from_uri(said["uri"], make)) is not None:
         yield proposal
         return
     for means, connector in _CONNECTORS.items():
         if means in said:
-            endpoint = said.get("endpoint") or _endpoint(identity, endpoints, above) if connector else ""
+            make |= _reached(identity, said, endpoints, above) if connector else {}
             address = _topic(said[means], "") if connector == "mqtt" else said[means]
-            yield PointProposal(**make, connector=connector, address=address, endpoint=endpoint, reason=means)
+            yield PointProposal(**make, connector=connector, address=address, reason=means)
             return
 
 
@@ -257,15 +261,17 @@ def _namespace(text: str) -> str:
     return f"nsu={text.replace(';', '%3B')};" if text != "http://opcfoundation.org/UA/" else ""
 
 
-def _endpoint(identity: str, endpoints: dict[str, str], above: dict[str, str]) -> str:
-    """The endpoint of the nearest object around a node that has one."""
+def _reached(identity: str, said: dict[str, str], endpoints: _Endpoints, above: dict[str, str]) -> dict[str, Any]:
+    """Where a point is reached and who says so: itself, the data source that it names, the nearest object around it."""
+    if said.get("endpoint"):
+        return {"endpoint": said["endpoint"]}
+    source = endpoints.get(normalised(said.get("source", "")))
     for _ in range(256):
-        if identity in endpoints:
-            return endpoints[identity]
-        if not identity:
+        if source is not None or not identity:
             break
+        source = endpoints.get(identity)
         identity = above.get(identity, "")
-    return ""
+    return {"endpoint": source[0], "source": source[1]} if source is not None else {}
 
 
 def _topic(topic: str, path: str) -> str:

@@ -21,7 +21,7 @@ from hulian.network.exchange.semantics.model.notes import Note, notes_of, take
 from hulian.network.exchange.semantics.model.sparql import MOST_NODES, Sparql
 from hulian.network.exchange.semantics.model.sparql_worker import Reply
 from hulian.network.exchange.semantics.model.tables import PLACES
-from hulian.network.exchange.semantics.model.versions import KeptContent, Version, clear, drop, stage, versions
+from hulian.network.exchange.semantics.model.versions import KeptContent, Version, clear, drop, mark_taken, stage, versions
 from hulian.registry import Registry
 
 __all__ = ["KEPT", "Import", "Model"]
@@ -133,10 +133,16 @@ class Model:
         """From one version to another."""
         return differences(self._registry, old, new)
 
-    def content(self, name: str) -> Content:
-        """The current version of a document, to be written. Raises `ModelError`."""
+    def mark_taken(self, key: int) -> None:
+        """Notes that connectors and points took over what a version says: ``Version.taken``. Raises `ModelError`."""
+        with self._registry.write() as connection:
+            self._version(connection, key)
+            mark_taken(connection, key)
+
+    def content(self, name: str, key: int | None = None) -> Content:
+        """A version of a document, to be written; the current one where none is named. Raises `ModelError`."""
         with self._registry.read() as connection:
-            current = _current(connection, name)
+            current = _current(connection, name) if key is None else key
             if current is None:
                 raise ModelError("there is no such document", place=name, hint=_known(connection))
             return KeptContent(self._registry, self._version(connection, current))

@@ -17,7 +17,7 @@ from hulian.network.exchange.semantics.model import tables
 from hulian.network.exchange.semantics.model.tables import PLACES
 from hulian.registry import Registry, bulk
 
-__all__ = ["KeptContent", "Version", "clear", "drop", "stage", "versions"]
+__all__ = ["KeptContent", "Version", "clear", "drop", "mark_taken", "stage", "versions"]
 
 MOST_NODES: Final = 20_000_000
 MOST_REFERENCES: Final = 50_000_000
@@ -35,6 +35,7 @@ _node = msgspec.msgpack.Decoder(Node).decode
 _extra = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _losses = msgspec.json.Decoder(list[Loss])
 _header = msgspec.json.Decoder(Document)
+_raw = msgspec.json.Decoder(dict[str, Any])
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +52,17 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     who: str
     made: int
     current: bool
+    taken: int | None = None
+    """When connectors and points last took over what it says, nanoseconds since 1970; None where they never did."""
+
+
+class _Marks(msgspec.Struct, omit_defaults=True):
+    """What is noted of a version beside its document's header, in the same column."""
+
+    taken: int | None = None
+
+
+_marks = msgspec.json.Decoder(_Marks)
 
 
 def stage(registry: Registry, form: Format, source: Source, name: str, who: str, meanings: Callable[[str], str | None]) -> int:
@@ -255,6 +267,14 @@ def drop(registry: Registry, key: int) -> None:
         connection.execute(sa.delete(tables.version).where(tables.version.c.key == key))
 
 
+def mark_taken(connection: Connection, key: int) -> None:
+    """Notes that connectors and points took over what this version says."""
+    row = tables.version
+    header = connection.execute(sa.select(row.c.header).where(row.c.key == key)).scalar_one()
+    marked = msgspec.json.encode({**_raw.decode(header), "taken": time.time_ns()})
+    connection.execute(sa.update(row).where(row.c.key == key).values(header=marked))
+
+
 def versions(connection: Connection, *, document: str | None = None, key: int | None = None) -> list[Version]:
     """All whole versions, of one document or of all, the newest first."""
     row, current = tables.version, tables.document
@@ -276,6 +296,7 @@ def versions(connection: Connection, *, document: str | None = None, key: int | 
             who=found.who,
             made=found.made,
             current=found.current is not None,
+            taken=_marks.decode(found.header).taken,
         )
         for found in connection.execute(query.order_by(row.c.key.desc()))
     ]
