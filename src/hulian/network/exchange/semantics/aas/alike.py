@@ -1,9 +1,8 @@
 """Properties that differ in nothing but their name and value, as most of a package do: understood once, then made alike.
 
 A submodel template is filled in a thousand times, and each of its properties says the same thousand times: what it means, its
-type, its unit, its texts. What such an element holds is compared as flat lists of tags, numbers of children and texts, which
-together say all of it (attributes and texts between elements say nothing in this language); that takes a quarter of the time
-of understanding it.
+type, its unit, its texts. An element is compared as the text that it is written as, without its name and its value; to write it
+takes a tenth of the time of understanding it.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from lxml import etree
 
 from hulian.network.exchange.semantics.aas.bends import Bends
 from hulian.network.exchange.semantics.aas.nodes import ID_SHORT, Builder
@@ -18,10 +18,8 @@ from hulian.network.exchange.semantics.contract import Node, Relation
 
 __all__ = ["Alike"]
 
-_LARGEST: Final = 100
-"""Elements of a property that is compared at all."""
 _LONGEST: Final = 4_000
-"""Characters of one that is remembered."""
+"""Characters of a property that is remembered."""
 _MOST: Final = 4_000
 """Properties that are remembered; a document that has more which are all different is not compared any further."""
 
@@ -39,37 +37,34 @@ class Alike:
     def __init__(self, namespace: str, builder: Builder, bends: Bends) -> None:
         self._builder, self._bends = builder, bends
         self._id_short, self._value = f"{{{namespace}}}idShort", f"{{{namespace}}}value"
-        self._models: dict[tuple[Any, ...], _Model] = {}
-        self._key: tuple[Any, ...] | None = None
+        self._models: dict[str, _Model] = {}
+        self._key = ""
         self._before = (0, 0)
 
     def take(self, element: Any) -> bool:
         """Makes the node of a property if one like it was there before; else `learn` after it was understood."""
-        self._key = None
-        inside = list(element.iter())
-        if len(inside) > _LARGEST or len(self._models) >= _MOST:
+        self._key = ""
+        if len(element) < 2 or len(self._models) >= _MOST:
             return False
-        tags = [one.tag for one in inside]
-        if len(tags) < 3 or tags[1] != self._id_short or tags[-1] != self._value or inside[-1].getparent() is not element:
+        first, last = element[0], element[-1]
+        name, value = first.text, last.text
+        if first.tag != self._id_short or last.tag != self._value or not name or not value or not ID_SHORT.match(name):
             return False
-        texts = [one.text for one in inside]
-        name, value = texts[1], texts[-1] or ""
-        if not name or not ID_SHORT.match(name):
+        if len(first) or len(last):
             return False
-        texts[1] = texts[-1] = None
-        key = (*tags, *[len(one) for one in inside], *texts)
+        key = _without(etree.tostring(element, encoding="unicode", with_tail=False))
         model = self._models.get(key)
         if model is not None:
             self._builder.alike(model.node, model.described, name, value)
             return True
-        if sum([len(text) for text in texts if text]) <= _LONGEST:
+        if len(key) <= _LONGEST:
             self._key, self._before = key, (self._bends.total, self._builder.references)
         return False
 
     def learn(self) -> None:
         """What was refused last has been understood since. What was bent is told each time, and so never learnt."""
         bent, references = self._before
-        if self._key is None or self._bends.total != bent:
+        if not self._key or self._bends.total != bent:
             return
         node = self._builder.newest
         made = self._builder.references_since(references)
@@ -79,3 +74,16 @@ class Alike:
             self._models[self._key] = _Model(node, "")
         elif len(made) == 1 and made[0].relation == Relation.DESCRIBED and made[0].source == node.id:
             self._models[self._key] = _Model(node, made[0].target)
+
+
+def _without(text: str) -> str:
+    """An element without the texts of its first and its last child, which have both and nothing else.
+
+    A serializer escapes ``<`` and ``>`` wherever they are no markup: these signs alone show where a tag is.
+
+    >>> _without("<p><idShort>a</idShort><valueType>xs:int</valueType><value>5</value></p>")
+    '<p><idShort></idShort><valueType>xs:int</valueType><value></value></p>'
+    """
+    begin = text.index(">", text.index(">") + 1) + 1
+    end = text.rindex("</", 0, text.rindex("</"))
+    return f"{text[:begin]}{text[text.index('<', begin) : text.rindex('>', 0, end) + 1]}{text[end:]}"
