@@ -3,7 +3,10 @@
 SemanticsError                     HL-SEM-0000
 ├── DocumentError                  HL-SEM-0001   a document that breaks the rules of its format
 │   ├── HostileDocumentError       HL-SEM-0002   beyond a bound: entities, depth, sizes, paths that leave a container
-│   └── UnknownFormatError         HL-SEM-0003   none of the formats that are known
+│   │   ├── ReaderMemoryError      HL-SEM-0042   reading it takes more memory than any document needs
+│   │   └── ReaderTimeError        HL-SEM-0043   reading it takes more time than any document needs
+│   ├── UnknownFormatError         HL-SEM-0003   none of the formats that are known
+│   └── ReaderEndedError           HL-SEM-0041   the process that reads it ended without a word
 ├── ModelError                     HL-SEM-0010   a change that would leave the model wrong
 │   ├── ConflictError              HL-SEM-0011   an id that another document has
 │   └── NoSuchNodeError            HL-SEM-0012
@@ -26,6 +29,9 @@ __all__ = [
     "ModelError",
     "NoSuchNodeError",
     "QueryError",
+    "ReaderEndedError",
+    "ReaderMemoryError",
+    "ReaderTimeError",
     "SemanticsError",
     "UnitError",
     "UnknownFormatError",
@@ -57,6 +63,27 @@ class UnknownFormatError(DocumentError):
 
     code = "HL-SEM-0003"
     default_hint = "name the format with --format"
+
+
+class ReaderEndedError(DocumentError):
+    """The process that read a document ended without a word: killed, or by a mistake of ours."""
+
+    code = "HL-SEM-0041"
+    default_hint = "nothing of it was taken; try again, and if it happens again report it: the reader's log says more"
+
+
+class ReaderMemoryError(HostileDocumentError):
+    """A document whose reader took more memory than any honest one's."""
+
+    code = "HL-SEM-0042"
+    default_hint = "nothing of it was taken; divide it if it is in earnest as large as that"
+
+
+class ReaderTimeError(HostileDocumentError):
+    """A document whose reader took more time than any honest one's."""
+
+    code = "HL-SEM-0043"
+    default_hint = "nothing of it was taken; divide it if it is in earnest as large as that"
 
 
 class ModelError(SemanticsError):

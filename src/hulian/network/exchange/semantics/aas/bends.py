@@ -44,9 +44,12 @@ class Bends:
     def __init__(self, losses: list[Loss]) -> None:
         self._losses = losses
         self._counts: dict[str, int] = {}
+        self.total = 0
+        """How many were taken so far."""
 
     def took(self, bend: str, place: str, what: str = "") -> None:
         """A bend of this name was accepted at this place."""
+        self.total += 1
         count = self._counts[bend] = self._counts.get(bend, 0) + 1
         if count <= _TOLD:
             self._losses.append(Loss(place=place, what=what or bend, why=BENDS[bend]))

@@ -111,6 +111,20 @@ class Builder:
             batches[-1].references = references
         return batches
 
+    @property
+    def newest(self) -> Node:
+        """The node that was made last."""
+        return self._nodes[-1]
+
+    @property
+    def references(self) -> int:
+        """How many references wait to be taken."""
+        return len(self._references)
+
+    def references_since(self, count: int) -> list[Reference]:
+        """Those that were made since there were ``count``, with nothing taken meanwhile."""
+        return self._references[count:]
+
     # ------------------------------------------------ shells and concept descriptions
 
     def shell(self, fields: dict[str, Any]) -> None:
@@ -327,6 +341,29 @@ class Builder:
         for child in children or ():
             self.element(child)
         self.close({})
+
+    def alike(self, model: Node, described: str, name: str, value: str) -> None:
+        """A property that is as ``model`` but for its name and value; ``described`` is the concept that both refer to."""
+        above = self._places[-1]
+        name, path = self._named(above, {"idShort": name})
+        node = Node(
+            id=element_id(above.root, path),
+            kind=model.kind,
+            name=name,
+            parent=above.id,
+            relation=model.relation,
+            value=value,
+            datatype=model.datatype,
+            unit=model.unit,
+            meanings=model.meanings,
+            labels=model.labels.copy(),
+            descriptions=model.descriptions.copy(),
+            constraints=model.constraints,
+            extra=msgspec.msgpack.decode(msgspec.msgpack.encode(model.extra)) if model.extra else {},
+        )
+        self._nodes.append(node)
+        if described:
+            self._references.append(Reference(node.id, Relation.DESCRIBED, described, {"aas": "semanticId"}))
 
     def _operation(self, fields: dict[str, Any], relation: str) -> None:
         variables = [(slot, fields.pop(slot)) for slot in OPERATION_VARIABLES if slot in fields]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from hulian.network.exchange.semantics.aas.alike import Alike
 from hulian.network.exchange.semantics.aas.bends import Bends
 from hulian.network.exchange.semantics.aas.metamodel import (
     CHILDREN,
@@ -189,13 +190,18 @@ class _Open:
 def read_xml(source: Source, builder: Builder, bends: Bends, namespace: str) -> Iterator[Batch]:
     """Fills the builder, and yields what is complete."""
     form = XmlForm(namespace, bends, source.name)
+    alike = Alike(namespace, builder, bends)
     stack: list[_Open] = []
     whole: Any = None
     kind = ""
     for event, element in xml_events(source, tags=form.tags(), starts=True):
         if whole is not None:
             if event == "end" and element is whole:
-                _finished(form, builder, element, kind)
+                if kind != "Property" or not stack:
+                    _finished(form, builder, element, kind)
+                elif not alike.take(element):
+                    _finished(form, builder, element, kind)
+                    alike.learn()
                 whole = None
                 _forget(element)
                 yield from builder.take()

@@ -63,6 +63,7 @@ class ObjectReader(ABC):
         self._nodes: list[Node] = []
         self._escaped: dict[str, str] = {}
         self._types: dict[tuple[str, str], tuple[str, bool]] = {}
+        self._plain: dict[tuple[tuple[str, str], ...], tuple[str, str]] = {}
         self.aliases: dict[str, str] = {}
         """Prefix of the ids of each file that this one knows under a name; filled by who reads the files."""
 
@@ -95,18 +96,12 @@ class ObjectReader(ABC):
                 extra["change"] = text
             else:
                 self._unknown_attribute(element, key, text)
-        self._nodes.append(
-            Node(
-                id=identity,
-                kind=kind,
-                name=name,
-                parent=parent,
-                relation=Relation.COMPONENT if kind == Kind.OBJECT else Relation.ORGANIZES,
-                type=type_id,
-                descriptions=descriptions,
-                extra={EXTRA: extra} if extra else extra,
-            )
-        )
+        node = Node(id=identity, kind=kind, name=name, parent=parent, type=type_id, descriptions=descriptions)
+        if kind != Kind.OBJECT:
+            node.relation = Relation.ORGANIZES
+        if extra:
+            node.extra = {EXTRA: extra}
+        self._nodes.append(node)
 
     def _interface(self, element: Any, parent: str, owner: str, names: dict[str, int]) -> None:
         name = element.get("Name", "")
@@ -114,11 +109,12 @@ class ObjectReader(ABC):
         if owner:
             self._known.interface(self._prefix, owner, name, identity)
         extra: dict[str, Any] = {"tag": "ExternalInterface"}
+        if not len(element):
+            self._node(element, "ExternalInterface", identity, name, parent, Kind.OBJECT, {}, extra)
+            return
         header = [child for child in element if local_name(child) in HEADER]
         descriptions = self._header(header, extra) if header else {}
         self._node(element, "ExternalInterface", identity, name, parent, Kind.OBJECT, descriptions, extra)
-        if not len(element):
-            return
         below: dict[str, int] = {}
         for child in element:
             tag = local_name(child)
@@ -147,23 +143,25 @@ class ObjectReader(ABC):
         value = self._parts(children, extra, meanings, header, nested)
         if (stray := element.text) and not stray.isspace():
             self._stray(element, stray)
-        name, datatype, unit, type_id = self._said(element, identity, extra)
-        self._nodes.append(
-            Node(
-                id=identity,
-                kind=kind,
-                name=name,
-                parent=parent,
-                type=type_id,
-                value=value,
-                datatype=datatype,
-                unit=unit,
-                meanings=tuple(meanings),
-                descriptions=self._header(header, extra) if header else {},
-                constraints=constraints_of(extra["constraints"]) if "constraints" in extra else None,
-                extra={EXTRA: extra} if extra else extra,
-            )
-        )
+        attributes = element.items()
+        plain = self._plain.get(tuple(attributes[1:]))
+        if plain is not None and attributes[0][0] == "Name":
+            # what is said beside the name, and by most attributes of a document alike
+            name, type_id = attributes[0][1], ""
+            datatype, unit = plain
+        else:
+            name, datatype, unit, type_id = self._said(attributes, element, identity, extra)
+        node = Node(id=identity, kind=kind, name=name, parent=parent, type=type_id, value=value, datatype=datatype, unit=unit)
+        # Most have none of these: a field that is left out costs nothing.
+        if meanings:
+            node.meanings = tuple(meanings)
+        if header:
+            node.descriptions = self._header(header, extra)
+        if extra:
+            if "constraints" in extra:
+                node.constraints = constraints_of(extra["constraints"])
+            node.extra = {EXTRA: extra}
+        self._nodes.append(node)
         if nested:
             names: dict[str, int] = {}
             for child in nested:
@@ -196,29 +194,38 @@ class ObjectReader(ABC):
                 self._known.find(tag, self._place(child), "CAEX has none in an attribute", lost=True)
         return value
 
-    def _said(self, element: Any, identity: str, extra: dict[str, Any]) -> tuple[str, str, str, str]:
-        """Name, data type, unit and type of an attribute."""
+    def _said(
+        self, attributes: list[tuple[str, str]], element: Any, identity: str, extra: dict[str, Any]
+    ) -> tuple[str, str, str, str]:
+        """Name, data type, unit and type of an attribute. What was only data type and unit is remembered."""
         name = datatype = unit = type_id = ""
-        for key, text in element.items():
+        plain = True
+        for key, text in attributes:
             if key == "Name":
                 name = text
             elif key == "AttributeDataType":
                 datatype = text
                 if not text.startswith("xs:"):
+                    plain = False
                     extra["datatype"] = text
                     datatype = f"xs:{text.removeprefix('xsd:')}" if ":" not in text or text.startswith("xsd:") else text
             elif key == "Unit":
                 unit = text
                 if not text:
+                    plain = False
                     extra["unit"] = ""
-            elif key == "RefAttributeType":
-                type_id = self._type("Attribute", text, identity, element, extra)
-            elif key == "ID":
-                extra["id"] = text
-            elif key == "ChangeMode":
-                extra["change"] = text
             else:
-                self._unknown_attribute(element, key, text)
+                plain = False
+                if key == "RefAttributeType":
+                    type_id = self._type("Attribute", text, identity, element, extra)
+                elif key == "ID":
+                    extra["id"] = text
+                elif key == "ChangeMode":
+                    extra["change"] = text
+                else:
+                    self._unknown_attribute(element, key, text)
+        if plain and attributes and attributes[0][0] == "Name" and len(self._plain) < _KNOWN_NAMES:
+            self._plain[tuple(attributes[1:])] = datatype, unit
         return name, datatype, unit, type_id
 
     def _escape(self, name: str) -> str:
@@ -299,6 +306,11 @@ class ObjectReader(ABC):
         return is_identity(segments[0])
 
     def _header(self, elements: list[Any], extra: dict[str, Any]) -> dict[str, str]:
+        if not elements:
+            return {}
+        first = elements[0]
+        if len(elements) == 1 and LOCAL[first.tag] == "Description" and not len(first) and not first.keys():
+            return {"": first.text or ""}
         order: list[str] = []
         descriptions = read_header(elements, extra, order)
         for tag in order:

@@ -124,12 +124,12 @@ class FileReader(ObjectReader):
                 inside += 1 if kind == "start" else -1
             elif kind == "start":
                 parent = stack[-1]
-                self._settle(parent, element)
+                if not self._passes(parent, element):
+                    self._settle(parent, element)
                 stack.append(self._open(parent, element, local_name(element)))
             else:
                 frame = stack.pop()
                 self._settle(frame, None)
-                element.clear(keep_tail=True)
                 if stack:
                     stack[-1].last = element
             if len(nodes) >= BATCH or len(references) >= BATCH:
@@ -189,6 +189,18 @@ class FileReader(ObjectReader):
         if count:
             del frame.element[:count]
         frame.last = None
+
+    def _passes(self, frame: _Frame, until: Any) -> bool:
+        """Whether nothing stands before ``until`` but the container before it, as in most; that leaves the tree."""
+        last = frame.last
+        if not frame.made or last is None or until.getprevious() is not last or last.getprevious() is not None:
+            return False
+        for text in (frame.element.text, last.tail):
+            if text and not text.isspace():
+                return False
+        del frame.element[0]
+        frame.last = None
+        return True
 
     def _sort(self, frame: _Frame, until: Any, header: list[Any], own: list[Any], rest: list[tuple[str, Any]]) -> int:
         """Sorts what stands before ``until`` in a container, and returns how much that is."""

@@ -18,16 +18,16 @@ _ORDINAL: Final = {"RequiredMaxValue": "max", "RequiredValue": "value", "Require
 def read_part(tag: str, element: Any, extra: dict[str, Any], meanings: list[str]) -> str | None:
     """Takes a part of an attribute into ``extra`` and ``meanings``; returns the value where it is one."""
     if tag == "Value":
-        if len(element) or element.attrib:
+        if len(element) or element.keys():
             extra["value"] = kept_xml(element)
         return text_of(element)
     if tag == "DefaultValue":
-        if len(element) or element.attrib:
+        if len(element) or element.keys():
             extra["default_xml"] = kept_xml(element)
         extra["default"] = text_of(element)
     elif tag == "RefSemantic":
         meanings.append(element.get("CorrespondingAttributePath", ""))
-        if len(element) or len(element.attrib) != 1:
+        if len(element) or len(element.keys()) != 1:
             extra.setdefault("semantics", {})[str(len(meanings) - 1)] = kept_xml(element)
     else:
         extra.setdefault("constraints", []).append(read_constraint(element))

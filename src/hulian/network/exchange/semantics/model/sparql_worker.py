@@ -1,7 +1,7 @@
 """The process that answers SPARQL: it holds the triples in memory and can be killed at any time.
 
-On its standard input come frames: four bytes of length, one of kind, the content. ``T`` is N-Triples to load, ``Q`` a question
-as JSON; each question is answered by one frame of JSON on the standard output. It ends with its input.
+On its standard input come frames: ``T`` is N-Triples to load, ``Q`` a question as JSON; each question is answered by one frame
+of JSON on the standard output. It ends with its input.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import resource
 import sys
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import msgspec
 import pyoxigraph
 
-__all__ = ["Reply", "Task", "read_frame", "work", "write_frame"]
+from hulian.network.exchange.semantics.apart.frames import read_frame, write_frame
+
+__all__ = ["Reply", "Task", "work"]
 
 _LONGEST_VALUE: Final = 10_000
 
@@ -34,20 +36,6 @@ class Reply(msgspec.Struct, omit_defaults=True):
     rows: list[list[str | None]] = []
     more: bool = False
     error: str = ""
-
-
-def read_frame(stream: BinaryIO) -> tuple[bytes, bytes] | None:
-    """Kind and content of the next frame; None at the end."""
-    head = stream.read(5)
-    if len(head) < 5:
-        return None
-    return head[4:], stream.read(int.from_bytes(head[:4], "big"))
-
-
-def write_frame(stream: BinaryIO, kind: bytes, content: bytes) -> None:
-    """One frame, sent at once."""
-    stream.write(len(content).to_bytes(4, "big") + kind + content)
-    stream.flush()
 
 
 def _value(term: Any) -> str | None:

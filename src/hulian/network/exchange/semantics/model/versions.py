@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,31 +12,25 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hulian.network.exchange.semantics.contract import Attachment, Batch, Document, Format, Loss, Node, Reference, Source
-from hulian.network.exchange.semantics.errors import DocumentError, HostileDocumentError
+from hulian.network.exchange.semantics.apart.pieces import ATTACHMENT, END, NODES, REFERENCES, Ending
+from hulian.network.exchange.semantics.apart.process import read_pieces
+from hulian.network.exchange.semantics.contract import Attachment, Document, Format, Loss, Node, Reference, Source
 from hulian.network.exchange.semantics.model import tables
+from hulian.network.exchange.semantics.model.intake import Intake
 from hulian.network.exchange.semantics.model.tables import PLACES
-from hulian.registry import Registry, bulk
+from hulian.registry import Registry
 
 __all__ = ["KeptContent", "Version", "clear", "drop", "mark_taken", "stage", "versions"]
 
-MOST_NODES: Final = 20_000_000
-MOST_REFERENCES: Final = 50_000_000
-MOST_LOSSES: Final = 10_000
-"""Kept of a document; the last one says how many there are in all."""
-_LONGEST_ID: Final = 1024
-_LARGEST_BODY: Final = 8 << 20
-_LARGEST_ATTACHMENT: Final = 64 << 20
 _PART: Final = 20_000
-"""Nodes of one transaction: other writers of the registry wait for less than half a second."""
-_TOP: Final = -1
+"""Rows that are read or removed at once."""
 
-_encode = msgspec.msgpack.Encoder().encode
 _node = msgspec.msgpack.Decoder(Node).decode
 _extra = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _losses = msgspec.json.Decoder(list[Loss])
 _header = msgspec.json.Decoder(Document)
 _raw = msgspec.json.Decoder(dict[str, Any])
+_ending = msgspec.msgpack.Decoder(Ending)
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,38 +66,43 @@ def stage(registry: Registry, form: Format, source: Source, name: str, who: str,
     ``meanings`` normalises a semantic identifier, or gives None for what is none. Raises `DocumentError`; then, and when the
     process is killed, what was written is cleared by the next `clear`.
     """
-    losses: list[Loss] = []
-    document, batches = form.read(source, name, losses)
-    digest = _digest(source)
-    header = msgspec.json.encode(document)
-    with registry.write() as connection:
-        made = connection.execute(
-            sa.insert(tables.version).values(
-                document=name, complete=False, header=header, file=source.name, digest=digest, size=source.size, nodes=0,
-                references=0, losses=b"[]", who=who, made=time.time_ns(),
-            )
-        )  # fmt: skip
-        assert made.inserted_primary_key is not None  # noqa: S101 - an insert has one
-        key = int(made.inserted_primary_key[0])
-    intake = _Intake(registry, key, source.name, meanings)
-    try:
-        for batch in batches:
-            intake.take(batch)
-        intake.finish()
-    except BaseException:
-        drop(registry, key)
-        raise
-    shown = losses[:MOST_LOSSES]
-    if len(losses) > len(shown):
-        shown.append(Loss(source.name, f"{len(losses) - len(shown)} more", f"only the first {MOST_LOSSES} losses are kept"))
-    # The header may have been completed while the document was read.
+    # Begun before anything is kept: a document that cannot be opened leaves no trace.
+    stream = read_pieces(form, source, name)
+    with contextlib.closing(stream):
+        _, header = next(stream)
+        with registry.write() as connection:
+            made = connection.execute(
+                sa.insert(tables.version).values(
+                    document=name, complete=False, header=header, file=source.name, digest=b"", size=source.size, nodes=0,
+                    references=0, losses=b"[]", who=who, made=time.time_ns(),
+                )
+            )  # fmt: skip
+            assert made.inserted_primary_key is not None  # noqa: S101 - an insert has one
+            key = int(made.inserted_primary_key[0])
+        try:
+            intake = Intake(registry, key, source.name, meanings)
+            digest = _digest(source)
+            ending = _take(stream, intake)
+        except BaseException:
+            drop(registry, key)
+            raise
     values = {
-        "complete": True, "header": msgspec.json.encode(document), "nodes": intake.nodes, "references": intake.references,
-        "losses": msgspec.json.encode(shown),
+        "complete": True, "header": msgspec.json.encode(ending.document), "nodes": intake.nodes, "digest": digest,
+        "references": intake.references, "losses": msgspec.json.encode(ending.losses),
     }  # fmt: skip
     with registry.write() as connection:
         connection.execute(sa.update(tables.version).where(tables.version.c.key == key).values(values))
     return key
+
+
+def _take(stream: Iterator[tuple[bytes, bytes]], intake: Intake) -> Ending:
+    take = {NODES: intake.take_nodes, REFERENCES: intake.take_references, ATTACHMENT: intake.take_attachment}
+    for kind, content in stream:
+        if kind == END:
+            break
+        take[kind](content)
+    intake.finish()
+    return _ending.decode(content)
 
 
 def _digest(source: Source) -> bytes:
@@ -111,124 +111,6 @@ def _digest(source: Source) -> bytes:
         while piece := opened.read(1 << 20):
             digest.update(piece)
     return digest.digest()
-
-
-class _Intake:
-    """Batches to rows."""
-
-    def __init__(self, registry: Registry, key: int, place: str, meanings: Callable[[str], str | None]) -> None:
-        self._registry = registry
-        self._first = key * PLACES
-        self._version = key
-        self._place = place
-        self._meanings = meanings
-        self._keys: dict[str, int] = {}
-        self._orphans: list[tuple[int, str]] = []
-        self._known: dict[str, str | None] = {}
-        self._rows: list[list[Any]] = [[] for _ in range(8)]
-        self._concepts: tuple[list[str], list[int]] = ([], [])
-        self._refers: list[list[Any]] = [[] for _ in range(5)]
-        self.nodes = self.references = self._attachments = 0
-
-    def take(self, batch: Batch) -> None:
-        """Raises `DocumentError` for what no model can hold."""
-        self._take_nodes(batch.nodes)
-        self._take_references(batch.references)
-        for attachment in batch.attachments:
-            self._attach(attachment)
-        if len(self._rows[0]) >= _PART or len(self._refers[0]) >= _PART:
-            self._write()
-
-    def _take_nodes(self, nodes: Sequence[Node]) -> None:
-        if self.nodes + len(nodes) > MOST_NODES:
-            raise HostileDocumentError(f"it has more than {MOST_NODES:,} nodes", place=self._place)
-        keys, ids, kinds, names, parents, types, units, bodies = self._rows
-        place, known = self._first + self.nodes, self._keys
-        for node in nodes:
-            parent = _TOP
-            if node.parent:
-                parent = known.get(node.parent, _TOP)
-                if parent == _TOP:
-                    self._orphans.append((place, node.parent))
-            if not node.id or len(node.id) > _LONGEST_ID:
-                raise DocumentError(f"a node's id has 1 to {_LONGEST_ID} characters", place=f"{self._place}, {node.name[:80]}")
-            if node.id in known:
-                raise DocumentError("an id is there twice", place=f"{self._place}, {node.id}")
-            body = _encode(node)
-            if len(body) > _LARGEST_BODY:
-                raise HostileDocumentError(
-                    f"a node is larger than {_LARGEST_BODY >> 20} MiB", place=f"{self._place}, {node.id}"
-                )
-            known[node.id] = place
-            keys.append(place)
-            ids.append(node.id)
-            kinds.append(int(node.kind))
-            names.append(node.name)
-            parents.append(parent)
-            types.append(node.type)
-            units.append(node.unit)
-            bodies.append(body)
-            if node.meanings:
-                self._mean(node.meanings, place)
-            place += 1
-        self.nodes += len(nodes)
-
-    def _mean(self, given: tuple[str, ...], place: int) -> None:
-        concepts, nodes = self._concepts
-        seen = set()
-        for text in given:
-            if text not in self._known:
-                self._known[text] = self._meanings(text)
-            concept = self._known[text]
-            if concept is not None and concept not in seen:
-                seen.add(concept)
-                concepts.append(concept)
-                nodes.append(place)
-
-    def _take_references(self, references: Sequence[Reference]) -> None:
-        if self.references + len(references) > MOST_REFERENCES:
-            raise HostileDocumentError(f"it has more than {MOST_REFERENCES:,} references", place=self._place)
-        keys, sources, relations, targets, extras = self._refers
-        place = self._first + self.references
-        for reference in references:
-            keys.append(place)
-            sources.append(reference.source)
-            relations.append(reference.relation)
-            targets.append(reference.target)
-            extras.append(_encode(reference.extra) if reference.extra else b"")
-            place += 1
-        self.references += len(references)
-
-    def _attach(self, attachment: Attachment) -> None:
-        if len(attachment.content) > _LARGEST_ATTACHMENT:
-            raise HostileDocumentError("a file in it is larger than 64 MiB", place=f"{self._place}, {attachment.path}")
-        row = {"version": self._version, "place": self._attachments, **msgspec.structs.asdict(attachment)}
-        with self._registry.write() as connection:
-            connection.execute(sa.insert(tables.attachment).values(row))
-        self._attachments += 1
-
-    def finish(self) -> None:
-        """Writes what is left. Parents that came later are found now; those of other documents stay at the top."""
-        self._write()
-        found = [{"orphan": key, "above": self._keys[parent]} for key, parent in self._orphans if parent in self._keys]
-        if not found:
-            return
-        row = tables.node.c
-        statement = sa.update(tables.node).where(row.key == sa.bindparam("orphan")).values(parent=sa.bindparam("above"))
-        for begin in range(0, len(found), _PART):
-            with self._registry.write() as connection:
-                connection.execute(statement, found[begin : begin + _PART])
-
-    def _write(self) -> None:
-        names = ("key", "id", "kind", "name", "parent", "type", "unit", "body")
-        refers = ("key", "source", "relation", "target", "extra")
-        with self._registry.write() as connection:
-            bulk.insert_columns(connection, tables.node, dict(zip(names, self._rows, strict=True)))
-            bulk.insert_columns(connection, tables.meaning, {"concept": self._concepts[0], "node": self._concepts[1]})
-            bulk.insert_columns(connection, tables.reference, dict(zip(refers, self._refers, strict=True)))
-        self._rows = [[] for _ in range(8)]
-        self._concepts = ([], [])
-        self._refers = [[] for _ in range(5)]
 
 
 def _range(column: Any, key: int) -> tuple[Any, Any]:
