@@ -22,7 +22,6 @@ __all__ = ["CARRIED", "Carrier", "Restored", "carried_ids", "restored"]
 CARRIED: Final = "urn:hulian:carried"
 """Namespace of the element."""
 _ILLEGAL: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
-_PARSER: Final = {"resolve_entities": False, "no_network": True, "load_dtd": False}
 
 
 class _Carried(msgspec.Struct, omit_defaults=True):
@@ -121,7 +120,7 @@ def carried_ids(pieces: Iterable[str]) -> list[str]:
 
 def _read(piece: str) -> Iterator[_Carried]:
     try:
-        root = etree.fromstring(piece, etree.XMLParser(**_PARSER))
+        root = etree.fromstring(piece, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
     except (etree.XMLSyntaxError, ValueError):
         return
     for element in root.iter(f"{{{CARRIED}}}Carried"):

@@ -62,6 +62,9 @@ class ElementWriter:
         if self._carrier is not None and (carried := self._carrier.of(node)):
             extra = {**extra, "header": [*extra.get("header", ()), additional(carried)]}
         waiting = self._references.get(node.id, [])
+        if tag == "SystemUnitClass" and self._open and self._open[-1][1] == tag:
+            # what the class around it supports and links stands before the classes in it
+            self._connections(*self._open[-1])
         if tag == "RoleRequirements":
             self._requirement(node, extra)
         else:

@@ -60,7 +60,9 @@ def to_opcua(
 ) -> tuple[Document, Iterator[Batch]]:
     """The document as a namespace of an OPC UA server. Losses are appended while the batches are taken.
 
-    ``carrier`` packs each node beside what it becomes, for the way back. ``content`` must have been read as CAEX. Parents come before what stands under them, as they do there.
+    ``carrier`` packs each node beside what it becomes, for the way back.
+
+    ``content`` must have been read as CAEX. Parents come before what stands under them, as they do there.
     """
     document = Document(
         name=content.document.name,
@@ -136,7 +138,9 @@ class _Mapping:
         extra: dict[str, Any] = node.extra.get(EXTRA, {})
         if tag == "ExternalFile":
             file = extra.get("file", {})
-            self._begin_file(f"{extra.get('path')}!", str(file.get("name") or node.name), str(extra.get("version", ""))[5:], node)
+            self._begin_file(
+                f"{extra.get('path')}!", str(file.get("name") or node.name), str(extra.get("version", ""))[5:], node
+            )
             return
         identity = self._id(node.id)
         if tag in _TOPS:

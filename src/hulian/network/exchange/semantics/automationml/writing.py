@@ -100,7 +100,9 @@ class _Members:
         name = file.get("name") or f"{_NAME.sub('_', self._content.document.name)}.aml"
         text.begin("CAEXFile", file_attributes(file, name, version, own))
         write_heading(text, file, version, own, self._written, self._losses)
-        writer = ElementWriter(text, self._content, self._references, self._moved, file, version, own, self._losses, self._carrier)
+        writer = ElementWriter(
+            text, self._content, self._references, self._moved, file, version, own, self._losses, self._carrier
+        )
         return path, writer, buffer
 
     def _end(self, begun: tuple[str, ElementWriter, io.BytesIO]) -> Iterator[tuple[str, bytes]]:

@@ -8,15 +8,17 @@ over where the two say the same thing, and told where they do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+import msgspec
+
 from hulian.network.exchange.semantics.carried import CARRIED, Carrier
 from hulian.network.exchange.semantics.contract import Content, Document, Loss
 from hulian.network.exchange.semantics.translation.back import taken_back
-from hulian.network.exchange.semantics.translation.spooled import Spooled
+from hulian.network.exchange.semantics.translation.spooled import Spooled, Under
 
 __all__ = ["PAIRS", "Pair", "translated"]
 
@@ -56,8 +58,8 @@ def _opcua_of_aas(content: Content, losses: list[Loss]) -> Content:
 PAIRS: Final = {
     ("automationml", "nodeset"): Pair("OPC 30040 (OPC UA for AutomationML) 1.00", _opcua_of_automationml),
     ("nodeset", "automationml"): Pair("OPC 10000-83, Annex A", _automationml_of_opcua),
-#    ("aas", "automationml"): Pair("AR AAS 1.0.0 (Asset Administration Shell Representation)", _automationml_of_aas),
-#    ("aas", "nodeset"): Pair("OPC 30270 (I4AAS) 1.00, extended to metamodel 3", _opcua_of_aas),
+    ("aas", "automationml"): Pair("AR AAS 1.0.0 (Asset Administration Shell Representation)", _automationml_of_aas),
+    ("aas", "nodeset"): Pair("OPC 30270 (I4AAS) 1.00, extended to metamodel 3", _opcua_of_aas),
 }
 """By the rooms of the two languages."""
 _KEYS: Final = {"automationml": "aml", "nodeset": "nodeset", "aas": "aas", "wot": "wot", "instrumentml": "iml"}
@@ -77,8 +79,12 @@ def translated(content: Content, own: str, target: str, losses: list[Loss]) -> C
         back = taken_back(content, form, _KEYS[own], again, losses)
         if back is not None:
             return translated(back, _room_of(back.document), target, losses)
+    if own == "aas" and (carried := content.document.extra.get("aas", {}).get("carried")):
+        # The nodes are as they were when they went into it: only the document has another face.
+        was = msgspec.convert(carried, Document)
+        return translated(Under(was, content), _room_of(was), target, losses)
     pair = PAIRS.get((own, target))
-    if pair is None or _is_another(content, _KEYS[own]):
+    if pair is None:
         return content
     return pair.make(content, losses)
 
@@ -86,12 +92,6 @@ def translated(content: Content, own: str, target: str, losses: list[Loss]) -> C
 def _carries(document: Document) -> bool:
     said = document.extra.get("nodeset", {}).get("extensions", ()), document.extra.get("aml", {}).get("header", ())
     return any(CARRIED in each for pieces in said for each in pieces)
-
-
-def _is_another(content: Content, key: str) -> bool:
-    """Whether the nodes of a document are of another language than the document (they travelled in it)."""
-    first: Iterator[bool] = (key in node.extra for node in content.nodes())
-    return not any(has for has, _ in zip(first, range(16), strict=False))
 
 
 _ROOMS: Final = {"aml": "automationml", "td": "wot", "iml": "instrumentml", "nodeset": "nodeset", "aas": "aas"}

@@ -51,7 +51,9 @@ def taken_back(
         was = before.pop(node.id, None)
         now = _said(node)
         if was is None:
-            losses.append(Loss(node.id, f"{node.kind.name.lower()} {node.name!r}", "it was added since; it is of no node there"))
+            losses.append(
+                Loss(node.id, f"{node.kind.name.lower()} {node.name!r}", "it was added since; it is of no node there")
+            )
         elif was != now:
             _take_over(node, was, now, back, key, losses)
     why = "what it is part of brings it back"

@@ -8,9 +8,10 @@ from typing import Final
 
 import msgspec
 
+from hulian.network.exchange.semantics.aas.carried import ORDER
 from hulian.network.exchange.semantics.contract import Attachment, Batch, Content, Document, Node, Reference
 
-__all__ = ["Spooled"]
+__all__ = ["Spooled", "Under"]
 
 _IN_MEMORY: Final = 16 << 20
 _encode = msgspec.msgpack.Encoder().encode
@@ -65,3 +66,31 @@ class Spooled:
             return self._source.node(identity)
         self._file.seek(at)
         return _node(self._file.read(int.from_bytes(self._file.read(4), "big")))
+
+
+class Under:
+    """`contract.Content` of another document with the same nodes."""
+
+    def __init__(self, document: Document, content: Content) -> None:
+        self.document = document
+        self._content = content
+
+    def nodes(self) -> Iterator[Node]:
+        """Those of the content."""
+        return self._content.nodes()
+
+    def references(self) -> Iterator[Reference]:
+        """Those of the content, in the order of the document that they are of."""
+        known = [(int(one.extra.get(ORDER, 0)), one) for one in self._content.references()]
+        known.sort(key=lambda each: each[0])
+        for _, one in known:
+            one.extra = {name: value for name, value in one.extra.items() if name != ORDER}
+            yield one
+
+    def attachments(self) -> Iterator[Attachment]:
+        """Those of the content."""
+        return self._content.attachments()
+
+    def node(self, identity: str) -> Node | None:
+        """As the content's."""
+        return self._content.node(identity)
