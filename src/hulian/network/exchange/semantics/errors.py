@@ -13,7 +13,8 @@ SemanticsError                     HL-SEM-0000
 ├── UnitError                      HL-SEM-0020   no unit that is known
 │   └── DimensionError             HL-SEM-0021   units of different dimensions
 ├── ConceptError                   HL-SEM-0030   no identifier of a concept
-└── QueryError                     HL-SEM-0040   a question that cannot be read or takes too long
+├── QueryError                     HL-SEM-0040   a question that cannot be read or takes too long
+└── TranslationError               HL-SEM-0049   a document of which a language can say nothing
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = [
     "ReaderMemoryError",
     "ReaderTimeError",
     "SemanticsError",
+    "TranslationError",
     "UnitError",
     "UnknownFormatError",
 ]
@@ -126,3 +128,10 @@ class QueryError(SemanticsError):
     """A question that cannot be read, or takes too long."""
 
     code = "HL-SEM-0040"
+
+
+class TranslationError(SemanticsError):
+    """A document of which another language can say nothing at all: what would be written is no document of it."""
+
+    code = "HL-SEM-0049"
+    default_hint = "export it as another format: aml, nodeset and aasx take documents of every language"

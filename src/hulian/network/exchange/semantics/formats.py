@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from hulian.network.exchange.semantics.contract import Format, Source
+from hulian.network.exchange.semantics.contract import Batch, Content, Document, Format, Loss, Source
 from hulian.network.exchange.semantics.errors import UnknownFormatError
 
 __all__ = ["FORMATS", "document_name", "format_named", "format_of"]
@@ -33,8 +34,35 @@ def format_named(name: str) -> Format:
         raise UnknownFormatError(f"there is no format '{name}'", hint=f"one of: {', '.join(FORMATS)}")
     module = import_module(f"hulian.network.exchange.semantics.{room}")
     every = {one.name: one for one in getattr(module, "FORMATS", ())}  # of a room whose documents have several forms
-    found: Format = every.get(name.casefold(), module.FORMAT)
-    return found
+    return _Translating(every.get(name.casefold(), module.FORMAT), room)
+
+
+class _Translating:
+    """A format that writes documents of other languages by the mapping that a standard has for them."""
+
+    def __init__(self, form: Format, room: str) -> None:
+        self.name: str = form.name
+        self.suffixes: Sequence[str] = form.suffixes
+        self._form, self._room = form, room
+
+    def recognises(self, name: str, head: bytes) -> bool:
+        """As `Format.recognises`."""
+        return self._form.recognises(name, head)
+
+    def read(self, source: Source, name: str, losses: list[Loss]) -> tuple[Document, Iterable[Batch]]:
+        """As `Format.read`."""
+        return self._form.read(source, name, losses)
+
+    def write(self, content: Content, out: BinaryIO) -> list[Loss]:
+        """As `Format.write`. Raises `TranslationError` for a document of which the format can say nothing."""
+        own = FORMATS.get(content.document.format, "plain")
+        if own == self._room:
+            return self._form.write(content, out)
+        from hulian.network.exchange.semantics.translation import translated
+
+        losses: list[Loss] = []
+        losses += self._form.write(translated(content, own, self._room, losses), out)
+        return losses
 
 
 def format_of(source: Source) -> Format:

@@ -242,3 +242,13 @@ def test_what_the_standard_asks_for_is_put_in_and_told() -> None:
     assert [
         finding.cause for finding in findings(memory_source("b.json", out.getvalue())) if "AASd-131" not in finding.cause
     ] == []
+
+
+@pytest.mark.parametrize(
+    "stray", [P, "<submodelElementCollection><idShort>C</idShort><value>" + P + "</value></submodelElementCollection>"]
+)
+def test_an_element_in_no_submodel_is_told_and_left_out(stray: str) -> None:
+    content, losses = read("a.xml", xml(P).replace("<submodels>", f"<submodels>{stray}"))
+    assert [node.name for node in content.nodes()] == ["urn:s", "P"]
+    (loss,) = losses
+    assert loss.what == f"no field {stray[1:].partition(chr(62))[0]}"

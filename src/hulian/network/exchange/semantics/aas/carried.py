@@ -10,14 +10,26 @@ from typing import Any, Final
 import msgspec
 
 from hulian.kernel.unreadable import UNREADABLE
-from hulian.network.exchange.semantics.contract import Constraints, Kind, Node, Reference
+from hulian.network.exchange.semantics.contract import Constraints, Document, Kind, Node, Reference
 
-__all__ = ["EXTENSION", "REFERENCES", "carried_references", "carry", "carry_references", "restored"]
+__all__ = [
+    "DOCUMENT",
+    "EXTENSION",
+    "ORDER",
+    "REFERENCES",
+    "carried_document",
+    "carried_references",
+    "carry",
+    "carry_document",
+    "carry_references",
+    "restored",
+]
 
 EXTENSION: Final = "hulian.node"
 REFERENCES: Final = "hulian.references"
-_PLACED: Final = frozenset({"parent"})
-"""Told by the place in the tree."""
+DOCUMENT: Final = "hulian.document"
+ORDER: Final = "order"
+"""In `Reference.extra`: the place of a reference among those of its document."""
 
 
 class _Carried(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -26,6 +38,8 @@ class _Carried(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_
     id: str | msgspec.UnsetType = msgspec.UNSET
     kind: Kind | msgspec.UnsetType = msgspec.UNSET
     name: str | msgspec.UnsetType = msgspec.UNSET
+    parent: str | msgspec.UnsetType = msgspec.UNSET
+    """Of another document; all others are told by the place in the tree."""
     relation: str | msgspec.UnsetType = msgspec.UNSET
     type: str | msgspec.UnsetType = msgspec.UNSET
     value: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -49,7 +63,7 @@ def carry(node: Node, expected: Node) -> dict[str, Any] | None:
     if "aas" not in node.extra and expected.extra.get("aas"):
         differs["foreign"] = True
     for name in Node.__struct_fields__:
-        if name in _PLACED:
+        if name == "parent" and (not differs.get("foreign") or expected.parent):
             continue
         wanted = getattr(node, name)
         if name == "extra":
@@ -85,8 +99,6 @@ def restored(node: Node) -> Node:
             rest = {name: value for name, value in rest.items() if name == "extensions" and _keeps(value)}
         node.extra = {"aas": rest} if rest else {}
         for name in Node.__struct_fields__:
-            if name in _PLACED:
-                continue
             value = getattr(carried, name)
             if value is msgspec.UNSET:
                 continue
@@ -102,9 +114,9 @@ def _keeps(extensions: list[dict[str, Any]]) -> bool:
     return any(one.get("name") == REFERENCES for one in extensions)
 
 
-def carry_references(references: list[Reference]) -> dict[str, Any]:
-    """The extension that holds references of a node which no field of the metamodel says."""
-    told = [(one.relation, one.target, one.extra) for one in references]
+def carry_references(references: list[tuple[int, Reference]], *, ordered: bool) -> dict[str, Any]:
+    """The extension that holds references of a node which no field of the metamodel says; with their places, if ``ordered``."""
+    told = [(one.relation, one.target, {**one.extra, ORDER: place} if ordered else one.extra) for place, one in references]
     return {"name": REFERENCES, "valueType": "xs:string", "value": msgspec.json.encode(told).decode()}
 
 
@@ -126,3 +138,23 @@ def carried_references(node: Node) -> list[Reference]:
                 node.extra["aas"] = rest
             return [Reference(node.id, relation, target, extra) for relation, target, extra in told]
     return []
+
+
+def carry_document(document: Document) -> dict[str, Any]:
+    """The extension, of the first of its parts, that says what document of another language this was."""
+    return {"name": DOCUMENT, "valueType": "xs:string", "value": msgspec.json.encode(document).decode()}
+
+
+def carried_document(fields: dict[str, Any]) -> tuple[dict[str, Any], Document | None]:
+    """Fields without what `carry_document` put among them, and that."""
+    extensions = fields.get("extensions", ())
+    found = next((one for one in extensions if one.get("name") == DOCUMENT), None)
+    if found is None:
+        return fields, None
+    try:
+        document = msgspec.json.decode(found.get("value", ""), type=Document)
+    except UNREADABLE:
+        return fields, None
+    left = [one for one in extensions if one is not found]
+    rest = {name: value for name, value in fields.items() if name != "extensions"}
+    return ({**rest, "extensions": left} if left else rest), document

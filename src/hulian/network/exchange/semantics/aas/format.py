@@ -105,7 +105,7 @@ class AasFormat:
         spec = spec_of(source)
         self._tell_namespace(spec, bends)
         document = Document(name=name, format="aas", version=f"AAS {spec.version}", extra={"aas": {"form": spec.form}})
-        return document, self._batches([spec], name, bends, None, None)
+        return document, self._batches([spec], document, bends, None, None)
 
     def _read_package(self, source: Source, name: str, bends: Bends) -> tuple[Document, Iterable[Batch]]:
         container = Container(source)
@@ -124,17 +124,17 @@ class AasFormat:
             "specs": [[spec.form, spec.version] for spec in specs],
         }
         document = Document(name=name, format="aas", version=f"AAS {specs[0].version}", extra={"aas": extra})
-        return document, self._batches(specs, name, bends, container, package)
+        return document, self._batches(specs, document, bends, container, package)
 
     def _tell_namespace(self, spec: _Spec, bends: Bends) -> None:
         if spec.form == "xml" and spec.namespace not in VERSIONS:
             bends.took("namespace", spec.source.name, spec.namespace)
 
     def _batches(
-        self, specs: list[_Spec], name: str, bends: Bends, container: Container | None, package: Package | None
+        self, specs: list[_Spec], document: Document, bends: Bends, container: Container | None, package: Package | None
     ) -> Iterator[Batch]:
         try:
-            yield from self._pieces(specs, name, bends, container, package)
+            yield from self._pieces(specs, document, bends, container, package)
         except _BROKEN as error:
             raise _unpacked(error, specs[0].source.name if container is None else container.name) from error
         finally:
@@ -142,9 +142,9 @@ class AasFormat:
                 container.close()
 
     def _pieces(
-        self, specs: list[_Spec], name: str, bends: Bends, container: Container | None, package: Package | None
+        self, specs: list[_Spec], document: Document, bends: Bends, container: Container | None, package: Package | None
     ) -> Iterator[Batch]:
-        builder = Builder(name, bends, {})
+        builder = Builder(document.name, bends, {})
         for part, spec in enumerate(specs):
             builder.part = part
             if spec.form == "xml":
@@ -154,6 +154,8 @@ class AasFormat:
                 environment = open_json(spec.source, bends)
                 builder.units.update(units_of_json(environment, spec.source.name))
                 yield from read_json_environment(spec.source, environment, builder, bends)
+        if builder.carried is not None:
+            document.extra["aas"]["carried"] = msgspec.to_builtins(builder.carried)
         if container is not None and package is not None:
             files = files_of(container, package)
             while True:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from hulian.network.exchange.semantics.aas.bends import Bends
-from hulian.network.exchange.semantics.aas.carried import carried_references, restored
+from hulian.network.exchange.semantics.aas.carried import carried_document, carried_references, restored
 from hulian.network.exchange.semantics.aas.metamodel import CHILDREN, OPERATION_VARIABLES
 from hulian.network.exchange.semantics.aas.references import AAS_REFERENCE, concept_id, element_id, model_id, target_of
 from hulian.network.exchange.semantics.aas.templates import type_of
@@ -25,7 +25,7 @@ from hulian.network.exchange.semantics.aas.texts import (
     unit_of,
     unmeant,
 )
-from hulian.network.exchange.semantics.contract import BATCH, Batch, Constraints, Kind, Node, Reference, Relation
+from hulian.network.exchange.semantics.contract import BATCH, Batch, Constraints, Document, Kind, Node, Reference, Relation
 
 __all__ = ["CONCEPTS", "DEFAULT_CLASS", "ID_SHORT", "KINDS", "Builder"]
 
@@ -84,6 +84,8 @@ class Builder:
         self.units = units
         """Of the concept descriptions of this document, by their id; an id without unit is there with an empty one."""
         self.part = part
+        self.carried: Document | None = None
+        """The document of another language that this was, where it says so."""
         self._nodes: list[Node] = []
         self._references: list[Reference] = []
         self._given = 0
@@ -227,6 +229,9 @@ class Builder:
         return restored(node)
 
     def _identifiable(self, kind: str, fields: dict[str, Any]) -> Node:
+        if "extensions" in fields:
+            fields, carried = carried_document(fields)
+            self.carried = self.carried or carried
         raw = fields.get("id", "")
         concept = kind == "ConceptDescription"
         identity = concept_id(self._document, raw) if concept else model_id(raw or f"{self._document}/{kind}")

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import IO, Any, BinaryIO, Final
 
+import msgspec
+
 from hulian.network.exchange.semantics.aas.bends import Bends
-from hulian.network.exchange.semantics.aas.carried import carry, carry_references
+from hulian.network.exchange.semantics.aas.carried import carry, carry_document, carry_references
 from hulian.network.exchange.semantics.aas.elements import fields_of, with_unit
 from hulian.network.exchange.semantics.aas.json_writing import JsonWriting
 from hulian.network.exchange.semantics.aas.metamodel import CHILDREN, ELEMENTS
@@ -17,7 +19,7 @@ from hulian.network.exchange.semantics.aas.nodes import CONCEPTS, Builder
 from hulian.network.exchange.semantics.aas.references import concept_id, element_id
 from hulian.network.exchange.semantics.aas.strict import completed, fits
 from hulian.network.exchange.semantics.aas.xml_writing import XmlWriting
-from hulian.network.exchange.semantics.contract import Content, Loss, Node, Reference, Relation
+from hulian.network.exchange.semantics.contract import Content, Document, Loss, Node, Reference, Relation
 
 __all__ = ["Environments"]
 
@@ -98,7 +100,12 @@ class Environments:
         self._shadow = Builder(content.document.name, Bends([]), {})
         self._identities = Builder(content.document.name, Bends([]), {})
         """Meets the same ids in the same order as a reader."""
-        self._references: dict[str, list[Reference]] = {}
+        self._references: dict[str, list[tuple[int, Reference]]] = {}
+        document = content.document
+        self._was = document if document.format != "aas" else _carried(document)
+        """The document of another language that this is made of, until it is told."""
+        self._ordered = self._was is not None and self._was.format == "aml"
+        """Whether the order of its references is part of it: CAEX writes them as elements."""
         self._unit = lru_cache(4096)(self._defined)
 
     def __enter__(self) -> Environments:
@@ -110,16 +117,16 @@ class Environments:
 
     def collect(self) -> None:
         """Takes all nodes and references of the content."""
-        for reference in self._content.references():
+        for place, reference in enumerate(self._content.references()):
             if "aas" not in reference.extra:
-                self._references.setdefault(reference.source, []).append(reference)
+                self._references.setdefault(reference.source, []).append((place, reference))
         for node in self._content.nodes():
             self._take(node)
         self._pop_to("")
         for source, left in self._references.items():
             self._losses.extend(
                 Loss(source, f"{one.relation} to {one.target}", "the node from which it leads is not in the document")
-                for one in left
+                for _, one in left
             )
 
     def write(self, number: int, out: BinaryIO) -> None:
@@ -144,9 +151,7 @@ class Environments:
             return
         if named in _LISTS or not self._stack or self._stack[-1].kind == "AssetAdministrationShell":
             if named not in _LISTS and node.parent and not self._stack:
-                self._losses.append(
-                    Loss(node.id, node.name, "its parent is not before it in the document; it stands at the top")
-                )
+                self._losses.append(Loss(node.id, f"its place below {node.parent}", "that is of another document", lost=False))
             self._identifiable(node, named if named in _LISTS else "Submodel", own)
             return
         self._element(node)
@@ -284,7 +289,10 @@ class Environments:
         references = self._references.pop(frame.node.id, None)
         more = [extension] if extension else []
         if references:
-            more.append(carry_references(references))
+            more.append(carry_references(references, ordered=self._ordered))
+        if self._was is not None and frame.kind in _LISTS:
+            more.append(carry_document(self._was))
+            self._was = None
         if more:
             frame.fields["extensions"] = [*frame.fields.get("extensions", ()), *more]
 
@@ -361,6 +369,11 @@ class Environments:
         """The unit that the concept description of this document gives."""
         node = self._content.node(concept_id(self._content.document.name, meaning))
         return node.unit if node is not None else ""
+
+
+def _carried(document: Document) -> Document | None:
+    said = document.extra.get("aas", {}).get("carried")
+    return msgspec.convert(said, Document) if said else None
 
 
 def references_of(content: Content) -> Iterator[Reference]:

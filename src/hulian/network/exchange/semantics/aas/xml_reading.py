@@ -108,13 +108,13 @@ class XmlForm:
         for child in children:
             known = table.get(child.tag)
             if known is None:
-                self._unknown(child)
+                self.unknown(child)
                 continue
             name, form, of, tag = known
             if form is Form.TEXT:
                 text = child.text or ""
                 if len(child):
-                    self._unknown(child[0])
+                    self.unknown(child[0])
                 if not text.strip() and name not in MAY_BE_EMPTY:
                     self._bends.took("empty-text", self.place(child))
                     continue
@@ -134,7 +134,7 @@ class XmlForm:
             ones = []
             for one in child:
                 if one.tag != full:
-                    self._unknown(one)
+                    self.unknown(one)
                     continue
                 fields = self.fields(one, of, one)
                 if fields:
@@ -149,20 +149,21 @@ class XmlForm:
             for one in child:
                 if one.tag == f"{self._prefix}dataSpecificationIec61360":
                     return {"modelType": "DataSpecificationIec61360", **self.fields(one, "DataSpecificationIec61360", one)}
-                self._unknown(one)
+                self.unknown(one)
             return None
         ones = []
         for one in child:
             kind = self._classes.get(one.tag)
             if kind is None:
-                self._unknown(one)
+                self.unknown(one)
                 continue
             ones.append({"modelType": kind, **self.fields(one, kind, one)})
         if form is Form.ELEMENT:
             return ones[0] if ones else None
         return ones or self._bends.none("empty-list", self.place(child))
 
-    def _unknown(self, element: Any) -> None:
+    def unknown(self, element: Any) -> None:
+        """Tells of an element that has no place where it stands."""
         self._bends.took("unknown", self.place(element), f"no field {element.tag.rpartition('}')[2]}")
 
     def tags(self) -> tuple[str, ...]:
@@ -197,9 +198,9 @@ def read_xml(source: Source, builder: Builder, bends: Bends, namespace: str) -> 
     for event, element in xml_events(source, tags=form.tags(), starts=True):
         if whole is not None:
             if event == "end" and element is whole:
-                if kind != "Property" or not stack:
+                if kind and (kind != "Property" or not stack):
                     _finished(form, builder, element, kind)
-                elif not alike.take(element):
+                elif kind and not alike.take(element):
                     _finished(form, builder, element, kind)
                     alike.learn()
                 whole = None
@@ -208,6 +209,11 @@ def read_xml(source: Source, builder: Builder, bends: Bends, namespace: str) -> 
             continue
         if event == "start":
             kind = form.class_of(element.tag) or form.identifiable(element.tag)
+            if not stack and not form.identifiable(element.tag):
+                # An element in no submodel: there is nothing that it could belong to.
+                form.unknown(element)
+                whole, kind = element, ""
+                continue
             _open_above(form, builder, stack, element)
             if kind in _STREAMED:
                 stack.append(_Open(element, kind))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from hulian.network.exchange.semantics.automationml.heading import write_header, write_kept
+from hulian.network.exchange.semantics.automationml.heading import additional, write_header, write_kept
 from hulian.network.exchange.semantics.automationml.names import EXTRA, REFERENCES, bracketed, class_path, escaped, split_path
 from hulian.network.exchange.semantics.automationml.text import XmlText
 from hulian.network.exchange.semantics.automationml.values import constraints_of
+from hulian.network.exchange.semantics.carried import Carrier
 from hulian.network.exchange.semantics.contract import Constraints, Content, Loss, Node, Reference, Relation
 
 __all__ = ["ElementWriter"]
@@ -36,7 +37,10 @@ class ElementWriter:
         version: str,
         own: str,
         losses: list[Loss],
+        carrier: Carrier | None = None,
     ) -> None:
+        """``carrier`` packs nodes of other languages."""
+        self._carrier = carrier
         self._text, self._content, self._references, self._moved = text, content, references, moved
         self._version, self._losses = version, losses
         self._same = version == own
@@ -55,7 +59,12 @@ class ElementWriter:
             self._skip = depth
             return
         extra: dict[str, Any] = node.extra.get(EXTRA, {})
+        if self._carrier is not None and (carried := self._carrier.of(node)):
+            extra = {**extra, "header": [*extra.get("header", ()), additional(carried)]}
         waiting = self._references.get(node.id, [])
+        if tag == "SystemUnitClass" and self._open and self._open[-1][1] == tag:
+            # what the class around it supports and links stands before the classes in it
+            self._connections(*self._open[-1])
         if tag == "RoleRequirements":
             self._requirement(node, extra)
         else:
@@ -375,7 +384,7 @@ class ElementWriter:
             if kept:
                 self._losses.append(Loss(node.id, f"its {key} {kept}", "CAEX has no place for it"))
         losses = [key for key in node.extra if key != EXTRA]
-        if losses:
+        if losses and self._carrier is None:
             self._losses.append(Loss(node.id, f"what only {', '.join(losses)} knows", "CAEX has no place for it"))
 
     def _unsaid(self, node: Node, tag: str) -> bool:

@@ -41,7 +41,9 @@ from hulian.network.exchange.semantics.automationml.annex import (
     standard_name,
     xs_type,
 )
+from hulian.network.exchange.semantics.automationml.heading import additional
 from hulian.network.exchange.semantics.automationml.names import EXTRA, escaped, shortened
+from hulian.network.exchange.semantics.carried import Carrier
 from hulian.network.exchange.semantics.contract import (
     BATCH,
     Batch,
@@ -66,11 +68,16 @@ _WHY: Final = "CAEX links within one class or one hierarchy only"
 _INFO: Final = "http://opcfoundation.org/UA/FX/2021/08/OpcUaLibInfo.xsd"
 
 
-def to_automationml(content: Content, name: str, losses: list[Loss]) -> tuple[Document, Iterator[Batch]]:
+def to_automationml(
+    content: Content, name: str, losses: list[Loss], carrier: Carrier | None = None
+) -> tuple[Document, Iterator[Batch]]:
     """The nodes of an OPC UA document as a CAEX 3.0 document of this name; losses are appended while the batches are taken.
 
-    The document is held in memory meanwhile.
+    ``carrier`` packs each node beside what it becomes, for the way back. The document is held in memory meanwhile.
     """
+    said: dict[str, Any] = {"name": f"{content.document.title or name}.aml", "standards": ["AutomationML 2.10", PROFILE]}
+    if carrier is not None:
+        said["header"] = [additional(carrier.document())]
     document = Document(
         name=name,
         format="aml",
@@ -78,16 +85,16 @@ def to_automationml(content: Content, name: str, losses: list[Loss]) -> tuple[Do
         title=f"{content.document.title or name}.aml",
         namespaces=content.document.namespaces,
         requires=content.document.requires,
-        extra={EXTRA: {"name": f"{content.document.title or name}.aml", "standards": ["AutomationML 2.10", PROFILE]}},
+        extra={EXTRA: said},
     )
-    return document, _Mapping(content, name, losses).batches()
+    return document, _Mapping(content, name, losses, carrier).batches()
 
 
 class _Mapping:
     """One document on its way."""
 
-    def __init__(self, content: Content, name: str, losses: list[Loss]) -> None:
-        self._content, self._name, self._losses = content, name, losses
+    def __init__(self, content: Content, name: str, losses: list[Loss], carrier: Carrier | None) -> None:
+        self._content, self._name, self._losses, self._carrier = content, name, losses, carrier
         self._below: dict[str, list[Node]] = {}
         self._all: dict[str, Node] = {}
         self._top: dict[str, str] = {}
@@ -123,18 +130,26 @@ class _Mapping:
         """The hierarchy, then the libraries in the schema's order."""
         self._hierarchy()
         meta = meta_libraries(self._name)
+        last = self._uris[-1]
         for kind, make in ((ICL, self._reference_type), (RCL, self._role), (SUC, self._class), (ATL, self._data_type)):
             self._nodes.extend(node for node in meta if node.id.startswith(library_id(self._name, kind, META)))
             for uri in self._uris:
-                self._library(kind, uri)
+                library = self._library(kind, uri)
                 for node in list(self._all.values()):
                     if self._uri(node.id) == uri and belongs(node, kind):
                         make(node)
                 if kind == ATL:
                     self._list_types(uri)
+                    if uri == last and self._carrier is not None and (rest := self._carrier.rest()):
+                        # nodes that became no element of their own travel with the last library
+                        library.extra[EXTRA]["header"].append(additional(rest))
             yield from self._taken()
         self._connect()
         yield from self._taken()
+
+    def _carried(self, node: Node) -> list[str]:
+        xml = self._carrier.of(node) if self._carrier is not None else ""
+        return [additional(xml)] if xml else []
 
     def _taken(self) -> Iterator[Batch]:
         for start in range(0, max(len(self._nodes), len(self._references)), BATCH):
@@ -169,7 +184,7 @@ class _Mapping:
 
     # ------------------------------------------------------------ libraries
 
-    def _library(self, kind: str, uri: str) -> None:
+    def _library(self, kind: str, uri: str) -> Node:
         models = self._content.document.extra.get("nodeset", {}).get("models", ())
         said: dict[str, str] = next(
             (model.get("attributes", {}) for model in models if model.get("attributes", {}).get("ModelUri") == uri), {}
@@ -190,6 +205,7 @@ class _Mapping:
                 extra={EXTRA: extra},
             )
         )
+        return self._nodes[-1]
 
     def _add_class(self, node: Node, kind: str, made: Kind, base: str, **more: Any) -> str:
         """A class in the library of its namespace."""
@@ -198,6 +214,8 @@ class _Mapping:
         extra: dict[str, Any] = {"id": quote(f"{node.id};{kind}" if kind in (RCL, ICL) else node.id, safe="")}
         if base:
             extra["ref"] = path
+        if carried := self._carried(node):
+            extra["header"] = carried
         self._nodes.append(
             Node(
                 id=identity,
@@ -340,6 +358,8 @@ class _Mapping:
         extra: dict[str, Any] = {"id": quote(node.id, safe="")}
         if path:
             extra["ref"] = path
+        if carried := self._carried(node):
+            extra["header"] = carried
         self._nodes.append(
             Node(
                 id=identity,

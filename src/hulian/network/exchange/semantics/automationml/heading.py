@@ -13,7 +13,7 @@ from hulian.network.exchange.semantics.automationml.names import HEADER, NAMESPA
 from hulian.network.exchange.semantics.automationml.text import XmlText
 from hulian.network.exchange.semantics.contract import Loss
 
-__all__ = ["file_attributes", "namespace_of", "write_header", "write_heading", "write_kept"]
+__all__ = ["additional", "file_attributes", "namespace_of", "write_header", "write_heading", "write_kept"]
 
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _STANDARD: Final = "AutomationML 2.10"
@@ -33,6 +33,11 @@ _REQUIRED: Final = ("OriginName", "OriginID", "OriginVersion", "LastWritingDateT
 _DATE_TIME: Final = re.compile(r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 _FIRST_TAG: Final = re.compile(r"<(?:[\w.-]+:)?([A-Za-z]+)")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def additional(xml: str) -> str:
+    """Anything as an element of a header."""
+    return f"<AdditionalInformation>{xml}</AdditionalInformation>"
 
 
 def namespace_of(version: str) -> str:

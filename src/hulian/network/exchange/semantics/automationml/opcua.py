@@ -19,6 +19,7 @@ from typing import Any, Final
 from hulian.network.exchange.semantics.automationml.arrangement import element_of
 from hulian.network.exchange.semantics.automationml.names import EXTRA
 from hulian.network.exchange.semantics.automationml.uatypes import AML, BASE, UA_TYPES, aml_id, dictionary_entry, ua_value
+from hulian.network.exchange.semantics.carried import Carrier
 from hulian.network.exchange.semantics.contract import BATCH, Batch, Content, Document, Kind, Loss, Node, Reference, Relation
 
 __all__ = ["to_opcua"]
@@ -54,8 +55,12 @@ _FOLDERS: Final = (_HIERARCHIES, "SystemUnitClassLibs", "RoleClassLibs", "Interf
 _TYPES: Final = (Kind.OBJECT_TYPE, Kind.ROLE, Kind.INTERFACE_TYPE, Kind.PROPERTY_TYPE)
 
 
-def to_opcua(content: Content, namespace: str, losses: list[Loss]) -> tuple[Document, Iterator[Batch]]:
+def to_opcua(
+    content: Content, namespace: str, losses: list[Loss], carrier: Carrier | None = None
+) -> tuple[Document, Iterator[Batch]]:
     """The document as a namespace of an OPC UA server. Losses are appended while the batches are taken.
+
+    ``carrier`` packs each node beside what it becomes, for the way back.
 
     ``content`` must have been read as CAEX. Parents come before what stands under them, as they do there.
     """
@@ -65,15 +70,16 @@ def to_opcua(content: Content, namespace: str, losses: list[Loss]) -> tuple[Docu
         title=content.document.title,
         namespaces=(namespace,),
         requires=(AML,),
+        extra={"nodeset": {"extensions": [carrier.document()]}} if carrier is not None else {},
     )
-    return document, _Mapping(content, namespace, losses).batches()
+    return document, _Mapping(content, namespace, losses, carrier).batches()
 
 
 class _Mapping:
     """One document on its way."""
 
-    def __init__(self, content: Content, namespace: str, losses: list[Loss]) -> None:
-        self._content, self._uri, self._losses = content, namespace, losses
+    def __init__(self, content: Content, namespace: str, losses: list[Loss], carrier: Carrier | None) -> None:
+        self._content, self._uri, self._losses, self._carrier = content, namespace, losses, carrier
         self._prefix = f"{content.document.name}/"
         self._nodes: list[Node] = []
         self._references: list[Reference] = []
@@ -105,9 +111,9 @@ class _Mapping:
 
     # ------------------------------------------------------------ files and libraries
 
-    def _begin_file(self, path: str, name: str, version: str) -> None:
+    def _begin_file(self, path: str, name: str, version: str, source: Node | None = None) -> None:
         self._file = self._new(f"{path or ''}CAEXFile")
-        self._add(self._file, Kind.OBJECT, name, "", Relation.COMPONENT, aml_id(1005))
+        self._add(self._file, Kind.OBJECT, name, "", Relation.COMPONENT, aml_id(1005), source)
         self._references.append(Reference(aml_id(5006), Relation.ORGANIZES, self._file))
         self._property(self._file, "FileName", name)
         self._property(self._file, "CAEXSchemaVersion", version)
@@ -132,7 +138,9 @@ class _Mapping:
         extra: dict[str, Any] = node.extra.get(EXTRA, {})
         if tag == "ExternalFile":
             file = extra.get("file", {})
-            self._begin_file(f"{extra.get('path')}!", str(file.get("name") or node.name), str(extra.get("version", ""))[5:])
+            self._begin_file(
+                f"{extra.get('path')}!", str(file.get("name") or node.name), str(extra.get("version", ""))[5:], node
+            )
             return
         identity = self._id(node.id)
         if tag in _TOPS:
@@ -269,19 +277,21 @@ class _Mapping:
             Kind.ROLE: "ObjectType",
             Kind.INTERFACE_TYPE: "ObjectType",
         }.get(kind, "Object")
-        self._nodes.append(
-            Node(
-                id=identity,
-                kind=kind,
-                name=name,
-                parent=parent,
-                relation=relation,
-                type=type_id,
-                labels={"": name},
-                descriptions=source.descriptions if source is not None else {},
-                extra={"nodeset": {"browse": self._uri, "class": node_class}},
-            )
+        made = Node(
+            id=identity,
+            kind=kind,
+            name=name,
+            parent=parent,
+            relation=relation,
+            type=type_id,
+            labels={"": name},
+            extra={"nodeset": {"browse": self._uri, "class": node_class}},
         )
+        if source is not None:
+            made.descriptions, made.point, made.identifier = source.descriptions, source.point, source.identifier
+            if self._carrier is not None and (carried := self._carrier.of(source)):
+                made.extra["nodeset"]["extensions"] = [carried]
+        self._nodes.append(made)
 
     def _property(
         self,

@@ -17,9 +17,10 @@ from xml.sax.saxutils import quoteattr
 from hulian.network.exchange.semantics.automationml.arrangement import arranged
 from hulian.network.exchange.semantics.automationml.elements import ElementWriter
 from hulian.network.exchange.semantics.automationml.files import RELATIONS, ROOT_RELATION, TYPES
-from hulian.network.exchange.semantics.automationml.heading import file_attributes, write_heading
+from hulian.network.exchange.semantics.automationml.heading import additional, file_attributes, write_heading
 from hulian.network.exchange.semantics.automationml.names import EXTRA
 from hulian.network.exchange.semantics.automationml.text import XmlText
+from hulian.network.exchange.semantics.carried import Carrier
 from hulian.network.exchange.semantics.contract import Content, Loss, Reference, Relation
 from hulian.network.exchange.semantics.errors import DocumentError
 
@@ -64,11 +65,15 @@ class _Members:
         self._written = datetime.now(UTC).isoformat(timespec="seconds")
         self._references = _by_owner(content, losses)
         self._moved: dict[str, str] = {}
+        self._carrier = Carrier(content) if content.document.format != "aml" else None
 
     def files(self, *, only_root: bool) -> Iterator[tuple[str, bytes]]:
         """Pieces of files: path ("" for the document's own) and bytes."""
         document = self._content.document
-        begun: tuple[str, ElementWriter, io.BytesIO] = self._begin("", document.extra.get(EXTRA, {}), self._version, self._own)
+        file = document.extra.get(EXTRA, {})
+        if self._carrier is not None:
+            file = {**file, "header": [*file.get("header", ()), additional(self._carrier.document())]}
+        begun: tuple[str, ElementWriter, io.BytesIO] = self._begin("", file, self._version, self._own)
         skipped = False
         for node, tag, depth in arranged(self._content, self._losses, self._moved):
             if tag == "ExternalFile":
@@ -95,7 +100,10 @@ class _Members:
         name = file.get("name") or f"{_NAME.sub('_', self._content.document.name)}.aml"
         text.begin("CAEXFile", file_attributes(file, name, version, own))
         write_heading(text, file, version, own, self._written, self._losses)
-        return path, ElementWriter(text, self._content, self._references, self._moved, file, version, own, self._losses), buffer
+        writer = ElementWriter(
+            text, self._content, self._references, self._moved, file, version, own, self._losses, self._carrier
+        )
+        return path, writer, buffer
 
     def _end(self, begun: tuple[str, ElementWriter, io.BytesIO]) -> Iterator[tuple[str, bytes]]:
         path, writer, buffer = begun

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Final
 from lxml import etree
 
 from hulian.network.exchange.semantics.contract import Constraints, Content, Kind, Loss, Node, Relation
+from hulian.network.exchange.semantics.errors import TranslationError
 from hulian.network.exchange.semantics.instrumentml.grammar import DATATYPES, ELEMENTS, ROOTS, type_of
 from hulian.network.exchange.semantics.instrumentml.opaque import make
 from hulian.network.exchange.semantics.instrumentml.reading import constraints_of
@@ -28,11 +29,15 @@ class _Writer:
         self._elements: dict[str, Any] = {}
         self._set: Any = None
         """The set that is the root; None where the root is one device."""
-        self._set_id = ""
+        self._set_id = "\0"  # no id of a node
         self._top: Any = None
+        self._here: set[str] = set()
 
     def run(self) -> list[Loss]:
-        tops = [node for node in self._content.nodes() if not node.parent or self._content.node(node.parent) is None]
+        self._here = {node.id for node in self._content.nodes()}
+        tops = [node for node in self._content.nodes() if node.parent not in self._here]
+        if not any(_element_of(node, "") in ROOTS for node in tops):
+            raise TranslationError("nothing of it is a device or a set of devices", place=self._content.document.name)
         self._out.write(b'<?xml version="1.0" encoding="UTF-8"?>\n')
         if not (len(tops) == 1 and _element_of(tops[0], "") != "DeviceSet"):
             self._begin_set(tops)
@@ -66,7 +71,7 @@ class _Writer:
     # -- elements ------------------------------------------------------------------------------------------------------
 
     def _take(self, node: Node) -> None:
-        at_top = not node.parent or node.parent == self._set_id or self._content.node(node.parent) is None
+        at_top = node.parent == self._set_id or node.parent not in self._here
         if at_top:
             self._flush()
         parent = None if at_top else self._elements.get(node.parent)

@@ -74,6 +74,10 @@ class Foreign:
         if node.extra.get("nodeset", {}).get("made") != "argument":
             self._arguments.setdefault(node.parent, {}).setdefault(node.relation, []).append(node)
 
+    def arguments(self, node: Node) -> Iterator[Node]:
+        """The arguments of an operation, of which notes were taken."""
+        return (each for arguments in self._arguments.get(node.id, {}).values() for each in arguments)
+
     def look(self, node: Node) -> Iterator[str]:
         """Takes note of standard properties that are there already; gives the dictionary entries that the node refers to."""
         if node.name in TELLING or node.name in _ARGUMENTS.values():

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Final
 
 from lxml import etree
 
+from hulian.network.exchange.semantics.carried import Carrier
 from hulian.network.exchange.semantics.contract import Content, Document, Kind, Loss, Node, Reference, Relation
 from hulian.network.exchange.semantics.nodeset.foreign import Foreign, is_foreign
 from hulian.network.exchange.semantics.nodeset.lexical import allowed, is_date
@@ -72,6 +73,7 @@ class _Writer:
         self._stated: dict[str, list[tuple[str, bool, str]]] = {}
         """By the node that states it: reference type, whether forward, the other node."""
         self._foreign = Foreign(self._tables)
+        self._carrier = Carrier(content) if content.document.format != "nodeset" else None
         self._look()
 
     def _look(self) -> None:
@@ -137,7 +139,8 @@ class _Writer:
         models: list[str] = []
         for model in details["models"] if "models" in details else self._models(document):
             self._model(model, "Model", "    ", models)
-        extensions = self._raw(details.get("extensions", ()), document.name)
+        carried = [piece for piece in (self._carrier.document(), self._carrier.rest()) if piece] if self._carrier else ()
+        extensions = self._raw((*details.get("extensions", ()), *carried), document.name)
         pieces.extend(self._tables.write_uris())
         if models:
             pieces.extend(["  <Models>\n", *models, "  </Models>\n"])
@@ -220,11 +223,14 @@ class _Writer:
             if self._foreign.skips(node):
                 continue
             made: list[Node] = []
+            carried = ""
             if is_foreign(node):
+                if self._carrier is not None:
+                    carried = self._carrier.of(node, *self._foreign.arguments(node))
                 node = self._foreign.translated(node, self._content, self._here, self.losses)
             made.extend(self._foreign.beside(node, self.losses))
             pieces: list[str] = []
-            self._node(node, pieces)
+            self._node(node, pieces, carried)
             for other in made:
                 self._node(other, pieces)
             body.write("".join(pieces).encode())
@@ -235,7 +241,7 @@ class _Writer:
             self._node(entry, pieces)
             body.write("".join(pieces).encode())
 
-    def _node(self, node: Node, pieces: list[str]) -> None:
+    def _node(self, node: Node, pieces: list[str], carried: str = "") -> None:
         details = node.extra.get("nodeset", {})
         node_class = details.get("class", CLASSES[node.kind]).removeprefix("UA")
         identity = self._safe(self._tables.node(node.id), node.id, attribute)
@@ -271,6 +277,8 @@ class _Writer:
             said = (("point", node.point), ("identifier", node.identifier))
             bound = "".join(f" {key}={self._safe(value, node.id, attribute)}" for key, value in said if value)
             extensions.append(f'<Binding xmlns="{BINDING}"{bound}/>')
+        if carried:
+            extensions.append(carried)
         if extensions:
             inside = "".join(f"<Extension>{each}</Extension>" for each in extensions)
             pieces.append(f"    <Extensions>{inside}</Extensions>\n")

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from hulian.network.exchange.semantics.contract import Constraints, Content, Kind, Loss, Node, Relation
+from hulian.network.exchange.semantics.errors import TranslationError
 from hulian.network.exchange.semantics.wot.reading import fields_of
 from hulian.network.exchange.semantics.wot.terms import AFFORDANCES, constraints_of, schema_type
 
@@ -45,11 +46,14 @@ class _Writer:
         self._groups: dict[str, dict[str, bytes]] = {}
         self._open: tuple[str, str, dict[str, Any]] | None = None
         self._places: dict[str, _Place] = {}
+        self._seen: set[str] = set()
 
     def run(self, out: BinaryIO) -> list[Loss]:
         for node in self._content.nodes():
             self._take(node)
         self._end_thing()
+        if not self._things:
+            raise TranslationError("nothing of it is a thing", place=self._content.document.name)
         listed = self._content.document.extra.get("wot", {}).get("list") or len(self._things) != 1
         out.write(b"[" + b",\n".join(self._things) + b"]\n" if listed else self._things[0] + b"\n")
         for reference in self._content.references():
@@ -65,9 +69,13 @@ class _Writer:
 
     def _take(self, node: Node) -> None:
         parent = self._places.get(node.parent)
+        self._seen.add(node.id)
         if parent is None:
-            if node.parent and node.parent not in self._places and self._content.node(node.parent) is not None:
-                self._lose(node.id, f"{node.kind.name.lower()} {node.name!r}", "what it stands under is not in the document")
+            if node.parent in self._seen:
+                self._lose(node.id, f"{node.kind.name.lower()} {node.name!r}", "what it stands under is not written")
+                return
+            if node.kind not in _HOLDERS:
+                self._lose(node.id, f"{node.kind.name.lower()} {node.name!r}", "it is no thing, and stands in none")
                 return
             self._begin_thing(node)
         elif parent.group == "thing":
