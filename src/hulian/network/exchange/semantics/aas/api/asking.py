@@ -115,14 +115,6 @@ class Asking:
         """Asks for leave. Raises `ApiError`."""
         self._authorise(self.operation, right, collection, identity, path)
 
-    def readable(self, collection: Collection, identity: str) -> bool:
-        """Whether a member of a list may be seen."""
-        try:
-            self.allow("read", collection, identity)
-        except ApiError:
-            return False
-        return True
-
     def get(self, collection: Collection, identity: str, right: Right = "read", path: str = "") -> dict[str, Any]:
         """One that is there. Raises `ApiError` 404, after asking for leave."""
         self.allow(right, collection, identity, path)
@@ -146,21 +138,16 @@ class Asking:
     def pages(
         self,
         collection: Collection,
-        wanted: Callable[[dict[str, Any]], bool],
+        wanted: Callable[[dict[str, Any]], bool] | None,
         form: Callable[[dict[str, Any]], Any] = lambda one: one,
+        *,
+        whole: bool = True,
     ) -> Answer:
-        """A page of a list, with the cursor of the next."""
+        """A page of a list, with the cursor of the next. ``wanted`` is None where no filter was asked for."""
         self.allow("read", collection)
-        limit, after = self.limit(), self.cursor()
-
-        def seen(one: dict[str, Any]) -> bool:
-            return wanted(one) and self.readable(collection, one["id"])
-
-        found = self.store.page(collection, after, limit + 1, seen)
-        more = len(found) > limit
-        found = found[:limit]
-        metadata = {"cursor": encoded_id(found[-1]["id"])} if more else {}
-        return okay({"paging_metadata": metadata, "result": [form(one) for one in found]})
+        found = self.store.page(collection, self.cursor(), self.limit(), wanted, whole=whole)
+        metadata = {"cursor": encoded_id(found.after)} if found.after else {}
+        return okay({"paging_metadata": metadata, "result": [form(one) for one in found.ones]})
 
     def listed(self, values: list[Any]) -> Answer:
         """A page of a list that is at hand; its cursor is a position."""

@@ -14,9 +14,20 @@ from hulian.network.exchange.semantics.aas.api.repository import matches_assets
 from hulian.network.exchange.semantics.aas.json_writing import JsonWriting
 from hulian.network.exchange.semantics.aas.xml_writing import XmlWriting
 
-__all__ = ["create", "description", "list_descriptors", "lookup", "nested", "replace", "serialisation", "set_links"]
+__all__ = [
+    "PROFILES",
+    "create",
+    "description",
+    "list_descriptors",
+    "lookup",
+    "lookup_by_link",
+    "nested",
+    "replace",
+    "serialisation",
+    "set_links",
+]
 
-_PROFILES: Final = tuple(
+PROFILES: Final = tuple(
     f"https://admin-shell.io/aas/API/3/{minor}/{profile}"
     for minor in (0, 1)
     for profile in (
@@ -70,7 +81,7 @@ def list_descriptors(asking: Asking, collection: Collection) -> Answer:
     def wanted(one: dict[str, Any]) -> bool:
         return (not kind or one.get("assetKind") == kind) and (not type_ or one.get("assetType") == type_)
 
-    return asking.pages(collection, wanted)
+    return asking.pages(collection, wanted if kind or type_ else None)
 
 
 def create(asking: Asking, collection: Collection) -> Answer:
@@ -138,14 +149,21 @@ def lookup(asking: Asking) -> Answer:
     wanted: list[Any] = []
     for one in asking.encoded_json("assetIds"):
         wanted += one if isinstance(one, list) else [one]
-    asking.allow("read", "shells")
-    limit, after = asking.limit(), asking.cursor()
-    found = asking.store.page(
-        "shells", after, limit + 1, lambda one: matches_assets(one, wanted) and asking.readable("shells", one["id"])
-    )
-    more = len(found) > limit
-    ids = [one["id"] for one in found[:limit]]
-    return okay({"paging_metadata": {"cursor": encoded_id(ids[-1])} if more else {}, "result": ids})
+    return _linked(asking, wanted)
+
+
+def lookup_by_link(asking: Asking) -> Answer:
+    """The same with the asset ids in the body (3.1)."""
+    wanted = body_of(asking.request.body)
+    if not isinstance(wanted, list):
+        raise ApiError(400, "a list of asset ids is wanted")
+    return _linked(asking, wanted)
+
+
+def _linked(asking: Asking, wanted: list[Any]) -> Answer:
+    if not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in wanted):
+        raise ApiError(400, "an asset id has a name and a value")
+    return asking.pages("shells", (lambda one: matches_assets(one, wanted)) if wanted else None, lambda one: one["id"])
 
 
 def set_links(asking: Asking) -> Answer:
@@ -183,7 +201,7 @@ def set_links(asking: Asking) -> Answer:
 def description(asking: Asking) -> Answer:
     """The profiles that are served."""
     del asking
-    return okay({"profiles": list(_PROFILES)})
+    return okay({"profiles": list(PROFILES)})
 
 
 def serialisation(asking: Asking) -> Answer:

@@ -24,8 +24,11 @@ __all__ = [
     "change",
     "list_elements",
     "list_submodels",
+    "operation",
     "remove_element",
+    "remove_through_shell",
     "replace_element",
+    "replace_through_shell",
     "show",
 ]
 
@@ -69,7 +72,12 @@ def list_submodels(asking: Asking, content: str = "") -> Answer:
         )
 
     asking.deep(), asking.blobs()
-    return asking.pages("submodels", wanted, lambda one: _formed(asking, one, "", {"modelType": "Submodel", **one}, content))
+    return asking.pages(
+        "submodels",
+        wanted if name or meanings else None,
+        lambda one: _formed(asking, one, "", {"modelType": "Submodel", **one}, content),
+        whole=content not in ("$metadata", "$reference"),
+    )
 
 
 def show(asking: Asking, content: str = "") -> Answer:
@@ -183,6 +191,45 @@ def change(asking: Asking, content: str = "") -> Answer:
         element.update(merged)
     asking.replace("submodels", submodel["id"], submodel)
     return nothing()
+
+
+def replace_through_shell(asking: Asking) -> Answer:
+    """In the place of a submodel of the shell; created where it is not there, and the shell refers to it then (3.1)."""
+    from hulian.network.exchange.semantics.aas.api.repository import refers
+
+    shell_id, identity = asking.identity(), asking.identity("submodel")
+    shell = asking.get("shells", shell_id, "write")
+    value = checked(body_of(asking.request.body), "Submodel")
+    if value["id"] != identity:
+        raise ApiError(400, "the id of the body is not that of the path")
+    asking.allow("write", "submodels", identity)
+    if refers(shell, identity) and asking.store.put("submodels", identity, value, new=False):
+        return nothing()
+    if not asking.store.put("submodels", identity, value, new=True):
+        raise ApiError(409, f"{identity[:200]!r} is among the submodels already, and not one of this shell")
+    if not refers(shell, identity):
+        reference = {"type": "ModelReference", "keys": [{"type": "Submodel", "value": identity}]}
+        asking.replace("shells", shell_id, {**shell, "submodels": [*shell.get("submodels", ()), reference]})
+    return made(value, f"{asking.request.root}/shells/{encoded_id(shell_id)}/submodels/{encoded_id(identity)}")
+
+
+def remove_through_shell(asking: Asking) -> Answer:
+    """The submodel, and the shell's reference to it."""
+    from hulian.network.exchange.semantics.aas.api.repository import delete_shell_submodel
+
+    identity = asking.identity("submodel")
+    asking.allow("delete", "submodels", identity)
+    answer = delete_shell_submodel(asking)
+    asking.store.delete("submodels", identity)
+    return answer
+
+
+def operation(asking: Asking) -> dict[str, Any]:
+    """The operation that the path names. Raises `ApiError` 404, and 405 for any other element."""
+    element = asking.element(_submodel(asking))
+    if element.get("modelType") != "Operation":
+        raise ApiError(405, f"a {element.get('modelType')} cannot be invoked")
+    return element
 
 
 def attachment(asking: Asking) -> Answer:
