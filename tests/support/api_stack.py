@@ -136,6 +136,7 @@ class Stack:
                     accounts_changed=self._accounts_changed,
                     console=self.directory / "console",
                     own_secrets=frozenset({"clickhouse"}),
+                    **self.further(),
                 )
                 self.service = ApiService(self.dependencies)
                 await group.start(self.service.run)
@@ -148,6 +149,10 @@ class Stack:
                 self.historian.kill()
                 self.historian.wait()
             await self.spine_server.stop()
+
+    def further(self) -> dict:
+        """Dependencies of tests that serve more."""
+        return {}
 
     accounts_told = 0
     _admin: tuple[str, str] | None = None

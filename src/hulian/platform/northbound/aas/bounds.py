@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = [
     "BODY",
-    "DEPTH",
+    "BODY_SECONDS",
     "FILE",
     "LOOKED_THROUGH",
     "PAGE_BYTES",
@@ -21,13 +21,13 @@ __all__ = [
 
 BODY: Final = 8 << 20
 """Bytes of a JSON body."""
+BODY_SECONDS: Final = 60.0
+"""How long a body may take to come."""
 FILE: Final = 64 << 20
 """Bytes of a file that is put: what the model takes of one."""
 PATH: Final = 8 << 10
 """Characters of path and query together."""
 QUERY_FIELDS: Final = 100
-DEPTH: Final = 64
-"""Levels of a JSON body."""
 PAGE_BYTES: Final = 8 << 20
 """JSON of one page; it ends before its limit where that is reached."""
 LOOKED_THROUGH: Final = 20_000

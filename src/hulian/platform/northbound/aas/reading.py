@@ -73,6 +73,8 @@ class Reading:
         node: Callable[[str], Node | None],
     ) -> None:
         self._excerpts, self._directory, self._shown, self._live, self._node = excerpts, directory, shown, live, node
+        self.sampled: dict[str, int] = {}
+        """When the values that were given were sampled (ns since 1970), by node."""
 
     def whole(self, item: Item) -> dict[str, Any]:
         """One with all that is in it. Raises `AasTooLargeError`, and `KeyError` where its version is not kept any more."""
@@ -99,7 +101,9 @@ class Reading:
 
     def heads(self, items: Sequence[Item]) -> Iterator[dict[str, Any]]:
         """Several without the elements of submodels."""
-        yield from self.wholes([item._replace(end=min(item.end, item.begin + _HEADS.get(item.collection, 1))) for item in items])
+        yield from self.wholes(
+            [item._replace(end=min(item.end, item.begin + _HEADS.get(item.collection, 1))) for item in items]
+        )
 
     def _group(self, items: list[Item]) -> Iterator[dict[str, Any]]:
         version = items[0].version
@@ -135,7 +139,10 @@ class Reading:
             why = f"the historian does not answer: {error.code}"
         for node in nodes:
             if node.id in chosen:
-                enliven(node, newest.get(chosen[node.id]), why)
+                sample = newest.get(chosen[node.id])
+                enliven(node, sample, why)
+                if sample is not None:
+                    self.sampled[node.id] = sample.time
 
 
 def _joined(items: list[Item]) -> list[tuple[int, int]]:

@@ -82,7 +82,9 @@ class Excerpts:
                     for key, body in connection.execute(sa.select(row.key, row.body).where(row.key.in_(part))):
                         found.append((int(key), below[key], _node(body)))
                 found.sort(key=lambda one: one[0])
-        return [(key - version * PLACES, parent if parent < 0 else parent - version * PLACES, node) for key, parent, node in found]
+        return [
+            (key - version * PLACES, parent if parent < 0 else parent - version * PLACES, node) for key, parent, node in found
+        ]
 
     def nodes(self, version: int, begin: int = 0, end: int = PLACES) -> Iterator[Node]:
         """Those from place ``begin`` to before ``end``, in document order, read in parts."""

@@ -241,7 +241,9 @@ def _body(connection: Connection, identity: str) -> bytes | None:
 
 def _expect(connection: Connection, name: str, instead_of: int | None) -> None:
     if instead_of != -1 and _current(connection, name) != instead_of:
-        raise ChangedError("somebody else changed the document meanwhile", place=name, hint="look at it as it is now, and change that")
+        raise ChangedError(
+            "somebody else changed the document meanwhile", place=name, hint="look at it as it is now, and change that"
+        )
 
 
 def _known(connection: Connection) -> str:

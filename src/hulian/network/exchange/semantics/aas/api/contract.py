@@ -7,7 +7,19 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-__all__ = ["LIST_LIMIT", "LIST_MOST", "Answer", "ApiError", "Authorise", "Collection", "Page", "Request", "Right", "Store"]
+__all__ = [
+    "LIST_LIMIT",
+    "LIST_MOST",
+    "SERIALISED",
+    "Answer",
+    "ApiError",
+    "Authorise",
+    "Collection",
+    "Page",
+    "Request",
+    "Right",
+    "Store",
+]
 
 Collection = Literal["shells", "submodels", "concept-descriptions", "shell-descriptors", "submodel-descriptors"]
 Right = Literal["read", "write", "delete", "invoke"]
@@ -106,6 +118,12 @@ class Store(Protocol):
         """Keeps a file for the element with this idShortPath; the value that the element gets, which is written next."""
         ...
 
+    def package(self, environment: dict[str, list[dict[str, Any]]]) -> bytes:
+        """An AASX package of this environment, with the files that its elements name."""
+        ...
+
 
 LIST_LIMIT: Final = 100
 LIST_MOST: Final = 1000
+SERIALISED: Final = 64 << 20
+"""JSON that goes into one serialisation, at most."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from hulian.network.exchange.semantics.aas.api.asking import Asking, made, nothing, okay
 from hulian.network.exchange.semantics.aas.api.checked import body_of
-from hulian.network.exchange.semantics.aas.api.contract import Answer, ApiError, Collection
+from hulian.network.exchange.semantics.aas.api.contract import LIST_LIMIT, SERIALISED, Answer, ApiError, Collection
 from hulian.network.exchange.semantics.aas.api.paths import encoded_id
 from hulian.network.exchange.semantics.aas.api.repository import matches_assets
 from hulian.network.exchange.semantics.aas.json_writing import JsonWriting
@@ -38,6 +39,10 @@ PROFILES: Final = tuple(
         "SubmodelRegistryServiceSpecification/SSP-001",
         "DiscoveryServiceSpecification/SSP-001",
     )
+)
+_SERIALISED: Final[tuple[tuple[str, Collection, str, str], ...]] = (
+    ("aasIds", "shells", "assetAdministrationShells", "AssetAdministrationShell"),
+    ("submodelIds", "submodels", "submodels", "Submodel"),
 )
 
 
@@ -209,30 +214,46 @@ def serialisation(asking: Asking) -> Answer:
     from hulian.network.exchange.semantics.aas.api.paths import decoded_id
 
     environment: dict[str, list[dict[str, Any]]] = {}
-    for name, collection, key, kind in (
-        ("aasIds", "shells", "assetAdministrationShells", "AssetAdministrationShell"),
-        ("submodelIds", "submodels", "submodels", "Submodel"),
-    ):
-        for text in asking.request.query.get(name, ()):
-            for one in text.split(","):
-                given = asking.get(collection, decoded_id(one))  # type: ignore[arg-type]
-                environment.setdefault(key, []).append({"modelType": kind, **given})
-    if asking.choice("includeConceptDescriptions", ("true", "false")) == "true":
+    size = 0
+    concepts_too = asking.choice("includeConceptDescriptions", ("true", "false")) == "true"
+    chosen = any(asking.request.query.get(name) for name in ("aasIds", "submodelIds"))
+    for name, collection, key, kind in _SERIALISED:
+        identities = [decoded_id(one) for text in asking.request.query.get(name, ()) for one in text.split(",")]
+        ones = (asking.get(collection, one) for one in dict.fromkeys(identities)) if chosen else _every(asking, collection)
+        for one in ones:
+            size += len(msgspec.json.encode(one))
+            if size > SERIALISED:
+                raise ApiError(413, f"more than {SERIALISED >> 20} MiB: name some shells and submodels")
+            environment.setdefault(key, []).append({"modelType": kind, **one})
+    if concepts_too:
         asking.allow("read", "concept-descriptions")
         concepts = [
             {"modelType": "ConceptDescription", **found}
             for one in sorted(_meanings(environment))
-            if asking.readable("concept-descriptions", one)
-            and (found := asking.store.get("concept-descriptions", one)) is not None
+            if (found := asking.store.get("concept-descriptions", one)) is not None
         ]
         if concepts:
             environment["conceptDescriptions"] = concepts
     accept = asking.request.accept
+    if "package" in accept or "aasx" in accept:
+        return Answer(body=asking.store.package(environment), media_type="application/asset-administration-shell-package+xml")
     if "xml" in accept and "json" not in accept:
         return Answer(body=_written(environment, XmlWriting("3.1")), media_type="application/xml")
     if accept and not any(one in accept for one in ("json", "*/*")):
-        raise ApiError(406, "JSON and XML are served")
+        raise ApiError(406, "JSON, XML and AASX are served")
     return Answer(body=_written(environment, JsonWriting()))
+
+
+def _every(asking: Asking, collection: Collection) -> Iterator[dict[str, Any]]:
+    """All of a collection, a page at a time."""
+    asking.allow("read", collection)
+    after = ""
+    while True:
+        page = asking.store.page(collection, after, LIST_LIMIT, None)
+        yield from page.ones
+        after = page.after
+        if not after:
+            return
 
 
 def _written(environment: dict[str, list[dict[str, Any]]], form: XmlWriting | JsonWriting) -> bytes:
