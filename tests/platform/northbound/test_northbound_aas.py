@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aas_documents import SUBMODEL, everything
-from aas_stack import coded, said
+from aas_stack import coded
 
 SHELL = "https://example.org/aas/pump"
 AT = f"/submodels/{coded(SUBMODEL)}"

@@ -67,8 +67,8 @@ class Page(msgspec.Struct, frozen=True):
 class Authorise(Protocol):
     """Says whether the one who asks may do it.
 
-    Called before anything is read or changed, once for each thing concerned; for a list once, with the right to read it. It
-    raises `ApiError` (401 or 403) to refuse.
+    Called before anything is read or changed, once for each thing concerned. It raises `ApiError` (401 or 403) to refuse; lists
+    leave out what may not be read, as if it were not there.
     """
 
     def __call__(self, operation: str, right: Right, collection: Collection, identity: str, path: str) -> None:

@@ -32,14 +32,16 @@ PROFILES: Final = tuple(
     f"https://admin-shell.io/aas/API/3/{minor}/{profile}"
     for minor in (0, 1)
     for profile in (
-        "AssetAdministrationShellRepositoryServiceSpecification/SSP-001",
-        "SubmodelRepositoryServiceSpecification/SSP-001",
+        "AssetAdministrationShellRepositoryServiceSpecification/SSP-002",
+        "SubmodelRepositoryServiceSpecification/SSP-002",
         "ConceptDescriptionRepositoryServiceSpecification/SSP-001",
         "AssetAdministrationShellRegistryServiceSpecification/SSP-001",
         "SubmodelRegistryServiceSpecification/SSP-001",
         "DiscoveryServiceSpecification/SSP-001",
     )
 )
+"""What is served whole. Of the repositories of shells and submodels that is the reading profile: writing is served as well, but
+the full profile has operations that are invoked."""
 _SERIALISED: Final[tuple[tuple[str, Collection, str, str], ...]] = (
     ("aasIds", "shells", "assetAdministrationShells", "AssetAdministrationShell"),
     ("submodelIds", "submodels", "submodels", "Submodel"),
@@ -230,7 +232,8 @@ def serialisation(asking: Asking) -> Answer:
         concepts = [
             {"modelType": "ConceptDescription", **found}
             for one in sorted(_meanings(environment))
-            if (found := asking.store.get("concept-descriptions", one)) is not None
+            if asking.readable("concept-descriptions", one)
+            and (found := asking.store.get("concept-descriptions", one)) is not None
         ]
         if concepts:
             environment["conceptDescriptions"] = concepts
@@ -249,7 +252,7 @@ def _every(asking: Asking, collection: Collection) -> Iterator[dict[str, Any]]:
     asking.allow("read", collection)
     after = ""
     while True:
-        page = asking.store.page(collection, after, LIST_LIMIT, None)
+        page = asking.page(collection, after, LIST_LIMIT, None)
         yield from page.ones
         after = page.after
         if not after:

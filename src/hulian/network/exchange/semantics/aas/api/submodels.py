@@ -32,7 +32,8 @@ __all__ = [
     "show",
 ]
 
-_CONTENTS = ("", "$metadata", "$value", "$reference", "$path")
+_STRUCTURED = ("Submodel", "SubmodelElementCollection", "SubmodelElementList", "Entity")
+_NO_VALUE = ("Operation", "Capability")
 
 
 def _formed(asking: Asking, submodel: dict[str, Any], path: str, element: dict[str, Any], content: str) -> Any:
@@ -71,20 +72,25 @@ def list_submodels(asking: Asking, content: str = "") -> Answer:
             one.get("semanticId", {}).get("keys") == each.get("keys") if isinstance(each, dict) else False for each in meanings
         )
 
+    def form(one: dict[str, Any]) -> Any:
+        return _formed(asking, one, "", {"modelType": "Submodel", **one}, content)
+
     asking.deep(), asking.blobs()
-    return asking.pages(
-        "submodels",
-        wanted if name or meanings else None,
-        lambda one: _formed(asking, one, "", {"modelType": "Submodel", **one}, content),
-        whole=content not in ("$metadata", "$reference"),
-    )
+    filtered = wanted if name or meanings else None
+    if content == "$path":
+        return asking.joined("submodels", filtered, form)
+    return asking.pages("submodels", filtered, form, whole=content not in ("$metadata", "$reference"))
 
 
 def show(asking: Asking, content: str = "") -> Answer:
     """A submodel, or the element of the path."""
     submodel = _submodel(asking)
     path = asking.path()
-    return okay(_formed(asking, submodel, path, asking.element(submodel) if path else submodel, content))
+    element = asking.element(submodel) if path else submodel
+    kind = element["modelType"]
+    if (content == "$path" and kind not in _STRUCTURED) or (content == "$metadata" and kind in _NO_VALUE):
+        raise ApiError(400, f"a {kind} has no {content}")
+    return okay(_formed(asking, submodel, path, element, content))
 
 
 def list_elements(asking: Asking, content: str = "") -> Answer:
