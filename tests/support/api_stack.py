@@ -143,6 +143,7 @@ class Stack:
                     own_secrets=frozenset({"clickhouse"}),
                     semantics=self._semantics,
                     scratch=self.scratch,
+                    **self.further(),
                 )
                 self.service = ApiService(self.dependencies)
                 await group.start(self.service.run)
@@ -161,6 +162,10 @@ class Stack:
         return self.semantics
 
     semantics: Semantics | None = None
+    def further(self) -> dict:
+        """Dependencies of tests that serve more."""
+        return {}
+
     accounts_told = 0
     _admin: tuple[str, str] | None = None
     historian: subprocess.Popen | None = None

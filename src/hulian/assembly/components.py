@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -210,6 +211,7 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     from hulian.assembly.edge_orders import EdgeOrders
     from hulian.assembly.exposure import plain_events
     from hulian.assembly.naming import node_for_people
+    from hulian.assembly.northbound import mounts
     from hulian.assembly.preparation import connect_spine, open_registry, open_trust, spine_settings
     from hulian.assembly.teller import Teller
     from hulian.assembly.tls import spine_trust, watched_listeners
@@ -245,6 +247,9 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     edges = EdgeOrders(spine, trust, catalogue, organisation, readmit)
     static = Path(api.__file__).parent / "static"
 
+    queries = QueryClient(spine, organisation)
+    semantics = _once(partial(_semantics, registry, stack))
+
     async def stream_figures() -> list[streams.StreamFigures]:
         return await streams.figures(spine)
 
@@ -259,9 +264,10 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
             leaf_port=configuration.spine.leaf_port,
             own_secrets=frozenset(secrets_of(configuration)),
             identifiers=node_for_people(configuration, registry),
-            semantics=partial(_semantics, registry, stack),
+            semantics=semantics,
+            mounts=mounts(registry, trust, catalogue, queries, semantics),
             spine=spine,
-            queries=QueryClient(spine, organisation),
+            queries=queries,
             decode=bundle.columns_of,
             configuration=configuration.api,
             accounts_changed=accounts_changed,
@@ -278,6 +284,20 @@ async def _api(configuration: Configuration, stack: AsyncExitStack) -> Component
     if watched:
         tasks["certificates"] = watch.check
     return Upkeep(service, teller.tell, tasks, beside=[teller.run, edges.serve], at_start=plain_events(configuration, "api"))
+
+
+def _once(make: Callable[[], Semantics]) -> Callable[[], Semantics]:
+    """Opens it when somebody first asks, and gives everybody that one. Thread-safe."""
+    lock = threading.Lock()
+    made: list[Semantics] = []
+
+    def get() -> Semantics:
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return get
 
 
 def _semantics(registry: Registry, stack: AsyncExitStack) -> Semantics:

@@ -15,6 +15,7 @@ from hulian.platform.api.access import COOKIE, needs
 from hulian.platform.api.console import Console, console_routes
 from hulian.platform.api.context import Context
 from hulian.platform.api.contract import Dependencies
+from hulian.platform.api.mounting import mounted
 from hulian.platform.api.refusals import HANDLERS
 from hulian.platform.api.routes import ALL
 from hulian.platform.api.routes.reference import ReferencePage
@@ -75,7 +76,11 @@ def build_application(dependencies: Dependencies) -> Litestar:
     console = Console(dependencies.console)
     reference = Router(f"{BASE}/schema", route_handlers=[], include_in_schema=False, opt=needs(Action.POINTS_READ))
     app = Litestar(
-        route_handlers=[Router(BASE, route_handlers=ALL), *console_routes(console)],
+        route_handlers=[
+            Router(BASE, route_handlers=ALL),
+            *(mounted(path, mount) for path, mount in dependencies.mounts.items()),
+            *console_routes(console),
+        ],
         guards=[context.gate.admit],
         dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
         exception_handlers=HANDLERS,

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 import pyarrow as pa
 
 from hulian.data.catalogue import Catalogue
 from hulian.data.historian.contract import Annotate, Correct, Limits, Request, Size
+from hulian.kernel.errors import HulianError
 from hulian.kernel.sample import Columns
 from hulian.network.exchange.spine.streams import StreamFigures
 from hulian.platform.api.configuration import ApiConfiguration
@@ -25,7 +26,18 @@ from hulian.trust import Trust
 if TYPE_CHECKING:
     from hulian.network.exchange.semantics.together import Semantics
 
-__all__ = ["ComponentReport", "Decode", "Dependencies", "EdgeNodes", "Message", "Queries", "Refusal", "SpineLink", "Subscribed"]
+__all__ = [
+    "ComponentReport",
+    "Decode",
+    "Dependencies",
+    "EdgeNodes",
+    "Message",
+    "Mount",
+    "Queries",
+    "Refusal",
+    "SpineLink",
+    "Subscribed",
+]
 
 Decode = Callable[[bytes], Sequence[Columns]]
 """A sample message to what its batches hold; raises a `HulianError` for what is none."""
@@ -107,6 +119,19 @@ class _NoEdgeNodes:
         return None
 
 
+class Mount(NamedTuple):
+    """A further interface on the API's server, under a path of its own: the same port, certificate and logins serve it.
+
+    ``application`` is called (ASGI) for every request below the path whose host, login and cross-site proof the gate has
+    taken; ``scope["state"]["visitor"]`` is the `hulian.platform.api.access.Visitor`, whose principal is None where nobody is
+    logged in. It bounds bodies, authorises and audits itself, and answers its own errors. ``refusal`` makes the JSON body of
+    what the gate refuses, of the error and its HTTP status, in the form that clients of this interface know.
+    """
+
+    application: Callable[[Any, Any, Any], Awaitable[None]]
+    refusal: Callable[[HulianError, int], bytes]
+
+
 async def _no_streams() -> Sequence[StreamFigures]:
     return ()
 
@@ -122,8 +147,8 @@ class Dependencies:
     makes the server read them. ``edges`` does the same for edge nodes and their orders, and ``leaf_port`` is where they reach
     the spine, 0 where they are not served. ``own_secrets`` are names of kept secrets that no connector may use.
     ``identifiers`` is the identifier node beside this API, None where there is none. ``semantics`` opens the model and the
-    dictionaries when somebody first asks; it blocks. ``components`` and ``streams`` are asked
-    when somebody looks at the health; the first blocks shortly. ``console`` is the folder of the
+    dictionaries when somebody first asks; it blocks. ``mounts`` are further interfaces by the path below which they stand.
+    ``components`` and ``streams`` are asked when somebody looks at the health; the first blocks shortly. ``console`` is the folder of the
     built console, ``scratch`` one for files that are being imported (None: the system's).
     """
 
@@ -141,6 +166,7 @@ class Dependencies:
     own_secrets: frozenset[str] = frozenset()
     identifiers: IdentifierNode | None = None
     semantics: Callable[[], Semantics] | None = None
+    mounts: Mapping[str, Mount] = field(default_factory=dict)
     components: Callable[[], Sequence[ComponentReport]] = tuple
     streams: Callable[[], Awaitable[Sequence[StreamFigures]]] = _no_streams
     console: Path | None = None

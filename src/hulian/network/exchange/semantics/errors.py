@@ -9,7 +9,8 @@ SemanticsError                     HL-SEM-0000
 │   └── ReaderEndedError           HL-SEM-0041   the process that reads it ended without a word
 ├── ModelError                     HL-SEM-0010   a change that would leave the model wrong
 │   ├── ConflictError              HL-SEM-0011   an id that another document has
-│   └── NoSuchNodeError            HL-SEM-0012
+│   ├── NoSuchNodeError            HL-SEM-0012
+│   └── ChangedError               HL-SEM-0013   somebody else changed it meanwhile
 ├── UnitError                      HL-SEM-0020   no unit that is known
 │   └── DimensionError             HL-SEM-0021   units of different dimensions
 ├── ConceptError                   HL-SEM-0030   no identifier of a concept
@@ -22,6 +23,7 @@ from __future__ import annotations
 from hulian.kernel.errors import HulianError
 
 __all__ = [
+    "ChangedError",
     "ConceptError",
     "ConflictError",
     "DimensionError",
@@ -104,6 +106,12 @@ class NoSuchNodeError(ModelError):
     """No node has this id."""
 
     code = "HL-SEM-0012"
+
+
+class ChangedError(ModelError):
+    """Somebody else changed the document meanwhile: nothing was changed."""
+
+    code = "HL-SEM-0013"
 
 
 class UnitError(SemanticsError):

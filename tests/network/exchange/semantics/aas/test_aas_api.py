@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aas_documents import SUBMODEL, everything, external, prop, to
 
-from hulian.network.exchange.semantics.aas.api.contract import Answer, ApiError, Collection, Request, Right
+from hulian.network.exchange.semantics.aas.api.contract import Answer, ApiError, Collection, Page, Request, Right
 from hulian.network.exchange.semantics.aas.api.paths import decoded_id, encoded_id, steps_of
 from hulian.network.exchange.semantics.aas.api.service import OPERATIONS, answer
 from hulian.network.exchange.semantics.aas.verification import findings
@@ -39,10 +39,19 @@ class Memory:
         return copy.deepcopy(self.all.get(collection, {}).get(identity))
 
     def page(
-        self, collection: Collection, after: str, limit: int, wanted: Callable[[dict[str, Any]], bool]
-    ) -> list[dict[str, Any]]:
-        found = (one for identity, one in sorted(self.all.get(collection, {}).items()) if identity > after and wanted(one))
-        return [copy.deepcopy(one) for one, _ in zip(found, range(limit), strict=False)]
+        self,
+        collection: Collection,
+        after: str,
+        limit: int,
+        wanted: Callable[[dict[str, Any]], bool] | None,
+        *,
+        whole: bool = True,
+    ) -> Page:
+        every = sorted(self.all.get(collection, {}).items())
+        found = [one for identity, one in every if identity > after and (wanted is None or wanted(one))]
+        if not whole:
+            found = [{name: value for name, value in one.items() if name != "submodelElements"} for one in found]
+        return Page(copy.deepcopy(found[:limit]), found[limit - 1]["id"] if len(found) > limit else "")
 
     def put(self, collection: Collection, identity: str, value: dict[str, Any], *, new: bool) -> bool:
         of = self.all.setdefault(collection, {})

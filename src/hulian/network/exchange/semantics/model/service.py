@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hulian.network.exchange.semantics.contract import Content, Format, Node, Source
-from hulian.network.exchange.semantics.errors import ConflictError, ModelError, NoSuchNodeError, QueryError
+from hulian.network.exchange.semantics.errors import ChangedError, ConflictError, ModelError, NoSuchNodeError, QueryError
 from hulian.network.exchange.semantics.model import tables
 from hulian.network.exchange.semantics.model.check import Finding, check
 from hulian.network.exchange.semantics.model.columns import Columns, load
@@ -79,11 +79,16 @@ class Model:
             version=version, differences=differences(self._registry, current, key), findings=findings, orphans=orphans
         )
 
-    def apply(self, key: int) -> Version:
-        """Makes a version the current one of its document. Raises `ConflictError` where it has errors."""
+    def apply(self, key: int, *, instead_of: int | None = -1) -> Version:
+        """Makes a version the current one of its document. Raises `ConflictError` where it has errors.
+
+        ``instead_of`` is the version that must be the current one until now (None: there must be none); `ChangedError` where
+        it is not, so that nobody's change is lost who changed the document meanwhile. With -1 it may be any.
+        """
         with self._registry.write() as connection:
             version = self._version(connection, key)
             name = version.document.name
+            _expect(connection, name, instead_of)
             errors = [finding for finding in check(connection, key, name, self._meanings.known) if finding.severity == "error"]
             if errors:
                 raise ConflictError(
@@ -106,9 +111,11 @@ class Model:
                 raise ModelError("this version is the current one", place=str(key), hint="remove the document instead")
         drop(self._registry, key)
 
-    def remove(self, name: str) -> None:
-        """Takes a document out of the model; its versions stay and can be applied again. Raises `ModelError`."""
+    def remove(self, name: str, *, instead_of: int | None = -1) -> None:
+        """Takes a document out of the model; its versions stay and can be applied again. Raises `ModelError`, and
+        `ChangedError` as `apply`."""
         with self._registry.write() as connection:
+            _expect(connection, name, instead_of)
             gone = connection.execute(sa.delete(tables.document).where(tables.document.c.name == name))
             if not gone.rowcount:
                 raise ModelError("there is no such document", place=name, hint=_known(connection))
@@ -236,6 +243,13 @@ def _body(connection: Connection, identity: str) -> bytes | None:
     current = sa.exists().where(row.key >= document.current * PLACES, row.key < (document.current + 1) * PLACES)
     found = connection.execute(sa.select(row.body).where(row.id == identity, current).limit(1)).scalar()
     return None if found is None else bytes(found)
+
+
+def _expect(connection: Connection, name: str, instead_of: int | None) -> None:
+    if instead_of != -1 and _current(connection, name) != instead_of:
+        raise ChangedError(
+            "somebody else changed the document meanwhile", place=name, hint="look at it as it is now, and change that"
+        )
 
 
 def _known(connection: Connection) -> str:

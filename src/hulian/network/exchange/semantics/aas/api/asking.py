@@ -17,6 +17,7 @@ from hulian.network.exchange.semantics.aas.api.contract import (
     ApiError,
     Authorise,
     Collection,
+    Page,
     Request,
     Right,
     Store,
@@ -26,6 +27,9 @@ from hulian.network.exchange.semantics.aas.api.paths import decoded_id, encoded_
 __all__ = ["Asking", "made", "nothing", "okay"]
 
 _LEVELS: Final = ("deep", "core")
+_PAGES: Final = 20
+_JOINED: Final = 50
+"""Things of which a joined page takes the lists at once, and how often."""
 _EXTENTS: Final = ("withoutBlobValue", "withBlobValue")
 
 
@@ -71,6 +75,8 @@ class Asking:
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         """One of these, the first where it is not given."""
         found = self.one(name, allowed[0])
+        if allowed[0] == "true":
+            found = found.lower()  # clients write their own language's spelling
         if found not in allowed:
             raise ApiError(400, f"{name} is one of {', '.join(allowed)}, not {found[:50]!r}")
         return found
@@ -123,6 +129,19 @@ class Asking:
             return False
         return True
 
+    def page(
+        self,
+        collection: Collection,
+        after: str,
+        limit: int,
+        wanted: Callable[[dict[str, Any]], bool] | None,
+        *,
+        whole: bool = True,
+    ) -> Page:
+        """A page of the store, of what may be read."""
+        found = self.store.page(collection, after, limit, wanted, whole=whole)
+        return Page([one for one in found.ones if self.readable(collection, one["id"])], found.after)
+
     def get(self, collection: Collection, identity: str, right: Right = "read", path: str = "") -> dict[str, Any]:
         """One that is there. Raises `ApiError` 404, after asking for leave."""
         self.allow(right, collection, identity, path)
@@ -146,21 +165,46 @@ class Asking:
     def pages(
         self,
         collection: Collection,
-        wanted: Callable[[dict[str, Any]], bool],
+        wanted: Callable[[dict[str, Any]], bool] | None,
         form: Callable[[dict[str, Any]], Any] = lambda one: one,
+        *,
+        whole: bool = True,
     ) -> Answer:
-        """A page of a list, with the cursor of the next."""
+        """A page of a list, with the cursor of the next. ``wanted`` is None where no filter was asked for."""
         self.allow("read", collection)
-        limit, after = self.limit(), self.cursor()
+        found = self.page(collection, self.cursor(), self.limit(), wanted, whole=whole)
+        metadata = {"cursor": encoded_id(found.after)} if found.after else {}
+        return okay({"paging_metadata": metadata, "result": [form(one) for one in found.ones]})
 
-        def seen(one: dict[str, Any]) -> bool:
-            return wanted(one) and self.readable(collection, one["id"])
-
-        found = self.store.page(collection, after, limit + 1, seen)
-        more = len(found) > limit
-        found = found[:limit]
-        metadata = {"cursor": encoded_id(found[-1]["id"])} if more else {}
-        return okay({"paging_metadata": metadata, "result": [form(one) for one in found]})
+    def joined(
+        self,
+        collection: Collection,
+        wanted: Callable[[dict[str, Any]], bool] | None,
+        form: Callable[[dict[str, Any]], list[Any]],
+    ) -> Answer:
+        """A page of what several have together: ``form`` gives a list of each. Its cursor is the last one that was given whole,
+        and how many were given of the next."""
+        self.allow("read", collection)
+        limit = self.limit()
+        after, _, given = self.cursor().rpartition("\n")
+        if given and not (given.isascii() and given.isdigit()):
+            raise ApiError(400, "the cursor is none that was given")
+        skipped = int(given[:9]) if given else 0
+        found: list[Any] = []
+        for _ in range(_PAGES):
+            page = self.page(collection, after, _JOINED, wanted)
+            for one in page.ones:
+                rest = form(one)[skipped:]
+                room = limit - len(found)
+                if len(rest) > room:
+                    cursor = encoded_id(f"{after}\n{skipped + room}")
+                    return okay({"paging_metadata": {"cursor": cursor}, "result": [*found, *rest[:room]]})
+                found += rest
+                after, skipped = one["id"], 0
+            if not page.after:
+                return okay({"paging_metadata": {}, "result": found})
+            after = page.after
+        return okay({"paging_metadata": {"cursor": encoded_id(f"{after}\n0")}, "result": found})
 
     def listed(self, values: list[Any]) -> Answer:
         """A page of a list that is at hand; its cursor is a position."""

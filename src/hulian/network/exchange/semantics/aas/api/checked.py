@@ -13,6 +13,8 @@ from hulian.network.exchange.semantics.aas.metamodel import ELEMENTS
 __all__ = ["body_of", "checked"]
 
 _MOST: Final = 10
+_DEEPEST: Final = 64
+"""Levels of a body: what is below has its own checks to survive."""
 _PARSERS: Final = {
     "AssetAdministrationShell": "asset_administration_shell_from_jsonable",
     "Submodel": "submodel_from_jsonable",
@@ -26,9 +28,19 @@ _PARSERS: Final = {
 def body_of(content: bytes) -> Any:
     """The JSON of a body. Raises `ApiError` 400."""
     try:
-        return msgspec.json.decode(content)
+        found = msgspec.json.decode(content)
     except UNREADABLE as error:
         raise ApiError(400, f"the body is no JSON: {error}") from error
+    except RecursionError as error:
+        raise ApiError(400, "the body is nested too deep") from error
+    level = [found]
+    for _ in range(_DEEPEST):
+        level = [
+            below for one in level if isinstance(one, dict | list) for below in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return found
+    raise ApiError(400, f"the body is nested deeper than {_DEEPEST} levels")
 
 
 def checked(value: Any, kind: str) -> dict[str, Any]:

@@ -7,7 +7,19 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-__all__ = ["Answer", "ApiError", "Authorise", "Collection", "Request", "Right", "Store"]
+__all__ = [
+    "LIST_LIMIT",
+    "LIST_MOST",
+    "SERIALISED",
+    "Answer",
+    "ApiError",
+    "Authorise",
+    "Collection",
+    "Page",
+    "Request",
+    "Right",
+    "Store",
+]
 
 Collection = Literal["shells", "submodels", "concept-descriptions", "shell-descriptors", "submodel-descriptors"]
 Right = Literal["read", "write", "delete", "invoke"]
@@ -36,11 +48,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiError(Exception):
-    """Ends a request with this status; the API turns it into a Result object."""
+    """Ends a request with this status; the API turns it into a Result object. ``code`` is that of a more exact error."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, code: str = "") -> None:
         super().__init__(text)
-        self.status, self.text = status, text
+        self.status, self.text, self.code = status, text, code
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A part of a collection, in the order of ids."""
+
+    ones: list[dict[str, Any]]
+    after: str = ""
+    """The id behind which the next page begins; empty where there is none. A page may hold fewer than were asked for and have
+    a next one all the same: pages are bounded by their size and by what is looked through as well."""
 
 
 class Authorise(Protocol):
@@ -67,9 +88,16 @@ class Store(Protocol):
         ...
 
     def page(
-        self, collection: Collection, after: str, limit: int, wanted: Callable[[dict[str, Any]], bool]
-    ) -> list[dict[str, Any]]:
-        """At most ``limit`` for which ``wanted`` says yes, in the order of their ids, from the first behind ``after`` on."""
+        self,
+        collection: Collection,
+        after: str,
+        limit: int,
+        wanted: Callable[[dict[str, Any]], bool] | None,
+        *,
+        whole: bool = True,
+    ) -> Page:
+        """At most ``limit`` for which ``wanted`` says yes (all where it is None), in the order of their ids, from the first
+        behind ``after`` on. ``wanted`` sees them without the elements of submodels; without ``whole`` so does the caller."""
         ...
 
     def put(self, collection: Collection, identity: str, value: dict[str, Any], *, new: bool) -> bool:
@@ -87,9 +115,15 @@ class Store(Protocol):
         ...
 
     def put_file(self, submodel: str, path: str, content: bytes, media_type: str) -> str:
-        """Keeps a file for the element with this idShortPath; the value that the element gets."""
+        """Keeps a file for the element with this idShortPath; the value that the element gets, which is written next."""
+        ...
+
+    def package(self, environment: dict[str, list[dict[str, Any]]]) -> bytes:
+        """An AASX package of this environment, with the files that its elements name."""
         ...
 
 
 LIST_LIMIT: Final = 100
 LIST_MOST: Final = 1000
+SERIALISED: Final = 64 << 20
+"""JSON that goes into one serialisation, at most."""

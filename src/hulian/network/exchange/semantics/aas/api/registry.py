@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from hulian.network.exchange.semantics.aas.api.asking import Asking, made, nothing, okay
 from hulian.network.exchange.semantics.aas.api.checked import body_of
-from hulian.network.exchange.semantics.aas.api.contract import Answer, ApiError, Collection
+from hulian.network.exchange.semantics.aas.api.contract import LIST_LIMIT, SERIALISED, Answer, ApiError, Collection
 from hulian.network.exchange.semantics.aas.api.paths import encoded_id
 from hulian.network.exchange.semantics.aas.api.repository import matches_assets
 from hulian.network.exchange.semantics.aas.json_writing import JsonWriting
 from hulian.network.exchange.semantics.aas.xml_writing import XmlWriting
 
-__all__ = ["create", "description", "list_descriptors", "lookup", "nested", "replace", "serialisation", "set_links"]
+__all__ = [
+    "PROFILES",
+    "create",
+    "description",
+    "list_descriptors",
+    "lookup",
+    "lookup_by_link",
+    "nested",
+    "replace",
+    "serialisation",
+    "set_links",
+]
 
-_PROFILES: Final = tuple(
+PROFILES: Final = tuple(
     f"https://admin-shell.io/aas/API/3/{minor}/{profile}"
     for minor in (0, 1)
     for profile in (
-        "AssetAdministrationShellRepositoryServiceSpecification/SSP-001",
-        "SubmodelRepositoryServiceSpecification/SSP-001",
+        "AssetAdministrationShellRepositoryServiceSpecification/SSP-002",
+        "SubmodelRepositoryServiceSpecification/SSP-002",
         "ConceptDescriptionRepositoryServiceSpecification/SSP-001",
         "AssetAdministrationShellRegistryServiceSpecification/SSP-001",
         "SubmodelRegistryServiceSpecification/SSP-001",
         "DiscoveryServiceSpecification/SSP-001",
     )
+)
+"""What is served whole. Of the repositories of shells and submodels that is the reading profile: writing is served as well, but
+the full profile has operations that are invoked."""
+_SERIALISED: Final[tuple[tuple[str, Collection, str, str], ...]] = (
+    ("aasIds", "shells", "assetAdministrationShells", "AssetAdministrationShell"),
+    ("submodelIds", "submodels", "submodels", "Submodel"),
 )
 
 
@@ -70,7 +88,7 @@ def list_descriptors(asking: Asking, collection: Collection) -> Answer:
     def wanted(one: dict[str, Any]) -> bool:
         return (not kind or one.get("assetKind") == kind) and (not type_ or one.get("assetType") == type_)
 
-    return asking.pages(collection, wanted)
+    return asking.pages(collection, wanted if kind or type_ else None)
 
 
 def create(asking: Asking, collection: Collection) -> Answer:
@@ -138,14 +156,21 @@ def lookup(asking: Asking) -> Answer:
     wanted: list[Any] = []
     for one in asking.encoded_json("assetIds"):
         wanted += one if isinstance(one, list) else [one]
-    asking.allow("read", "shells")
-    limit, after = asking.limit(), asking.cursor()
-    found = asking.store.page(
-        "shells", after, limit + 1, lambda one: matches_assets(one, wanted) and asking.readable("shells", one["id"])
-    )
-    more = len(found) > limit
-    ids = [one["id"] for one in found[:limit]]
-    return okay({"paging_metadata": {"cursor": encoded_id(ids[-1])} if more else {}, "result": ids})
+    return _linked(asking, wanted)
+
+
+def lookup_by_link(asking: Asking) -> Answer:
+    """The same with the asset ids in the body (3.1)."""
+    wanted = body_of(asking.request.body)
+    if not isinstance(wanted, list):
+        raise ApiError(400, "a list of asset ids is wanted")
+    return _linked(asking, wanted)
+
+
+def _linked(asking: Asking, wanted: list[Any]) -> Answer:
+    if not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in wanted):
+        raise ApiError(400, "an asset id has a name and a value")
+    return asking.pages("shells", (lambda one: matches_assets(one, wanted)) if wanted else None, lambda one: one["id"])
 
 
 def set_links(asking: Asking) -> Answer:
@@ -183,7 +208,7 @@ def set_links(asking: Asking) -> Answer:
 def description(asking: Asking) -> Answer:
     """The profiles that are served."""
     del asking
-    return okay({"profiles": list(_PROFILES)})
+    return okay({"profiles": list(PROFILES)})
 
 
 def serialisation(asking: Asking) -> Answer:
@@ -191,15 +216,18 @@ def serialisation(asking: Asking) -> Answer:
     from hulian.network.exchange.semantics.aas.api.paths import decoded_id
 
     environment: dict[str, list[dict[str, Any]]] = {}
-    for name, collection, key, kind in (
-        ("aasIds", "shells", "assetAdministrationShells", "AssetAdministrationShell"),
-        ("submodelIds", "submodels", "submodels", "Submodel"),
-    ):
-        for text in asking.request.query.get(name, ()):
-            for one in text.split(","):
-                given = asking.get(collection, decoded_id(one))  # type: ignore[arg-type]
-                environment.setdefault(key, []).append({"modelType": kind, **given})
-    if asking.choice("includeConceptDescriptions", ("true", "false")) == "true":
+    size = 0
+    concepts_too = asking.choice("includeConceptDescriptions", ("true", "false")) == "true"
+    chosen = any(asking.request.query.get(name) for name in ("aasIds", "submodelIds"))
+    for name, collection, key, kind in _SERIALISED:
+        identities = [decoded_id(one) for text in asking.request.query.get(name, ()) for one in text.split(",")]
+        ones = (asking.get(collection, one) for one in dict.fromkeys(identities)) if chosen else _every(asking, collection)
+        for one in ones:
+            size += len(msgspec.json.encode(one))
+            if size > SERIALISED:
+                raise ApiError(413, f"more than {SERIALISED >> 20} MiB: name some shells and submodels")
+            environment.setdefault(key, []).append({"modelType": kind, **one})
+    if concepts_too:
         asking.allow("read", "concept-descriptions")
         concepts = [
             {"modelType": "ConceptDescription", **found}
@@ -210,11 +238,25 @@ def serialisation(asking: Asking) -> Answer:
         if concepts:
             environment["conceptDescriptions"] = concepts
     accept = asking.request.accept
+    if "package" in accept or "aasx" in accept:
+        return Answer(body=asking.store.package(environment), media_type="application/asset-administration-shell-package+xml")
     if "xml" in accept and "json" not in accept:
         return Answer(body=_written(environment, XmlWriting("3.1")), media_type="application/xml")
     if accept and not any(one in accept for one in ("json", "*/*")):
-        raise ApiError(406, "JSON and XML are served")
+        raise ApiError(406, "JSON, XML and AASX are served")
     return Answer(body=_written(environment, JsonWriting()))
+
+
+def _every(asking: Asking, collection: Collection) -> Iterator[dict[str, Any]]:
+    """All of a collection, a page at a time."""
+    asking.allow("read", collection)
+    after = ""
+    while True:
+        page = asking.page(collection, after, LIST_LIMIT, None)
+        yield from page.ones
+        after = page.after
+        if not after:
+            return
 
 
 def _written(environment: dict[str, list[dict[str, Any]]], form: XmlWriting | JsonWriting) -> bytes:

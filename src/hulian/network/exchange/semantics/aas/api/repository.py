@@ -86,11 +86,11 @@ def matches_assets(shell: dict[str, Any], wanted: list[Any]) -> bool:
 def list_shells(asking: Asking, *, references: bool = False) -> Answer:
     """By asset ids and idShort."""
     assets, name = asking.encoded_json("assetIds"), asking.one("idShort")
-    return asking.pages(
-        "shells",
-        lambda one: (not name or one.get("idShort") == name) and matches_assets(one, assets),
-        shell_reference if references else lambda one: one,
-    )
+
+    def wanted(one: dict[str, Any]) -> bool:
+        return (not name or one.get("idShort") == name) and matches_assets(one, assets)
+
+    return asking.pages("shells", wanted if name or assets else None, shell_reference if references else lambda one: one)
 
 
 def shell_reference(shell: dict[str, Any]) -> dict[str, Any]:
@@ -184,4 +184,4 @@ def list_concepts(asking: Asking) -> Answer:
             and all(each in specified for each in specification)
         )
 
-    return asking.pages("concept-descriptions", wanted)
+    return asking.pages("concept-descriptions", wanted if name or case or specification else None)

@@ -13,13 +13,14 @@ from hulian.network.exchange.semantics.aas.api import registry, repository, subm
 from hulian.network.exchange.semantics.aas.api.asking import Asking
 from hulian.network.exchange.semantics.aas.api.contract import Answer, ApiError, Authorise, Request, Store
 
-__all__ = ["OPERATIONS", "answer"]
+__all__ = ["OPERATIONS", "ROUTES", "answer", "perform", "refusal", "routed"]
 
 Handler = Callable[[Asking], Answer]
 _CONTENTS: Final = {"$metadata": "Metadata", "$value": "ValueOnly", "$reference": "Reference", "$path": "Path"}
 _ID: Final = r"(?P<id>[^/]+)"
 _SUB: Final = r"(?P<submodel>[^/]+)"
 _PATH: Final = r"(?P<path>[^/]+)"
+_HANDLE: Final = r"(?P<handle>[^/]+)"
 
 
 class _Route:
@@ -92,6 +93,13 @@ def _of_submodel(where: str, suffix: str) -> list[_Route]:
         routes.append(_Route(method, f"{elements}/{_PATH}/attachment", f"{verb}FileByPath{suffix}", submodels.attachment))
     routes += [
         _Route("POST", f"{elements}/{_PATH}/invoke(?:-async)?(?:/\\$value)?", f"InvokeOperation{suffix}", _invoke),
+        _Route("GET", f"{elements}/{_PATH}/operation-status/{_HANDLE}", f"GetOperationAsyncStatus{suffix}", _no_handle),
+        _Route(
+            "GET",
+            f"{elements}/{_PATH}/operation-results/{_HANDLE}(?:/\\$value)?",
+            f"GetOperationAsyncResult{suffix}",
+            _no_handle,
+        ),
         _Route("GET", f"{elements}/{_PATH}", f"GetSubmodelElementByPath{suffix}", submodels.show),
         _Route("POST", f"{elements}/{_PATH}", f"PostSubmodelElementByPath{suffix}", submodels.add_element),
         _Route("PUT", f"{elements}/{_PATH}", f"PutSubmodelElementByPath{suffix}", submodels.replace_element),
@@ -103,7 +111,14 @@ def _of_submodel(where: str, suffix: str) -> list[_Route]:
 
 def _invoke(asking: Asking) -> Answer:
     asking.allow("invoke", "submodels", asking.identity("submodel" if "submodel" in asking._names else "id"), asking.path())  # noqa: SLF001
+    submodels.operation(asking)
     raise ApiError(501, "operations are not run through this interface: a command goes its own, confirmed way")
+
+
+def _no_handle(asking: Asking) -> Answer:
+    submodels.operation(asking)
+    asking.identity("handle")
+    raise ApiError(404, "there is no invocation with this handle: none was ever begun")
 
 
 def _routes() -> list[_Route]:
@@ -126,7 +141,10 @@ def _routes() -> list[_Route]:
         _Route("GET", f"{shell}/submodel-refs", "GetAllSubmodelReferences", repository.submodel_references),
         _Route("POST", f"{shell}/submodel-refs", "PostSubmodelReference", repository.post_submodel_reference),
         _Route("DELETE", f"{shell}/submodel-refs/{_SUB}", "DeleteSubmodelReferenceById", repository.delete_shell_submodel),
+        _Route("POST", "lookup/shellsByAssetLink", "SearchAllAssetAdministrationShellIdsByAssetLink", registry.lookup_by_link),
         _Route("GET", f"{shell}/submodels/{_SUB}", "GetSubmodelById_AasRepository", submodels.show),
+        _Route("PUT", f"{shell}/submodels/{_SUB}", "PutSubmodelById_AasRepository", submodels.replace_through_shell),
+        _Route("DELETE", f"{shell}/submodels/{_SUB}", "DeleteSubmodelById_AasRepository", submodels.remove_through_shell),
     ]
     for method, verb in (("GET", "Get"), ("PUT", "Put"), ("DELETE", "Delete")):
         routes.append(_Route(method, f"{asset}/thumbnail", f"{verb}Thumbnail", repository.thumbnail))
@@ -159,6 +177,8 @@ def _shell_reference(asking: Asking) -> Answer:
 
 
 _ROUTES: Final = _routes()
+ROUTES: Final = tuple((route.method, route.pattern.pattern, route.operation) for route in _ROUTES)
+"""Method, pattern of the path, and operation."""
 OPERATIONS: Final = tuple(sorted({route.operation for route in _ROUTES}))
 """The operations that are served, by the names that `Authorise` sees."""
 
@@ -166,22 +186,33 @@ OPERATIONS: Final = tuple(sorted({route.operation for route in _ROUTES}))
 def answer(request: Request, store: Store, authorise: Authorise, now: Callable[[], str]) -> Answer:
     """Answers a request. What is refused or wrong becomes a Result object of the standard; ``now`` dates it (RFC 3339, UTC)."""
     try:
-        allowed = []
-        for route in _ROUTES:
-            found = route.pattern.match(request.path)
-            if found is None:
-                continue
-            if route.method == request.method:
-                names = {name: text for name, text in found.groupdict().items() if text is not None}
-                return route.handler(Asking(request, names, route.operation, store, authorise))
-            allowed.append(route.method)
-        if allowed:
-            raise ApiError(405, f"{request.method} is not for this path, but {', '.join(sorted(set(allowed)))}")
-        raise ApiError(404, f"there is no path {request.path[:200]!r}")
+        return perform(request, store, authorise)
     except ApiError as error:
-        return _refused(error, now())
+        return refusal(error.status, error.code or str(error.status), error.text, now())
 
 
-def _refused(error: ApiError, now: str) -> Answer:
-    message = {"code": str(error.status), "messageType": "Error", "text": error.text, "timestamp": now}
-    return Answer(status=error.status, body=msgspec.json.encode({"messages": [message]}))
+def perform(request: Request, store: Store, authorise: Authorise) -> Answer:
+    """Answers a request. Raises `ApiError` for what is refused or wrong."""
+    handler, names, operation = routed(request.method, request.path)
+    return handler(Asking(request, names, operation, store, authorise))
+
+
+def routed(method: str, path: str) -> tuple[Handler, dict[str, str], str]:
+    """What answers, the parts of the path, and the standard's name of the operation. Raises `ApiError` 404 and 405."""
+    allowed = []
+    for route in _ROUTES:
+        found = route.pattern.match(path)
+        if found is None:
+            continue
+        if route.method == method:
+            return route.handler, {name: text for name, text in found.groupdict().items() if text is not None}, route.operation
+        allowed.append(route.method)
+    if allowed:
+        raise ApiError(405, f"{method[:20]} is not for this path, but {', '.join(sorted(set(allowed)))}")
+    raise ApiError(404, f"there is no path {path[:200]!r}")
+
+
+def refusal(status: int, code: str, text: str, now: str) -> Answer:
+    """The Result object of the standard with one message; ``now`` dates it."""
+    message = {"code": code, "messageType": "Error", "text": text, "timestamp": now}
+    return Answer(status=status, body=msgspec.json.encode({"messages": [message]}))

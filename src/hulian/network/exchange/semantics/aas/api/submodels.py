@@ -24,12 +24,16 @@ __all__ = [
     "change",
     "list_elements",
     "list_submodels",
+    "operation",
     "remove_element",
+    "remove_through_shell",
     "replace_element",
+    "replace_through_shell",
     "show",
 ]
 
-_CONTENTS = ("", "$metadata", "$value", "$reference", "$path")
+_STRUCTURED = ("Submodel", "SubmodelElementCollection", "SubmodelElementList", "Entity")
+_NO_VALUE = ("Operation", "Capability")
 
 
 def _formed(asking: Asking, submodel: dict[str, Any], path: str, element: dict[str, Any], content: str) -> Any:
@@ -68,15 +72,25 @@ def list_submodels(asking: Asking, content: str = "") -> Answer:
             one.get("semanticId", {}).get("keys") == each.get("keys") if isinstance(each, dict) else False for each in meanings
         )
 
+    def form(one: dict[str, Any]) -> Any:
+        return _formed(asking, one, "", {"modelType": "Submodel", **one}, content)
+
     asking.deep(), asking.blobs()
-    return asking.pages("submodels", wanted, lambda one: _formed(asking, one, "", {"modelType": "Submodel", **one}, content))
+    filtered = wanted if name or meanings else None
+    if content == "$path":
+        return asking.joined("submodels", filtered, form)
+    return asking.pages("submodels", filtered, form, whole=content not in ("$metadata", "$reference"))
 
 
 def show(asking: Asking, content: str = "") -> Answer:
     """A submodel, or the element of the path."""
     submodel = _submodel(asking)
     path = asking.path()
-    return okay(_formed(asking, submodel, path, asking.element(submodel) if path else submodel, content))
+    element = asking.element(submodel) if path else submodel
+    kind = element["modelType"]
+    if (content == "$path" and kind not in _STRUCTURED) or (content == "$metadata" and kind in _NO_VALUE):
+        raise ApiError(400, f"a {kind} has no {content}")
+    return okay(_formed(asking, submodel, path, element, content))
 
 
 def list_elements(asking: Asking, content: str = "") -> Answer:
@@ -183,6 +197,45 @@ def change(asking: Asking, content: str = "") -> Answer:
         element.update(merged)
     asking.replace("submodels", submodel["id"], submodel)
     return nothing()
+
+
+def replace_through_shell(asking: Asking) -> Answer:
+    """In the place of a submodel of the shell; created where it is not there, and the shell refers to it then (3.1)."""
+    from hulian.network.exchange.semantics.aas.api.repository import refers
+
+    shell_id, identity = asking.identity(), asking.identity("submodel")
+    shell = asking.get("shells", shell_id, "write")
+    value = checked(body_of(asking.request.body), "Submodel")
+    if value["id"] != identity:
+        raise ApiError(400, "the id of the body is not that of the path")
+    asking.allow("write", "submodels", identity)
+    if refers(shell, identity) and asking.store.put("submodels", identity, value, new=False):
+        return nothing()
+    if not asking.store.put("submodels", identity, value, new=True):
+        raise ApiError(409, f"{identity[:200]!r} is among the submodels already, and not one of this shell")
+    if not refers(shell, identity):
+        reference = {"type": "ModelReference", "keys": [{"type": "Submodel", "value": identity}]}
+        asking.replace("shells", shell_id, {**shell, "submodels": [*shell.get("submodels", ()), reference]})
+    return made(value, f"{asking.request.root}/shells/{encoded_id(shell_id)}/submodels/{encoded_id(identity)}")
+
+
+def remove_through_shell(asking: Asking) -> Answer:
+    """The submodel, and the shell's reference to it."""
+    from hulian.network.exchange.semantics.aas.api.repository import delete_shell_submodel
+
+    identity = asking.identity("submodel")
+    asking.allow("delete", "submodels", identity)
+    answer = delete_shell_submodel(asking)
+    asking.store.delete("submodels", identity)
+    return answer
+
+
+def operation(asking: Asking) -> dict[str, Any]:
+    """The operation that the path names. Raises `ApiError` 404, and 405 for any other element."""
+    element = asking.element(_submodel(asking))
+    if element.get("modelType") != "Operation":
+        raise ApiError(405, f"a {element.get('modelType')} cannot be invoked")
+    return element
 
 
 def attachment(asking: Asking) -> Answer:

@@ -1,0 +1,34 @@
+"""Further interfaces on this server: behind the same gate, with refusals in the form that their clients know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response
+from litestar.handlers import ASGIRouteHandler, asgi
+from litestar.types import Receive, Scope, Send
+
+from hulian.kernel.errors import HulianError
+from hulian.platform.api.access import public
+from hulian.platform.api.contract import Mount
+from hulian.platform.api.refusals import status_of
+
+__all__ = ["mounted"]
+
+
+def mounted(path: str, mount: Mount) -> ASGIRouteHandler:
+    """The route of ``mount``. The gate lets everybody's requests through to it, with who asks: it authorises by itself."""
+
+    def refused(_: Request[Any, Any, Any], error: HulianError) -> Response[bytes]:
+        status = status_of(error)
+        headers = {"WWW-Authenticate": 'Bearer realm="hulian"'} if status == 401 else {}
+        body = mount.refusal(error, status)
+        return Response(
+            body, media_type="application/json", status_code=status, headers={"Cache-Control": "no-store", **headers}
+        )
+
+    @asgi(path, is_mount=True, copy_scope=True, opt=public(), exception_handlers={HulianError: refused})
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await mount.application(scope, receive, send)
+
+    return serve
