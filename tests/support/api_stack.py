@@ -27,6 +27,7 @@ from hulian.kernel.identifier import escape
 from hulian.kernel.point import Kind, Point
 from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
 from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.semantics.together import Semantics
 from hulian.network.exchange.spine.bundle import columns_of
 from hulian.network.exchange.spine.codec import encode
 from hulian.network.exchange.spine.streams import figures
@@ -136,6 +137,7 @@ class Stack:
                     accounts_changed=self._accounts_changed,
                     console=self.directory / "console",
                     own_secrets=frozenset({"clickhouse"}),
+                    semantics=self._semantics,
                 )
                 self.service = ApiService(self.dependencies)
                 await group.start(self.service.run)
@@ -144,10 +146,18 @@ class Stack:
                 await self._stop.wait()
                 group.cancel_scope.cancel()
         finally:
+            if self.semantics:
+                self.semantics.close()
             if self.historian:
                 self.historian.kill()
                 self.historian.wait()
             await self.spine_server.stop()
+
+    semantics: Semantics | None = None
+
+    def _semantics(self) -> Semantics:
+        self.semantics = Semantics(self.registry)
+        return self.semantics
 
     accounts_told = 0
     _admin: tuple[str, str] | None = None

@@ -18,6 +18,7 @@
         ├── CertificateError        HL-API-0014        the TLS certificate or key cannot be used
         ├── NotWritableError        HL-API-0016   403  the configuration does not allow to write the point
         ├── OutOfRangeError         HL-API-0017   422  a set-point beyond the range of its point
+        ├── UnknownPointError       HL-API-0060   404  a node is to be bound to a point that is not there
         └── DefectError             HL-API-0015   500  a defect of Hulian; the log holds it under the reference shown
 
 A class carries the HTTP status it is answered with; errors of other rooms get theirs in `hulian.platform.api.refusals`.
@@ -48,6 +49,7 @@ __all__ = [
     "TooLargeError",
     "TooManyError",
     "UnavailableError",
+    "UnknownPointError",
 ]
 
 
@@ -186,3 +188,10 @@ class OutOfRangeError(ApiError):
     code = "HL-API-0017"
     status = 422
     default_hint = "write a value between the limits of the point; an engineer may change them in its description"
+
+
+class UnknownPointError(NotFoundError):
+    """A node of the model is to be bound to a point that is not in the catalogue."""
+
+    code = "HL-API-0060"
+    default_hint = "choose a point that is there (GET /api/v1/points?search=), or add it to its connector first"

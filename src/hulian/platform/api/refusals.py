@@ -99,6 +99,8 @@ _BY_CODE: Final = {
     "HL-ID-0808": 409,
     "HL-ID-0809": 500,
     "HL-ID-0811": 502,
+    "HL-SEM-0011": 409,
+    "HL-SEM-0012": 404,
 }
 """The status of an error of another room: by its code, else by its room, else 400, a mistake of the caller."""
 

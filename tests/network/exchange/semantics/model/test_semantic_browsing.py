@@ -118,7 +118,7 @@ def test_what_is_around_a_node_is_bounded_and_says_so(registry):
 def test_nodes_are_found_by_a_part_of_their_name(registry):
     model = a_model(registry)
     assert model.search("p") == (0, [])
-    nodes, references = plant()
+    nodes, _ = plant()
     imported(model, [*nodes, Node(id="x", kind=Kind.OBJECT, name="pump house"), Node(id="y", kind=Kind.OBJECT, name="100%_")])
     total, found = model.search("PUMP")
     assert (total, ids(found)) == (3, ["t/pump", "x", "t/big"])
