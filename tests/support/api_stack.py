@@ -152,16 +152,20 @@ class Stack:
                 await self._stop.wait()
                 group.cancel_scope.cancel()
         finally:
+            if self.semantics:
+                self.semantics.close()
             if self.historian:
                 self.historian.kill()
                 self.historian.wait()
             await self.spine_server.stop()
 
+    semantics: Semantics | None = None
+
     def _semantics(self) -> Semantics:
-        self.semantics = Semantics(self.registry)
+        if self.semantics is None:
+            self.semantics = Semantics(self.registry)
         return self.semantics
 
-    semantics: Semantics | None = None
     def further(self) -> dict:
         """Dependencies of tests that serve more."""
         return {}

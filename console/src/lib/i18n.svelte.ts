@@ -3,14 +3,15 @@ import type { Texts as Documents } from "../texts/documents.en";
 import type { Texts as Edges } from "../texts/edges.en";
 import type { Texts as Core } from "../texts/en";
 import type { Texts as Identifiers } from "../texts/identifiers.en";
+import type { Texts as Model } from "../texts/model.en";
 import type { Texts as Tags } from "../texts/tags.en";
 import { store, stored } from "./preferences.svelte";
 
 export type Language = "en" | "zh";
 
 /** Texts that are loaded with the pages that show them; the others come with the first load. */
-export type Group = "connectors" | "documents" | "edges" | "identifiers" | "tags";
-type Texts = Core & Connectors & Documents & Edges & Identifiers & Tags;
+export type Group = "connectors" | "documents" | "edges" | "identifiers" | "model" | "tags";
+type Texts = Core & Connectors & Documents & Edges & Identifiers & Model & Tags;
 export type Key = keyof Texts;
 
 const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Partial<Texts> }>>> = {
@@ -20,6 +21,7 @@ const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Pa
     documents: () => import("../texts/documents.en"),
     edges: () => import("../texts/edges.en"),
     identifiers: () => import("../texts/identifiers.en"),
+    model: () => import("../texts/model.en"),
     tags: () => import("../texts/tags.en"),
   },
   zh: {
@@ -28,6 +30,7 @@ const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Pa
     documents: () => import("../texts/documents.zh"),
     edges: () => import("../texts/edges.zh"),
     identifiers: () => import("../texts/identifiers.zh"),
+    model: () => import("../texts/model.zh"),
     tags: () => import("../texts/tags.zh"),
   },
 };

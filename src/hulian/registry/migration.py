@@ -13,7 +13,7 @@ from hulian.registry.errors import ForeignRegistryError, NewerRegistryError
 
 __all__ = ["HEAD", "LOCK", "SCRIPTS", "current", "upgrade"]
 
-HEAD: Final = "0015"
+HEAD: Final = "0017"
 """The revision this version reads and writes: the last of the scripts, named here so that a start need not read them."""
 
 LOCK: Final = 0x48554C49414E

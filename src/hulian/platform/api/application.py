@@ -128,7 +128,7 @@ _TAGS: Final[dict[str, str]] = {
     "connectors": "Where it comes from: connections to devices.",
     "edges": "Nodes beside the machines: invitation, approval, revocation.",
     "identifiers": "Names: resolved, printed on labels, kept in records; the nodes that answer for them.",
-    "model": "What it means: documents of the information model, its nodes, and questions about them.",
+    "model": "What it means: documents of the information model, found by meaning, bound to points.",
     "records": "What happened: ledger, events, annotations, audit.",
     "accounts": "Who may: users, tokens, device credentials, certificates.",
     "system": "How it is: health, metrics, jobs.",

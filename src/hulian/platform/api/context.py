@@ -66,6 +66,7 @@ class Context:
         self._semantics: Semantics | None = None
         self._documents: Documents | None = None
         self._opening = anyio.Lock()
+        self.sparql = anyio.CapacityLimiter(1)
 
     def limits(self, rows: int = 2**40) -> Limits:
         """The configured bounds of one query, with at most ``rows`` rows."""

@@ -22,6 +22,7 @@
         ├── StalePreviewError       HL-API-0071   409  the model has changed since it was looked at
         ├── UndecidedError          HL-API-0072   409  too many versions wait to be applied or discarded
         ├── NoSpaceError            HL-API-0073   507  the disk has no room for a file
+        ├── UnknownPointError       HL-API-0060   404  a node is to be bound to a point that is not there
         └── DefectError             HL-API-0015   500  a defect of Hulian; the log holds it under the reference shown
 
 A class carries the HTTP status it is answered with; errors of other rooms get theirs in `hulian.platform.api.refusals`.
@@ -56,6 +57,7 @@ __all__ = [
     "TooManyError",
     "UnavailableError",
     "UndecidedError",
+    "UnknownPointError",
 ]
 
 
@@ -226,3 +228,10 @@ class NoSpaceError(ApiError):
     code = "HL-API-0073"
     status = 507
     default_hint = "free space on the disk of node.data"
+
+
+class UnknownPointError(NotFoundError):
+    """A node of the model is to be bound to a point that is not in the catalogue."""
+
+    code = "HL-API-0060"
+    default_hint = "choose a point that is there (GET /api/v1/points?search=), or add it to its connector first"

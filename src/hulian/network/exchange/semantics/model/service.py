@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hulian.network.exchange.semantics.contract import Content, Format, Node, Source
+from hulian.network.exchange.semantics.contract import Content, Format, Loss, Node, Source
 from hulian.network.exchange.semantics.errors import ChangedError, ConflictError, ModelError, NoSuchNodeError, QueryError
-from hulian.network.exchange.semantics.model import tables
+from hulian.network.exchange.semantics.model import browse, tables
+from hulian.network.exchange.semantics.model.around import Graph, around
+from hulian.network.exchange.semantics.model.browse import Linked, Seen
 from hulian.network.exchange.semantics.model.check import Finding, check
 from hulian.network.exchange.semantics.model.columns import Columns, load
 from hulian.network.exchange.semantics.model.differences import Differences, differences
 from hulian.network.exchange.semantics.model.find import Answer, Meanings, Question, find
+from hulian.network.exchange.semantics.model.names import Names, PointsOfDocuments, at_point, search
 from hulian.network.exchange.semantics.model.notes import Note, notes_of, take
 from hulian.network.exchange.semantics.model.sparql import MOST_NODES, Sparql
 from hulian.network.exchange.semantics.model.sparql_worker import Reply
@@ -54,6 +57,8 @@ class Model:
         self._meanings = meanings
         self._lock = threading.Lock()
         self._columns: Columns | None = None
+        self._names: Names | None = None
+        self._stated = PointsOfDocuments()
         self._sparql = Sparql(meanings.normal)
 
     def close(self) -> None:
@@ -216,6 +221,62 @@ class Model:
                 if self._columns is None or self._columns.revision != revision:
                     self._columns = load(connection, revision)
                 return self._columns
+
+    # -- looked at node by node ----------------------------------------------------------------------------------------
+
+    def children(self, parent: str, *, document: str = "", after: int = -1, limit: int = 100) -> list[Seen]:
+        """What stands under a node, or at the top (of one ``document``). Raises `NoSuchNodeError`, `QueryError`."""
+        with self._registry.read() as connection:
+            return browse.children(connection, parent, document=document, after=after, limit=limit)
+
+    def seen(self, identity: str) -> Seen:
+        """A node with what people noted and where it is from. Raises `NoSuchNodeError`."""
+        with self._registry.read() as connection:
+            return browse.seen(connection, identity)
+
+    def known(self, identities: Iterable[str]) -> dict[str, Seen]:
+        """Those of the nodes that there are."""
+        with self._registry.read() as connection:
+            return browse.known(connection, identities)
+
+    def way_down(self, one: Seen) -> list[Seen]:
+        """The nodes over one, the top first."""
+        with self._registry.read() as connection:
+            return browse.way_down(connection, one.place)
+
+    def type_chain(self, node: Node) -> list[Linked]:
+        """Its type, and the more general ones above that."""
+        with self._registry.read() as connection:
+            return browse.type_chain(connection, node)
+
+    def references(self, identity: str, *, out: bool, after: int = -1, limit: int = 100) -> list[Linked]:
+        """What a node refers to, or what refers to it. Raises `QueryError`."""
+        with self._registry.read() as connection:
+            return browse.references(connection, identity, out=out, after=after, limit=limit)
+
+    def losses_of(self, one: Seen) -> list[Loss]:
+        """What the reading of its document said of a node."""
+        with self._registry.read() as connection:
+            return browse.losses_of(connection, one)
+
+    def around(self, identity: str, *, depth: int = 1, limit: int = 60) -> Graph:
+        """A node and what is next to it. Raises `NoSuchNodeError`, `QueryError`."""
+        with self._registry.read() as connection:
+            return around(connection, identity, depth=depth, limit=limit)
+
+    def at_point(self, point: str) -> list[Seen]:
+        """The nodes that a live point is."""
+        with self._registry.read() as connection:
+            return at_point(connection, self._stated, point)
+
+    def search(self, text: str, *, limit: int = 50) -> tuple[int, list[Seen]]:
+        """How many nodes have ``text`` in their name, and the best of them. Raises `QueryError`."""
+        columns = self.columns()
+        names = self._names
+        if names is None or names.columns is not columns:
+            names = self._names = Names(columns)
+        with self._registry.read() as connection:
+            return search(connection, names, text, limit=limit)
 
     def _version(self, connection: Connection, key: int) -> Version:
         found = versions(connection, key=key)

@@ -62,6 +62,7 @@ node = sa.Table(
     sa.Column("type", sa.String, nullable=False),
     sa.Column("unit", sa.String, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index(None, "parent", "key"),
 )
 
 meaning = sa.Table(
@@ -75,10 +76,12 @@ reference = sa.Table(
     "semantics_reference",
     metadata,
     sa.Column("key", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("source", Ordered(), nullable=False, index=True),
+    sa.Column("source", Ordered(), nullable=False),
     sa.Column("relation", sa.String, nullable=False),
-    sa.Column("target", Ordered(), nullable=False, index=True),
+    sa.Column("target", Ordered(), nullable=False),
     sa.Column("extra", sa.LargeBinary, nullable=False),
+    sa.Index(None, "source", "key"),
+    sa.Index(None, "target", "key"),
 )
 
 attachment = sa.Table(

@@ -1,0 +1,117 @@
+"""Nodes by a part of their name, and by the live point that they are."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from hulian.network.exchange.semantics.contract import Node
+from hulian.network.exchange.semantics.errors import QueryError
+from hulian.network.exchange.semantics.model import tables
+from hulian.network.exchange.semantics.model.browse import Seen, current_versions, known
+from hulian.network.exchange.semantics.model.columns import Columns
+from hulian.network.exchange.semantics.model.tables import PLACES
+
+__all__ = ["LONGEST", "Names", "PointsOfDocuments", "at_point", "search"]
+
+LONGEST: Final = 200
+"""Characters of what is searched for."""
+_MOST: Final = 500
+_MARK: Final = b"\xa5point"
+"""How MessagePack spells the field's name: rows without it are not decoded."""
+_node = msgspec.msgpack.Decoder(Node).decode
+
+
+class Names:
+    """All names of one state of the model, in one text: a million are searched in some milliseconds."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self._numbers, first = np.unique(columns.names, return_index=True)
+        words = [columns.name(int(row)).casefold().replace("\n", " ") for row in first]
+        self._text = "\n" + "\n".join(words) + "\n"
+        self._ends = np.cumsum(np.fromiter((len(word) + 1 for word in words), np.int64, len(words)))
+
+    def find(self, text: str) -> NDArray[np.int32]:
+        """Rows whose name has ``text`` in it, whatever the case: whole names first, then beginnings, then the rest."""
+        wanted = text.casefold()
+        matched: list[list[int]] = [[], [], []]
+        at = self._text.find(wanted)
+        while at >= 0:
+            word = int(np.searchsorted(self._ends, at, side="left")) if at else 0
+            end = int(self._ends[word])  # the line break behind the word
+            begins = self._text[at - 1] == "\n" if at else False
+            matched[0 if begins and at + len(wanted) == end else 1 if begins else 2].append(int(self._numbers[word]))
+            at = self._text.find(wanted, end)
+        parts = [np.flatnonzero(np.isin(self.columns.names, numbers)).astype(np.int32) for numbers in matched if numbers]
+        return np.concatenate(parts) if parts else np.empty(0, np.int32)
+
+
+def search(connection: Connection, names: Names, text: str, *, limit: int) -> tuple[int, list[Seen]]:
+    """How many nodes are called so, and the first of them; the node of just this id, and what people call so, come first.
+
+    Raises `QueryError`.
+    """
+    text = text.strip()
+    if not 1 <= len(text) <= LONGEST or "\n" in text:
+        raise QueryError(f"what is searched for has 1 to {LONGEST} characters", place="q")
+    if not 1 <= limit <= _MOST:
+        raise QueryError(f"the limit is 1 to {_MOST}", place="limit")
+    note, row = tables.note.c, tables.node.c
+    like = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    called = sa.select(note.node).where(
+        note.field.in_(("label", "identifier", "point")), sa.func.lower(note.value).like(like.lower(), escape="\\")
+    )
+    first = [text, *connection.execute(called.order_by(note.node).limit(limit)).scalars()]
+    rows = names.find(text)
+    keys = [int(key) for key in names.columns.keys[rows[:limit]]]
+    ids = {int(key): identity for key, identity in connection.execute(sa.select(row.key, row.id).where(row.key.in_(keys)))}
+    found = known(connection, [*first, *(ids[key] for key in keys if key in ids)])
+    order = dict.fromkeys([*first, *(ids[key] for key in keys if key in ids)])
+    nodes = [found[one] for one in order if one in found]
+    total = len(rows) + sum(1 for one in first if one in found and one not in ids.values())
+    return max(total, len(nodes)), nodes[:limit]
+
+
+class PointsOfDocuments:
+    """Which nodes are live points by what their documents say. A version never changes, so each is looked through once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: dict[int, dict[str, list[str]]] = {}
+
+    def nodes(self, connection: Connection, point: str) -> list[str]:
+        """Ids of those nodes of the current versions."""
+        current = current_versions(connection)
+        with self._lock:
+            self._of = {version: self._of.get(version) or _points_in(connection, version) for version in current}
+            return [identity for version in current for identity in self._of[version].get(point, ())]
+
+
+def _points_in(connection: Connection, version: int) -> dict[str, list[str]]:
+    row = tables.node.c
+    mark = sa.literal(_MARK, sa.LargeBinary)
+    within = sa.func.instr(row.body, mark) if connection.dialect.name == "sqlite" else sa.func.position(mark.op("IN")(row.body))
+    query = sa.select(row.body).where(row.key >= version * PLACES, row.key < (version + 1) * PLACES, within > 0)
+    found: dict[str, list[str]] = {}
+    for body in connection.execute(query.execution_options(yield_per=1_000)).scalars():
+        node = _node(body)
+        if node.point:
+            found.setdefault(node.point, []).append(node.id)
+    return found
+
+
+def at_point(connection: Connection, stated: PointsOfDocuments, point: str) -> list[Seen]:
+    """The nodes that are this live point: because somebody noted it, or because their document says so and nobody else."""
+    note = tables.note.c
+    noted = connection.execute(
+        sa.select(note.node).where(note.value == point, note.field == "point").order_by(note.node).limit(_MOST)
+    )
+    found = known(connection, [*noted.scalars(), *stated.nodes(connection, point)[:_MOST]])
+    return [one for one in found.values() if one.point == point]
