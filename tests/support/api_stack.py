@@ -30,6 +30,7 @@ from hulian.kernel.storage import StorageClass
 from hulian.network.exchange.spine.bundle import columns_of
 from hulian.network.exchange.spine.codec import encode
 from hulian.network.exchange.spine.streams import figures
+from hulian.network.exchange.semantics.together import Semantics
 from hulian.platform.api.application import build_application
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.platform.api.contract import Dependencies
@@ -136,6 +137,7 @@ class Stack:
                     accounts_changed=self._accounts_changed,
                     console=self.directory / "console",
                     own_secrets=frozenset({"clickhouse"}),
+                    semantics=lambda: Semantics(self.registry),
                 )
                 self.service = ApiService(self.dependencies)
                 await group.start(self.service.run)

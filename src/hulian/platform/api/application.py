@@ -123,6 +123,7 @@ _TAGS: Final[dict[str, str]] = {
     "connectors": "Where it comes from: connections to devices.",
     "edges": "Nodes beside the machines: invitation, approval, revocation.",
     "identifiers": "Names: resolved, printed on labels, kept in records; the nodes that answer for them.",
+    "dictionary": "What words and tags mean: dictionaries of concepts, units, suggestions and confirmations.",
     "records": "What happened: ledger, events, annotations, audit.",
     "accounts": "Who may: users, tokens, device credentials, certificates.",
     "system": "How it is: health, metrics, jobs.",

@@ -28,11 +28,13 @@ from hulian.platform.api.refusals import RelayedError
 
 if TYPE_CHECKING:
     from hulian.network.exchange.semantics.together import Semantics
+    from hulian.platform.api.dictionary.service import Dictionary
     from hulian.platform.api.naming.service import Naming
 
 __all__ = ["Context"]
 
 _NAMING: Final = "hulian.platform.api.naming.service"
+_DICTIONARY: Final = "hulian.platform.api.dictionary.service"
 
 _log = structlog.get_logger("hulian.api")
 
@@ -62,6 +64,7 @@ class Context:
         self.asking = Pace(rate=10.0, burst=60.0)
         self._naming: Naming | None = None
         self._semantics: Semantics | None = None
+        self._dictionary: Dictionary | None = None
         self._opening = anyio.Lock()
 
     def limits(self, rows: int = 2**40) -> Limits:
@@ -100,6 +103,15 @@ class Context:
                 if self._semantics is None:
                     self._semantics = await in_thread(make)
         return self._semantics
+
+    async def dictionary(self) -> Dictionary:
+        """What is asked about words and tags, loaded when somebody first asks. Raises `UnavailableError`."""
+        semantics = await self.semantics()
+        if self._dictionary is None:
+            module = await in_thread(lambda: importlib.import_module(_DICTIONARY))
+            if self._dictionary is None:
+                self._dictionary = module.Dictionary(self.catalogue, semantics)
+        return self._dictionary
 
     async def ask(self, component: str, request: Mapping[str, Any], *, edge: str = "", seconds: float = 5.0) -> Any:
         """Asks a component over the spine, that of an edge node where ``edge`` is named.
