@@ -27,10 +27,10 @@ from hulian.kernel.identifier import escape
 from hulian.kernel.point import Kind, Point
 from hulian.kernel.sample import BatchHeader, Columns, SampleBatch
 from hulian.kernel.storage import StorageClass
+from hulian.network.exchange.semantics.together import Semantics
 from hulian.network.exchange.spine.bundle import columns_of
 from hulian.network.exchange.spine.codec import encode
 from hulian.network.exchange.spine.streams import figures
-from hulian.network.exchange.semantics.together import Semantics
 from hulian.platform.api.application import build_application
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.platform.api.contract import Dependencies

@@ -286,7 +286,8 @@ class Library:
                 starts.append(unit)
             elif any(wanted in name for name in names):
                 holds.append(unit)
-        starts.sort(key=lambda unit: (len(unit.title), unit.title))
+        starts.sort(key=lambda unit: (not unit.unece, len(unit.title), unit.title))
+        holds.sort(key=lambda unit: (not unit.unece, len(unit.title), unit.title))
         return UnitPage(items=[_unit(unit) for unit in [*found.values(), *starts, *holds][:limit]])
 
     @staticmethod

@@ -20,7 +20,8 @@ from hulian.network.exchange.semantics.contract import Constraints, Document, Ki
 from hulian.network.exchange.semantics.documents import memory_source
 from hulian.network.exchange.semantics.errors import NoSuchNodeError
 from hulian.network.exchange.semantics.formats import format_named
-from hulian.network.exchange.semantics.model import Version
+from hulian.network.exchange.semantics.model import Note, Version
+from hulian.network.exchange.semantics.model.notes import FIELDS
 from hulian.network.exchange.semantics.together import Semantics
 from hulian.platform.api.dictionary.errors import TooManyPointsError
 
@@ -49,7 +50,7 @@ class LivePoints:
     """Where live points stand in the model. Thread-safe; all calls block."""
 
     def __init__(self, catalogue: Catalogue, semantics: Semantics) -> None:
-        self._catalogue, self._model = catalogue, semantics.model
+        self._catalogue, self._model, self._suggester = catalogue, semantics.model, semantics.suggester
         self._lock = threading.Lock()
         self._bodies: dict[int, dict[str, list[Standing]]] = {}
         self._described: tuple[object, dict[str, list[Standing]]] = (None, {})
@@ -75,7 +76,9 @@ class LivePoints:
             lines, placed = self._written(described)
             digest = hashlib.sha256(b"\n".join(lines)).hexdigest()
             if current is None or current.document.extra.get("content") != digest:
+                moved = self._moved() if current is not None else {}
                 current = self._make(lines, digest) if lines or current is not None else None
+                self._carry(moved, placed)
             self._placed = {**placed, **described}
             self._made = (looked, stamp[1], current.key if current is not None else 0)
             return self._placed
@@ -139,6 +142,32 @@ class LivePoints:
         except BaseException:
             self._model.discard(found.version.key)
             raise
+
+    def _moved(self) -> dict[str, str]:
+        """Points of the document as it is that have another name now: their series is told by."""
+        was: dict[int, str] = {}
+        for node in self._model.content(DOCUMENT).nodes():
+            if node.point:
+                was[int(node.extra["hulian"]["series"])] = node.point
+        known = self._catalogue.points_of_series(was)
+        return {was[series]: point.name for series, point in known.items() if point.name != was[series]}
+
+    def _carry(self, moved: dict[str, str], placed: dict[str, list[Standing]]) -> None:
+        """What was said of points goes with them when they are renamed."""
+        if not moved:
+            return
+        notes = [note for note in self._notes() if note.node in {_id("", old) for old in moved}]
+        names = {_id("", old): new for old, new in moved.items()}
+        taken = [msgspec.structs.replace(note, value="") for note in notes]
+        given = [
+            msgspec.structs.replace(note, node=standing.node) for note in notes for standing in placed.get(names[note.node], [])
+        ]
+        self._model.note([*taken, *given])
+        self._suggester.rename(moved)
+
+    def _notes(self) -> Iterator[Note]:
+        for field in FIELDS:
+            yield from self._model.notes(field)
 
     def _written(self, described: dict[str, list[Standing]]) -> tuple[list[bytes], dict[str, list[Standing]]]:
         wanted = sorted(
@@ -207,4 +236,5 @@ def _nodes(point: Point) -> Iterator[Node]:
         constraints=Constraints(low=low, high=high) if low is not None or high is not None else None,
         writable=point.writable,
         point=point.name,
+        extra={"hulian": {"series": str(point.series)}},
     )

@@ -136,8 +136,8 @@ async def units(
 async def convert(
     context: NamedDependency[Context],
     value: Annotated[float, QueryParameter(description="the number")],
-    source: Annotated[str, QueryParameter(query="from", description="its unit, in any spelling", max_length=200)],
-    target: Annotated[str, QueryParameter(query="to", description="the unit that is wanted", max_length=200)],
+    source: Annotated[str, QueryParameter(name="from", description="its unit, in any spelling", max_length=200)],
+    target: Annotated[str, QueryParameter(name="to", description="the unit that is wanted", max_length=200)],
 ) -> ConversionView:
     """Refused where the dimensions differ."""
     library = (await context.dictionary()).library

@@ -9,7 +9,7 @@ count for other tags of the plant as much as they were confirmed together.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -261,6 +261,18 @@ class Suggester:
                     self._unlearn(connection, raw.key, aspect)
                 values = {"tag": raw.key, "aspect": _NONE, "concept": "", "by": by, "moment": self._clock(), "features": []}
                 connection.execute(confirmation.insert().values(values))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """What was said of some points is kept under their new names, all at once, so that two may swap theirs."""
+        with self._registry.write() as connection:
+            found = []
+            for old in names:
+                rows = connection.execute(sa.select(confirmation).where(confirmation.c.tag == old)).mappings().all()
+                found += [{**row, "tag": names[old]} for row in rows]
+                connection.execute(confirmation.delete().where(confirmation.c.tag == old))
+            for row in found:
+                self._unlearn(connection, row["tag"], row["aspect"])
+                connection.execute(confirmation.insert().values(row))
 
     def said_of(self, keys: Sequence[str]) -> dict[str, list[Confirmation]]:
         """What people said of tags, by what it is kept under; those of whom nothing was said are missing.
