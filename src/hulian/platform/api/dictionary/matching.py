@@ -180,6 +180,25 @@ class Matching:
             for key in keys
         ]
 
+    @staticmethod
+    def sure(item: Suggested, score: float) -> list[Confirm]:
+        """The best quantity or property of a point with at least ``score``, and its role; none without the first."""
+        ranked = sorted((one for one in item.suggestions if one.score >= score), key=lambda one: -one.score)
+        main = next((one for one in ranked if one.aspect != "role"), None)
+        role = next((one for one in ranked if one.aspect == "role"), None)
+        return [Confirm(point=item.point.name, concept=one.concept) for one in (main, role) if one is not None and main]
+
+    def confirm_many(self, wanted: Sequence[Confirm], *, by: str) -> None:
+        """As `confirm`, for any number: what belongs to one point stays together, the parts are each all or none."""
+        part: list[Confirm] = []
+        for place, one in enumerate(wanted):
+            if len(part) >= MOST_CONFIRMED - 10 and one.point != wanted[place - 1].point:
+                self.confirm(part, by=by)
+                part = []
+            part.append(one)
+        if part:
+            self.confirm(part, by=by)
+
     def _raws(self, wanted: Sequence[Confirm]) -> list[RawTag]:
         names = [point_name(one.point) for one in wanted if one.point]
         points = self._catalogue.points_named(names)
