@@ -42,19 +42,23 @@ def test_a_tag_is_understood_without_any_dictionary_and_better_once_somebody_sai
 
 
 CATALOGUE = """
-[[connectors]]
+version = 1
+
+[[connector]]
 name = "boiler"
 protocol = "modbus"
 url = "modbus://127.0.0.1:1502"
 
-[[connectors.points]]
+[[point]]
+connector = "boiler"
 name = "99.118.8/boiler#pt"
 address = "holding@0:int16"
 tag = "PT_101.PV"
 unit = "bar"
 path = "line 2"
 
-[[connectors.points]]
+[[point]]
+connector = "boiler"
 name = "99.118.8/boiler#tt"
 address = "holding@1:int16"
 tag = "TT_102.PV"

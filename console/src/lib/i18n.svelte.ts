@@ -1,4 +1,5 @@
 import type { Texts as Connectors } from "../texts/connectors.en";
+import type { Texts as Dictionary } from "../texts/dictionary.en";
 import type { Texts as Edges } from "../texts/edges.en";
 import type { Texts as Core } from "../texts/en";
 import type { Texts as Identifiers } from "../texts/identifiers.en";
@@ -8,14 +9,15 @@ import { store, stored } from "./preferences.svelte";
 export type Language = "en" | "zh";
 
 /** Texts that are loaded with the pages that show them; the others come with the first load. */
-export type Group = "connectors" | "edges" | "identifiers" | "tags";
-type Texts = Core & Connectors & Edges & Identifiers & Tags;
+export type Group = "connectors" | "dictionary" | "edges" | "identifiers" | "tags";
+type Texts = Core & Connectors & Dictionary & Edges & Identifiers & Tags;
 export type Key = keyof Texts;
 
 const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Partial<Texts> }>>> = {
   en: {
     core: () => import("../texts/en"),
     connectors: () => import("../texts/connectors.en"),
+    dictionary: () => import("../texts/dictionary.en"),
     edges: () => import("../texts/edges.en"),
     identifiers: () => import("../texts/identifiers.en"),
     tags: () => import("../texts/tags.en"),
@@ -23,6 +25,7 @@ const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Pa
   zh: {
     core: () => import("../texts/zh"),
     connectors: () => import("../texts/connectors.zh"),
+    dictionary: () => import("../texts/dictionary.zh"),
     edges: () => import("../texts/edges.zh"),
     identifiers: () => import("../texts/identifiers.zh"),
     tags: () => import("../texts/tags.zh"),
