@@ -41,6 +41,51 @@ def test_a_tag_is_understood_without_any_dictionary_and_better_once_somebody_sai
     assert "confirmed" not in hulian("dictionary", "suggest", "QX_7")
 
 
+CATALOGUE = """
+version = 1
+
+[[connector]]
+name = "boiler"
+protocol = "modbus"
+url = "modbus://127.0.0.1:1502"
+
+[[point]]
+connector = "boiler"
+name = "99.118.8/boiler#pt"
+address = "holding@0:int16"
+tag = "PT_101.PV"
+unit = "bar"
+path = "line 2"
+
+[[point]]
+connector = "boiler"
+name = "99.118.8/boiler#tt"
+address = "holding@1:int16"
+tag = "TT_102.PV"
+unit = "Cel"
+path = "line 2"
+"""
+
+
+def test_a_live_point_is_suggested_for_confirmed_and_found_by_its_meaning(hulian, tmp_path):
+    (tmp_path / "plant.toml").write_text(CATALOGUE)
+    hulian("dictionary", "list")  # makes the registry
+    hulian("catalogue", "apply", "plant.toml")
+    told = hulian("dictionary", "suggest", "--connector", "boiler")
+    assert "99.118.8/boiler#pt  PT_101.PV  bar" in told
+    assert "0 of 2 points have a meaning" in told
+    hulian("dictionary", "confirm", "99.118.8/boiler#pt", "hulian:pressure")
+    found = json.loads(hulian("model", "find", "hulian:pressure", "--in", "line 2", "--json"))
+    assert [node["point"] for node in found["nodes"]] == ["99.118.8/boiler#pt"]
+    assert "99.118.8/boiler#tt  hulian:temperature" in hulian("dictionary", "confirm", "--above", "0.5", "--dry-run")
+    hulian("dictionary", "confirm", "--above", "0.5", "--connector", "boiler")
+    assert "2 of 2 points have a meaning" in hulian("dictionary", "suggest", "--all")
+    hulian("dictionary", "confirm", "99.118.8/boiler#tt", "")
+    assert "1 of 2" in hulian("dictionary", "suggest")
+    hulian("dictionary", "confirm", "99.118.8/boiler#tt", "--none")
+    assert "2 of 2" in hulian("dictionary", "suggest")
+
+
 def test_words_of_a_dictionary_find_nodes_of_the_model(hulian, tmp_path):
     (tmp_path / "plant.csv").write_text(OWN)
     hulian("dictionary", "import", "plant.csv")

@@ -1,5 +1,6 @@
 import type { Texts as Connectors } from "../texts/connectors.en";
 import type { Texts as Documents } from "../texts/documents.en";
+import type { Texts as Dictionary } from "../texts/dictionary.en";
 import type { Texts as Edges } from "../texts/edges.en";
 import type { Texts as Core } from "../texts/en";
 import type { Texts as Identifiers } from "../texts/identifiers.en";
@@ -10,8 +11,8 @@ import { store, stored } from "./preferences.svelte";
 export type Language = "en" | "zh";
 
 /** Texts that are loaded with the pages that show them; the others come with the first load. */
-export type Group = "connectors" | "documents" | "edges" | "identifiers" | "model" | "tags";
-type Texts = Core & Connectors & Documents & Edges & Identifiers & Model & Tags;
+export type Group = "connectors" | "dictionary" | "documents" | "edges" | "identifiers" | "model" | "tags";
+type Texts = Core & Connectors & Dictionary & Documents & Edges & Identifiers & Model & Tags;
 export type Key = keyof Texts;
 
 const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Partial<Texts> }>>> = {
@@ -19,6 +20,7 @@ const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Pa
     core: () => import("../texts/en"),
     connectors: () => import("../texts/connectors.en"),
     documents: () => import("../texts/documents.en"),
+    dictionary: () => import("../texts/dictionary.en"),
     edges: () => import("../texts/edges.en"),
     identifiers: () => import("../texts/identifiers.en"),
     model: () => import("../texts/model.en"),
@@ -28,6 +30,7 @@ const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Pa
     core: () => import("../texts/zh"),
     connectors: () => import("../texts/connectors.zh"),
     documents: () => import("../texts/documents.zh"),
+    dictionary: () => import("../texts/dictionary.zh"),
     edges: () => import("../texts/edges.zh"),
     identifiers: () => import("../texts/identifiers.zh"),
     model: () => import("../texts/model.zh"),

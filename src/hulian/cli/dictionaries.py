@@ -205,25 +205,36 @@ def dictionary_show(
 
 
 def dictionary_suggest(
-    tags: Annotated[list[str], Parameter(help="raw tags, e.g. PT_101.PV")],
+    tags: Annotated[list[str] | None, Parameter(help="raw tags, e.g. PT_101.PV; the live points where none is named")] = None,
     /,
     *,
-    unit: Annotated[str, Parameter(help="unit of the points")] = "",
-    path: Annotated[str, Parameter(help="place in the plant, e.g. line 2/boiler")] = "",
+    connector: Annotated[str, Parameter(help="the live points of this connection")] = "",
+    thing: Annotated[str, Parameter(help="the live points of this thing, e.g. 99.118.8/pump")] = "",
+    every: Annotated[bool, Parameter(name="--all", help="also points that have a meaning", negative="")] = False,
+    limit: Annotated[int, Parameter(help="most live points to show")] = 50,
+    unit: Annotated[str, Parameter(help="unit of the tags")] = "",
+    path: Annotated[str, Parameter(help="place of the tags in the plant, e.g. line 2/boiler")] = "",
     language: Language = "",
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
-    """What raw tags may mean, the best first, each with its reasons. 'hulian dictionary confirm' says which it is.
+    """What raw tags or live points may mean, the best first, with reasons. 'hulian dictionary confirm' says which it is.
 
     Examples:
 
         hulian dictionary suggest PT_101.PV TIC205.SP
         hulian dictionary suggest FL_07 --unit m3/h --path "line 2/cooling"
+        hulian dictionary suggest --connector boiler
     """
+    from hulian.cli.matching import shown, suggest_live
     from hulian.network.exchange.semantics.dictionary.suggesting import Suggester
     from hulian.network.exchange.semantics.dictionary.tags import RawTag
 
+    if not tags:
+        suggest_live(config, connector=connector, thing=thing, every=every, language=language, limit=max(1, limit), json=json)
+        return
+    if connector or thing:
+        raise CommandError("tags and live points cannot be asked for together", place=tags[0], hint="leave one of them out")
     raws = [RawTag(tag=tag, unit=unit, path=path) for tag in tags]
     with _dictionaries(config) as (registry, dictionaries):
         found = Suggester(registry, dictionaries).suggest_all(raws, language=language)
@@ -233,30 +244,50 @@ def dictionary_suggest(
     for tag, suggestions in zip(tags, found, strict=True):
         print(tag if suggestions else f"{tag}: nothing is known of it")
         for one in suggestions:
-            sure = "confirmed" if one.confirmed else f"{one.score:.2f}"
-            print(f"  {one.aspect:<9} {one.concept:<28} {one.name:<24} {sure:<9} {'; '.join(one.reasons)}".rstrip())
+            print(shown(one))
 
 
 def dictionary_confirm(
-    tag: Annotated[str, Parameter(help="the raw tag")],
-    concept: Annotated[str, Parameter(help="identifier of what it means; empty takes the confirmation back")],
+    tag: Annotated[str, Parameter(help="the raw tag, or the name of a live point: 99.118.8/pump#pressure")] = "",
+    concept: Annotated[str, Parameter(help="identifier of what it means; empty takes the confirmation back")] = "",
     /,
     *,
-    aspect: Annotated[Literal["quantity", "role", "property"], Parameter(help="what of it is confirmed")] = "quantity",
-    unit: Annotated[str, Parameter(help="unit of the point")] = "",
-    path: Annotated[str, Parameter(help="place in the plant")] = "",
+    none: Annotated[bool, Parameter(help="the live point means nothing that is known", negative="")] = False,
+    above: Annotated[
+        float | None, Parameter(help="confirm the best suggestion of every live point with at least this score, e.g. 0.8")
+    ] = None,
+    connector: Annotated[str, Parameter(help="with --above: of this connection only")] = "",
+    thing: Annotated[str, Parameter(help="with --above: of this thing only")] = "",
+    dry_run: Annotated[bool, Parameter(help="with --above: say what would be confirmed", negative="")] = False,
+    aspect: Annotated[Literal["quantity", "role", "property"], Parameter(help="what of a tag is confirmed")] = "quantity",
+    unit: Annotated[str, Parameter(help="unit of the tag")] = "",
+    path: Annotated[str, Parameter(help="place of the tag in the plant")] = "",
     config: ConfigFile = None,
+    json: Json = False,
 ) -> None:
-    """Say what a tag means. Suggestions for tags like it are ranked by what was confirmed.
+    """Say what a tag or a live point means. Suggestions for others like it are ranked by what was confirmed.
+
+    What is said of a live point is also noted in the information model: 'hulian model find' finds it by its meaning.
 
     Examples:
 
         hulian dictionary confirm PT_101.PV hulian:pressure
         hulian dictionary confirm PT_101.PV hulian:measured-value --aspect role
+        hulian dictionary confirm 99.118.8/pump#pressure hulian:pressure
+        hulian dictionary confirm --above 0.8 --connector boiler --dry-run
     """
+    from hulian.cli.matching import confirm_point, confirm_sure
     from hulian.network.exchange.semantics.dictionary.suggesting import Suggester
     from hulian.network.exchange.semantics.dictionary.tags import RawTag
 
+    if bool(tag) == (above is not None):
+        raise CommandError("neither a tag nor a score is named, or both", place="confirm", hint="name a tag, or --above 0.8")
+    if above is not None:
+        confirm_sure(config, connector=connector, thing=thing, score=above, dry_run=dry_run, json=json)
+        return
+    if "/" in tag and "#" in tag:
+        confirm_point(config, tag, concept, none=none)
+        return
     with _dictionaries(config) as (registry, dictionaries):
         suggester = Suggester(registry, dictionaries)
         if concept:

@@ -108,7 +108,10 @@ def test_things_of_other_languages_are_submodels_that_are_changed_elsewhere(aas_
 
 def test_serialisation_as_json_xml_and_package(plant):
     with plant.aas("read", "configure") as client:
-        assert client.put(f"{ELEMENTS}/Manual/attachment", files={"file": ("m.pdf", b"%PDF-1", "application/pdf")}).status_code == 204
+        assert (
+            client.put(f"{ELEMENTS}/Manual/attachment", files={"file": ("m.pdf", b"%PDF-1", "application/pdf")}).status_code
+            == 204
+        )
         everything_ = ok(client.get("/serialization"))
         assert {one["id"] for one in everything_["submodels"]} == {SUBMODEL}
         assert [one["id"] for one in everything_["conceptDescriptions"]] == ["0173-1#02-AAY812#001"]
@@ -232,7 +235,10 @@ def test_thumbnails_and_attachments_are_put_and_taken(plant):
         shown = client.get(picture)
         assert shown.content == b"\x89PNG\r\n--\r\n"
         assert shown.headers["content-type"] == "image/png"
-        assert client.put(f"{ELEMENTS}/Manual/attachment", content=b"raw", headers={"content-type": "text/plain"}).status_code == 204
+        assert (
+            client.put(f"{ELEMENTS}/Manual/attachment", content=b"raw", headers={"content-type": "text/plain"}).status_code
+            == 204
+        )
         file = client.get(f"{ELEMENTS}/Manual/attachment")
         assert (file.content, file.headers["content-type"]) == (b"raw", "text/plain")
         assert client.delete(f"{ELEMENTS}/Manual/attachment").status_code == 204

@@ -129,6 +129,7 @@ _TAGS: Final[dict[str, str]] = {
     "edges": "Nodes beside the machines: invitation, approval, revocation.",
     "identifiers": "Names: resolved, printed on labels, kept in records; the nodes that answer for them.",
     "model": "What it means: documents of the information model, found by meaning, bound to points.",
+    "dictionary": "What words and tags mean: dictionaries of concepts, units, suggestions and confirmations.",
     "records": "What happened: ledger, events, annotations, audit.",
     "accounts": "Who may: users, tokens, device credentials, certificates.",
     "system": "How it is: health, metrics, jobs.",

@@ -28,6 +28,7 @@ from hulian.platform.api.refusals import RelayedError
 
 if TYPE_CHECKING:
     from hulian.network.exchange.semantics.together import Semantics
+    from hulian.platform.api.dictionary.service import Dictionary
     from hulian.platform.api.documents.service import Documents
     from hulian.platform.api.naming.service import Naming
 
@@ -35,6 +36,7 @@ __all__ = ["Context"]
 
 _NAMING: Final = "hulian.platform.api.naming.service"
 _DOCUMENTS: Final = "hulian.platform.api.documents.service"
+_DICTIONARY: Final = "hulian.platform.api.dictionary.service"
 
 _log = structlog.get_logger("hulian.api")
 
@@ -65,6 +67,7 @@ class Context:
         self._naming: Naming | None = None
         self._semantics: Semantics | None = None
         self._documents: Documents | None = None
+        self._dictionary: Dictionary | None = None
         self._opening = anyio.Lock()
         self.sparql = anyio.CapacityLimiter(1)
 
@@ -117,6 +120,15 @@ class Context:
                         )
                     )
         return self._documents
+
+    async def dictionary(self) -> Dictionary:
+        """What is asked about words and tags, loaded when somebody first asks. Raises `UnavailableError`."""
+        semantics = await self.semantics()
+        if self._dictionary is None:
+            module = await in_thread(lambda: importlib.import_module(_DICTIONARY))
+            if self._dictionary is None:
+                self._dictionary = module.Dictionary(self.catalogue, semantics)
+        return self._dictionary
 
     async def ask(self, component: str, request: Mapping[str, Any], *, edge: str = "", seconds: float = 5.0) -> Any:
         """Asks a component over the spine, that of an edge node where ``edge`` is named.

@@ -7,6 +7,7 @@ import functools
 from hulian.network.exchange.semantics.concepts import recognise
 from hulian.network.exchange.semantics.dictionary import Dictionaries
 from hulian.network.exchange.semantics.dictionary.general import general
+from hulian.network.exchange.semantics.dictionary.suggesting import Suggester
 from hulian.network.exchange.semantics.errors import QueryError, UnitError
 from hulian.network.exchange.semantics.model import Meanings, Model
 from hulian.network.exchange.semantics.nodeset.standard import standard_table
@@ -27,6 +28,7 @@ class Semantics:
         header, entries = general()
         if not any((one.name, one.label) == (header.name, header.label) for one in self.dictionaries.shelf()):
             self.dictionaries.take(header, entries, by="hulian")
+        self.suggester = Suggester(registry, self.dictionaries)
         self.model = Model(registry, Meanings(normal=_normal, concepts=self._concepts, convert=_convert, known=_standard))
 
     def close(self) -> None:

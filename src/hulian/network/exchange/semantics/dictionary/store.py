@@ -311,6 +311,33 @@ class Dictionaries:
 
     # ------------------------------------------------------------ relations
 
+    def roots(self, name: str, *, kinds: Sequence[Kind] = (Kind.CLASS,), limit: int = 1000) -> list[Found]:
+        """The concepts of a dictionary that stand under no other, by kind and key. Raises `NoSuchDictionaryError`."""
+        above = sa.exists().where(link.c.identity == concept.c.identity, link.c.link == int(Link.PARENT))
+        query = (
+            _visible(sa.select(concept.c.data, concept.c.dictionary, concept.c.first), name)
+            .where(concept.c.kind.in_([int(kind) for kind in kinds]), ~above)
+            .order_by(concept.c.kind, concept.c.key)
+            .limit(max(1, min(limit, _MOST_FOUND)))
+        )
+        with self._registry.read() as connection:
+            _current(connection, name)
+            return [Found(_DECODER.decode(row.data), row.dictionary, row.first) for row in connection.execute(query)]
+
+    def below(self, keys: Sequence[str], name: str = "") -> dict[str, int]:
+        """How many concepts stand directly under each of some, by key; those with none are missing."""
+        found: dict[str, int] = {}
+        with self._registry.read() as connection:
+            for at in range(0, len(keys), _BATCH):
+                query = (
+                    _visible(sa.select(link.c.target, sa.func.count()).select_from(concept), name)
+                    .join(link, link.c.identity == concept.c.identity)
+                    .where(link.c.target.in_(keys[at : at + _BATCH]), link.c.link == int(Link.PARENT))
+                    .group_by(link.c.target)
+                )
+                found.update({row[0]: int(row[1]) for row in connection.execute(query)})
+        return found
+
     def ancestors(self, identifier: str, name: str = "") -> list[Found]:
         """A class and those from which it inherits, the nearest first: at most 100, and each once."""
         found: list[Found] = []

@@ -9,8 +9,8 @@ count for other tags of the plant as much as they were confirmed together.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Literal, get_args
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 import sqlalchemy as sa
@@ -30,6 +30,8 @@ from hulian.registry import Registry
 __all__ = ["Aspect", "Confirmation", "Suggester", "Suggestion"]
 
 Aspect = Literal["quantity", "role", "property"]
+_NONE: Final = "none"
+"""The aspect under which it is kept that somebody found no concept that fits."""
 _KINDS: Final[dict[Kind, Aspect]] = {Kind.QUANTITY: "quantity", Kind.ROLE: "role"}
 _MOST: Final = 10
 _MOST_OWN: Final = 1000
@@ -61,7 +63,7 @@ class Confirmation(msgspec.Struct):
     """What a person said; ``moment`` in ns since 1970."""
 
     tag: str
-    aspect: Aspect
+    aspect: str
     concept: str
     by: str
     moment: int
@@ -106,7 +108,7 @@ class Suggester:
         parted = [take_apart(raw) for raw in raws]
         with self._registry.read() as connection:
             lessons = _lessons(connection, {feature for parts in parted for feature in parts.features})
-            confirmed = _confirmed(connection, [raw.tag for raw in raws])
+            confirmed = _confirmed(connection, [raw.key for raw in raws])
         return [
             self._ranked(raw, parts, known, lessons, confirmed, language, limit)
             for raw, parts in zip(raws, parted, strict=True)
@@ -150,7 +152,7 @@ class Suggester:
         confirmed: dict[tuple[str, str], str],
         language: str,
     ) -> None:
-        sure = confirmed.get((raw.tag, aspect)) == entry.concept.key
+        sure = confirmed.get((raw.key, aspect)) == entry.concept.key
         if sure:
             evidence, reasons = _CONFIRMED, ["it was confirmed for this tag", *reasons]
         if evidence > 0 and reasons:
@@ -169,7 +171,7 @@ class Suggester:
     ) -> None:
         """What was confirmed of other tags, or of this one, and is no candidate by itself."""
         others = {pair for feature in parts.features for pair in lessons.get(feature, {})}
-        others |= {(aspect, key) for (tag, aspect), key in confirmed.items() if tag == raw.tag}
+        others |= {(aspect, key) for (tag, aspect), key in confirmed.items() if tag == raw.key}
         for aspect, key in sorted(others - seen)[:100]:
             named: Aspect = "role" if aspect == "role" else "quantity" if aspect == "quantity" else "property"
             try:
@@ -224,24 +226,74 @@ class Suggester:
 
         Raises `ConceptError` where nobody says it, where ``concept`` is no identifier, or ``aspect`` none.
         """
-        if not by.strip() or aspect not in get_args(Aspect) or not raw.tag:
-            raise ConceptError(
-                "a confirmation needs a tag, a person, and an aspect",
-                place=raw.tag[:200],
-                hint=f"say who confirms it, and one of {', '.join(get_args(Aspect))}",
-            )
-        key = parse(concept, place=raw.tag[:200]).key
-        features = list(take_apart(raw).features)
-        moment = self._clock()
-        with self._registry.write() as connection:
-            self._unlearn(connection, raw.tag, aspect)
-            connection.execute(
-                confirmation.insert().values(tag=raw.tag, aspect=aspect, concept=key, by=by, moment=moment, features=features)
-            )
-            _count(connection, features, aspect, key, 1)
-        return Confirmation(raw.tag, aspect, concept, by, moment)
+        return self.confirm_all([(raw, concept, aspect)], by=by)[0]
 
-    def retract(self, tag: str, aspect: Aspect) -> bool:
+    def confirm_all(self, said: Sequence[tuple[RawTag, str, Aspect]], *, by: str) -> list[Confirmation]:
+        """As `confirm`, for many tags: all of them, or none."""
+        found = []
+        rows: list[tuple[str, Aspect, str, list[str]]] = []
+        moment = self._clock()
+        for raw, concept, aspect in said:
+            if not by.strip() or aspect not in get_args(Aspect) or not raw.key:
+                raise ConceptError(
+                    "a confirmation needs a tag, a person, and an aspect",
+                    place=raw.key[:200],
+                    hint=f"say who confirms it, and one of {', '.join(get_args(Aspect))}",
+                )
+            rows.append((raw.key, aspect, parse(concept, place=raw.key[:200]).key, list(take_apart(raw).features)))
+            found.append(Confirmation(raw.key, aspect, concept, by, moment))
+        with self._registry.write() as connection:
+            for tag, aspect, key, features in rows:
+                self._unlearn(connection, tag, _NONE)
+                self._unlearn(connection, tag, aspect)
+                values = {"tag": tag, "aspect": aspect, "concept": key, "by": by, "moment": moment, "features": features}
+                connection.execute(confirmation.insert().values(values))
+                _count(connection, features, aspect, key, 1)
+        return found
+
+    def decline(self, raws: Sequence[RawTag], *, by: str) -> None:
+        """A person says that no concept that is known is meant. What was confirmed of the tags before is taken back."""
+        if not by.strip() or not all(raw.key for raw in raws):
+            raise ConceptError("a decision needs a tag and a person", hint="say who decides")
+        with self._registry.write() as connection:
+            for raw in raws:
+                for aspect in (*get_args(Aspect), _NONE):
+                    self._unlearn(connection, raw.key, aspect)
+                values = {"tag": raw.key, "aspect": _NONE, "concept": "", "by": by, "moment": self._clock(), "features": []}
+                connection.execute(confirmation.insert().values(values))
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """What was said of some points is kept under their new names, all at once, so that two may swap theirs."""
+        with self._registry.write() as connection:
+            found = []
+            for old in names:
+                rows = connection.execute(sa.select(confirmation).where(confirmation.c.tag == old)).mappings().all()
+                found += [{**row, "tag": names[old]} for row in rows]
+                connection.execute(confirmation.delete().where(confirmation.c.tag == old))
+            for row in found:
+                self._unlearn(connection, row["tag"], row["aspect"])
+                connection.execute(confirmation.insert().values(row))
+
+    def said_of(self, keys: Sequence[str]) -> dict[str, list[Confirmation]]:
+        """What people said of tags, by what it is kept under; those of whom nothing was said are missing.
+
+        A tag that was declined has one confirmation without a concept, whose aspect is ``none``.
+        """
+        found: dict[str, list[Confirmation]] = {}
+        with self._registry.read() as connection:
+            for at in range(0, len(keys), _PART):
+                query = sa.select(confirmation).where(confirmation.c.tag.in_(keys[at : at + _PART]))
+                for row in connection.execute(query.order_by(confirmation.c.tag, confirmation.c.aspect)):
+                    found.setdefault(row.tag, []).append(_said(row))
+        return found
+
+    def meant(self, concept: str, *, limit: int = 100) -> list[str]:
+        """What a concept was confirmed of: names of points, and tags; at most ``limit``."""
+        query = sa.select(confirmation.c.tag).where(confirmation.c.concept == parse(concept).key)
+        with self._registry.read() as connection:
+            return list(connection.execute(query.distinct().order_by(confirmation.c.tag).limit(limit)).scalars())
+
+    def retract(self, tag: str, aspect: str) -> bool:
         """Takes a confirmation back, and what was learned from it; whether there was one."""
         with self._registry.write() as connection:
             return self._unlearn(connection, tag, aspect)
@@ -251,9 +303,9 @@ class Suggester:
         query = sa.select(confirmation).where(confirmation.c.tag > after).order_by(confirmation.c.tag, confirmation.c.aspect)
         with self._registry.read() as connection:
             rows = connection.execute(query.limit(max(1, min(limit, 10_000))))
-            return [Confirmation(row.tag, row.aspect, _identifier(row.concept), row.by, row.moment) for row in rows]
+            return [_said(row) for row in rows]
 
-    def _unlearn(self, connection: Connection, tag: str, aspect: Aspect) -> bool:
+    def _unlearn(self, connection: Connection, tag: str, aspect: str) -> bool:
         here = sa.and_(confirmation.c.tag == tag, confirmation.c.aspect == aspect)
         row = connection.execute(sa.select(confirmation.c.concept, confirmation.c.features).where(here)).first()
         if row is None:
@@ -382,8 +434,13 @@ def _confirmed(connection: Connection, tags: Sequence[str]) -> dict[tuple[str, s
     for at in range(0, len(tags), _PART):
         query = sa.select(confirmation.c.tag, confirmation.c.aspect, confirmation.c.concept)
         for row in connection.execute(query.where(confirmation.c.tag.in_(tags[at : at + _PART]))):
-            found[(row.tag, row.aspect)] = row.concept
+            if row.aspect != _NONE:
+                found[(row.tag, row.aspect)] = row.concept
     return found
+
+
+def _said(row: Any) -> Confirmation:
+    return Confirmation(row.tag, row.aspect, _identifier(row.concept) if row.concept else "", row.by, row.moment)
 
 
 def _count(connection: Connection, features: Iterable[str], aspect: str, key: str, change: int) -> None:

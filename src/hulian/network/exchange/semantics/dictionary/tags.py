@@ -60,6 +60,13 @@ class RawTag(msgspec.Struct, frozen=True, kw_only=True):
     """Its place in the plant: ``line 2/boiler``."""
     texts: tuple[str, ...] = ()
     """Descriptions, in whatever languages."""
+    point: str = ""
+    """The live point that it is, by name. What is said of it is then kept under this name: two points may have one tag."""
+
+    @property
+    def key(self) -> str:
+        """What a confirmation is kept under."""
+        return self.point or self.tag
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
