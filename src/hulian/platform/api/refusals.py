@@ -109,8 +109,6 @@ _BY_CODE: Final = {
     "HL-SEM-0002": 422,
     "HL-SEM-0003": 422,
     "HL-SEM-0010": 409,
-    "HL-SEM-0011": 409,
-    "HL-SEM-0012": 404,
 }
 """The status of an error of another room: by its code, else by its room, else 400, a mistake of the caller."""
 
