@@ -43,25 +43,27 @@ class _Translating:
     def __init__(self, form: Format, room: str) -> None:
         self.name: str = form.name
         self.suffixes: Sequence[str] = form.suffixes
-        self._form, self._room = form, room
+        self.reader = form
+        """What reads for it: `apart.process` names it to another process."""
+        self._room = room
 
     def recognises(self, name: str, head: bytes) -> bool:
         """As `Format.recognises`."""
-        return self._form.recognises(name, head)
+        return self.reader.recognises(name, head)
 
     def read(self, source: Source, name: str, losses: list[Loss]) -> tuple[Document, Iterable[Batch]]:
         """As `Format.read`."""
-        return self._form.read(source, name, losses)
+        return self.reader.read(source, name, losses)
 
     def write(self, content: Content, out: BinaryIO) -> list[Loss]:
         """As `Format.write`. Raises `TranslationError` for a document of which the format can say nothing."""
         own = FORMATS.get(content.document.format, "plain")
         if own == self._room:
-            return self._form.write(content, out)
+            return self.reader.write(content, out)
         from hulian.network.exchange.semantics.translation import translated
 
         losses: list[Loss] = []
-        losses += self._form.write(translated(content, own, self._room, losses), out)
+        losses += self.reader.write(translated(content, own, self._room, losses), out)
         return losses
 
 

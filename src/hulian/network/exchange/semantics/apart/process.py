@@ -47,6 +47,7 @@ def read_pieces(form: Format, source: Source, name: str) -> Generator[tuple[byte
     Then it also raises `ReaderEndedError`, `ReaderMemoryError` and `ReaderTimeError`. Documents with files beside them are
     read here, for those files are opened by whoever gave them.
     """
+    form = getattr(form, "reader", form)  # of one that only writes more than the room's own
     large = source.size >= _SMALL or (source.size >= _SMALL_PACKED and _packed(source))
     room = _room(form)
     if not large or source.siblings or not room:
