@@ -251,8 +251,8 @@ def test_a_note_that_cannot_be_is_refused_and_none_beside_it_is_kept(writer):
     good = {"node": "plant/line1/P2", "field": "label", "value": "kept?"}
     cases = [
         ({"node": "nobody", "field": "label", "value": "x"}, 404, "HL-SEM-0012"),
-        ({"node": "plant/line1/P2", "field": "colour", "value": "red"}, 400, "HL-SEM-0010"),
-        ({"node": "plant/line1/P2", "field": "meaning", "value": "not one"}, 400, "HL-SEM-0010"),
+        ({"node": "plant/line1/P2", "field": "colour", "value": "red"}, 422, "HL-SEM-0010"),
+        ({"node": "plant/line1/P2", "field": "meaning", "value": "not one"}, 422, "HL-SEM-0010"),
         ({"node": "plant/line1/P2", "field": "unit", "value": "parsnips"}, 400, "HL-SEM-0020"),
         ({"node": "plant/line1/P2", "field": "point", "value": "99.118.8/nobody#x"}, 404, "HL-API-0060"),
         ({"node": "plant/line1/P2", "field": "point", "value": "nonsense"}, 400, "HL-KERNEL-0001"),

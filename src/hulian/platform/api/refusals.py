@@ -108,7 +108,7 @@ _BY_CODE: Final = {
     "HL-SEM-0001": 422,
     "HL-SEM-0002": 422,
     "HL-SEM-0003": 422,
-    "HL-SEM-0010": 409,
+    "HL-SEM-0010": 422,
 }
 """The status of an error of another room: by its code, else by its room, else 400, a mistake of the caller."""
 
