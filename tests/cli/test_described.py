@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from pathlib import Path
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "topics" / "model-points.md").read_text()
 PRESSURE = "99.118.8/reactor#pressure"
 NODE = "tennessee-eastman"
+
+
+def test_the_example_of_the_page_runs(hulian, tmp_path):
+    (tmp_path / "line2.aml").write_text(re.search(r"```xml\n(.*?)```", PAGE, re.DOTALL)[1])
+    import_, dry_run, points, find = [
+        shlex.split(line)[1:] for line in re.search(r"```sh\n(.*?)```", PAGE, re.DOTALL)[1].splitlines()
+    ]
+    hulian(*import_)
+    assert hulian(*dry_run) == re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)[1]
+    assert "1 points added" in hulian(*points)
+    (node,) = json.loads(hulian(*find))["nodes"]
+    assert (node["point"], node["factor"]) == ("99.118.8/pump-17#outlet.pressure", 100.0)
+    dumped = hulian("catalogue", "dump")
+    for line in ('tag = "PI-17"', 'path = "Works/Line 2"', 'unit = "bar"', "high = 16.0", '"zh" = "出口压力"'):
+        assert line.replace('"zh"', "zh") in dumped
 
 
 def test_a_plant_and_its_points_in_one_command(hulian, tmp_path):
