@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from datetime import timedelta
 
 import pytest
 from running import RunningPlatform
@@ -72,8 +71,7 @@ def test_a_fresh_platform_runs_a_plant_from_its_description_alone(tmp_path, port
             assert node["point"] == PRESSURE
             value = good(sdk, node["point"]).number * node["factor"] + node["offset"]
             assert 20 < value < 32  # the reactor is held at 2705 kPa: 27 bar
-            hour = timedelta(hours=1)
-            until(lambda: len(sdk.history(node["point"], last=hour).table) > 2, "history of what was found by meaning")
+            until(lambda: len(sdk.history(node["point"], last="1h")) > 2, "history of what was found by meaning")
             point = sdk.point("99.118.8/stripper#plant.state")
             assert (point.unit, point.texts["zh"]) == ("", "装置状态：0运行，1停车")
             assert sdk.point(PRESSURE).unit == "kPa"
@@ -99,7 +97,7 @@ def test_the_demo_platform_takes_its_plant_from_the_plants_own_descriptions(tmp_
         assert {"99.118.8/reactor#level", "99.118.8/separator#level", "99.118.8/stripper#level"} <= bound
         sdk.change_point(PRESSURE, texts={"en": "What the operators call it", "zh": "压力"})
         sdk.remove_connector("gas-chromatograph")
-    with platform.start(), platform.sdk() as sdk:
+    with platform, platform.sdk() as sdk:
         until(lambda: "gas-chromatograph" in {one.name for one in sdk.connectors()}, platform.terminal())
         assert sdk.point(PRESSURE).texts["en"] == "What the operators call it"
         assert len(sdk.model_versions("tennessee-eastman")) == 1

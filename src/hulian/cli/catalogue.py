@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from functools import partial
 from pathlib import Path
@@ -95,13 +96,20 @@ def catalogue_apply(
 
 async def follow(configuration: Configuration) -> None:
     """Tells the edge, where one runs; else the next start reads the registry anyway."""
+    import structlog
+
     from hulian.assembly.preparation import connect_spine
     from hulian.kernel.errors import HulianError
     from hulian.network.exchange.spine.streams import Subjects
 
+    before = structlog.get_config()
+    # what the spine's client notes while it tries belongs to no command's output
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         async with await connect_spine(configuration, "cli", seconds=1.0) as spine:
             subject = Subjects(configuration.node.organisation).control("edge")
             await spine.request(subject, msgspec.json.encode({"do": "reload"}), timeout=60)
     except HulianError as error:
         print(f"the platform does not run here now ({error.code}): the next start takes what was applied", file=sys.stderr)
+    finally:
+        structlog.configure(**before)

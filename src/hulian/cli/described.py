@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import anyio
@@ -92,6 +93,7 @@ def _opened(configuration: Configuration) -> Iterator[Described]:
     from hulian.assembly.preparation import open_registry
     from hulian.network.exchange.semantics.together import Semantics
 
+    Path(configuration.node.data).mkdir(parents=True, exist_ok=True, mode=0o700)
     registry = open_registry(configuration)
     semantics = Semantics(registry)
     try:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from hulian.demo.chromatograph import COMMANDS
 from hulian.demo.disturbances import DISTURBANCES
 from hulian.demo.registers import REGISTERS
 from hulian.demo.signals import ANALYSERS, REACTOR, SEPARATOR, Signal
@@ -70,6 +71,17 @@ def tables() -> dict[str, str]:
                     *(["0.25 h"] if device == "Product" else ["0.1 h"]) * 2,
                 )
                 for device, signals in ANALYSERS.items()
+            ),
+        ),
+        "chromatograph": _table(
+            ("line", "answer", "what"),
+            (
+                (
+                    f"`{command.line}`",
+                    f"`{command.head} {','.join(field.name for field in command.fields)}`".replace("` ", "`"),
+                    command.text,
+                )
+                for command in COMMANDS
             ),
         ),
     }

@@ -30,13 +30,15 @@ def names_of(
     for point in listed:
         thing = point.thing or str(Identifier.parse(f"{prefix}/{things[point.above]}"))
         wanted[point.node] = f"{thing}#{'.'.join(map(word, point.below))}"
-    foreign = taken(wanted.values())
+    present = taken([*wanted.values(), *(point.name for point in listed if point.name)])
     found: dict[str, str] = {}
     used: set[str] = set()
     for point in listed:
-        name = point.name or known.get(point.node, "")
+        fed = known.get(point.node, "")
+        # a point that was renamed since is not the one that is noted any more, but its address still feeds it
+        name = fed if fed and point.name not in present else point.name
         if not name or name in used:
-            name = _free(wanted[point.node], used | (foreign if not point.thing else set()))
+            name = _free(wanted[point.node], used | (present if not point.thing else set()))
         used.add(name)
         found[point.node] = name
     return found

@@ -156,7 +156,7 @@ def _gathered(content: Content) -> tuple[dict[str, _Holder], _Endpoints, dict[st
         if node.kind in (Kind.OBJECT_TYPE, Kind.ROLE, Kind.INTERFACE_TYPE, Kind.PROPERTY_TYPE) or node.parent in types:
             types.add(node.id)
             continue
-        last[node.id] = node
+        last[node.id] = _without_content(node)
         if node.kind != Kind.PROPERTY:
             above[node.id] = node.parent
             continue
@@ -183,6 +183,12 @@ def _gathered(content: Content) -> tuple[dict[str, _Holder], _Endpoints, dict[st
             if own := parent.extra.get(EXTRA, {}).get("id"):
                 endpoints.setdefault(normalised(str(own)), (value, node.parent))
     return holders, endpoints, above
+
+
+def _without_content(node: Node) -> Node:
+    """What may be said of a point is in the attributes below it: of most nodes of a document nothing else is needed."""
+    own = node.extra.get(EXTRA, {}).get("id")
+    return Node(id=node.id, kind=node.kind, name=node.name, parent=node.parent, extra={EXTRA: {"id": own}} if own else {})
 
 
 def _identifier_kind(node: Node) -> str:

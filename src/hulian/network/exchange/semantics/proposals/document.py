@@ -76,10 +76,11 @@ def _ordered(low: float | None, high: float | None) -> tuple[float | None, float
 
 
 def _from_aml(content: Content, notes: NodeNotes) -> Proposal:
-    intake, plant = _Intake(content.document.name), Plant(content.nodes(), notes)
+    found = propose_points(content)
+    intake, plant = _Intake(content.document.name), Plant(content.nodes(), notes, {one.node for one in found})
     names: dict[tuple[str, str], str] = {}
     addresses: dict[str, list[str]] = {}
-    for one in propose_points(content):
+    for one in found:
         node = plant.node(one.node)
         if node is None:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 from hulian.kernel.errors import IdentifierError
@@ -18,19 +18,30 @@ _IDENTIFIERS: Final = ("identifier", "handle", "identificationlink")
 _DEEPEST: Final = 256
 _TEXTS: Final = ("displayname", "title", "label")
 _TAGS: Final = ("tag", "tagname", "plctag", "loopname")
+_OF_THINGS: Final = frozenset((*_IDENTIFIERS, "securitymode", "messagesecuritymode"))
+"""Names of properties that say something of the thing which has them."""
 _TYPES: Final = (Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE, Kind.ROLE, Kind.INTERFACE_TYPE)
 
 
 class Plant:
-    """The nodes of a document, without its classes and libraries."""
+    """The nodes of a document, without its classes and libraries.
 
-    def __init__(self, nodes: Iterable[Node], notes: NodeNotes) -> None:
+    Where ``live`` says which properties are asked for, all others are held by name only: a document has far more of them.
+    """
+
+    def __init__(self, nodes: Iterable[Node], notes: NodeNotes, live: Container[str] | None = None) -> None:
         self._nodes: dict[str, Node] = {}
         self._below: dict[str, list[str]] = {}
         self.notes = notes
+        whole: set[str] = set()
         for node in nodes:
             if node.kind in _TYPES or (node.parent and node.parent not in self._nodes):
                 continue
+            if node.kind is Kind.PROPERTY and live is not None:
+                if not (node.id in live or node.parent in whole or plain(node.name) in _OF_THINGS):
+                    self._nodes[node.id] = Node(id=node.id, kind=node.kind, name=node.name, parent=node.parent)
+                    continue
+                whole.add(node.id)
             self._nodes[node.id] = node
             if node.parent:
                 self._below.setdefault(node.parent, []).append(node.id)
