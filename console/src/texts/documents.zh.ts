@@ -25,6 +25,7 @@ export const texts: Texts = {
   "documents.compare": "比较",
   "documents.compare.old": "之前",
   "documents.compare.new": "之后",
+  "documents.count": "{n} 个节点",
   "documents.current": "当前",
   "documents.discard": "放弃",
   "documents.discarded": "已放弃 {name};模型保持不变",
