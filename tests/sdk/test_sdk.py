@@ -231,7 +231,8 @@ def test_a_document_by_script(plant, tmp_path):
 def test_the_examples_of_the_page_on_imports(plant):
     page = Path(__file__).resolve().parents[2] / "docs" / "topics" / "model-import.md"
     flags = doctest.IGNORE_EXCEPTION_DETAIL
-    examples = doctest.DocTestParser().get_doctest(page.read_text().replace("```", ""), {"platform": plant}, page.name, str(page), 0)
+    text = page.read_text().replace("```", "")
+    examples = doctest.DocTestParser().get_doctest(text, {"platform": plant}, page.name, str(page), 0)
     assert len(examples.examples) >= 8
     told: list[str] = []
     doctest.DocTestRunner(optionflags=flags).run(examples, out=told.append)
