@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import anyio
 import numpy as np
@@ -224,3 +226,14 @@ def test_a_document_by_script(plant, tmp_path):
     with pytest.raises(PlatformError) as refused:
         plant.model_import(b"\n".join([*lines, b"{no json"]), "sdk", "hulian")
     assert (refused.value.code, refused.value.place) == ("HL-SEM-0001", "sdk, line 3")
+
+
+def test_the_examples_of_the_page_on_imports(plant):
+    page = Path(__file__).resolve().parents[2] / "docs" / "topics" / "model-import.md"
+    flags = doctest.IGNORE_EXCEPTION_DETAIL
+    text = page.read_text().replace("```", "")
+    examples = doctest.DocTestParser().get_doctest(text, {"platform": plant}, page.name, str(page), 0)
+    assert len(examples.examples) >= 8
+    told: list[str] = []
+    doctest.DocTestRunner(optionflags=flags).run(examples, out=told.append)
+    assert told == []

@@ -23,6 +23,7 @@ export const texts = {
   "documents.compare": "Compare",
   "documents.compare.old": "Before",
   "documents.compare.new": "After",
+  "documents.count": "{n} nodes",
   "documents.current": "current",
   "documents.discard": "Discard",
   "documents.discarded": "{name} was discarded; the model is as it was",

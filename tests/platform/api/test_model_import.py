@@ -34,11 +34,11 @@ def line(identity: str, name: str, more: str = "", kind: int = 1) -> bytes:
 
 
 def plain(name: str, *pumps: str, unit: str = "bar") -> bytes:
-    body = HEAD + line(f"{name}/line", "Line 2")
+    parts = [HEAD, line(f"{name}/line", "Line 2")]
     for pump in pumps:
-        body += line(f"{name}/{pump}", pump, f', "parent": "{name}/line"')
-        body += line(f"{name}/{pump}/out", "out", f', "parent": "{name}/{pump}", "unit": "{unit}"', kind=2)
-    return body
+        parts.append(line(f"{name}/{pump}", pump, f', "parent": "{name}/line"'))
+        parts.append(line(f"{name}/{pump}/out", "out", f', "parent": "{name}/{pump}", "unit": "{unit}"', kind=2))
+    return b"".join(parts)
 
 
 def begin(client, body, **query):
@@ -178,11 +178,11 @@ def test_what_is_no_document_is_refused_at_once(stack):
             (b"", {"file": "plant.aml"}, 400, "HL-API-0001"),
             (HEAD, {"format": "word"}, 422, "HL-SEM-0003"),
             (HEAD, {"upload": "none"}, 404, "HL-API-0006"),
+            (HEAD, {"name": "../../etc", "format": "hulian"}, 400, "HL-API-0001"),
+            (HEAD, {"name": "..", "format": "hulian"}, 400, "HL-API-0001"),
         ):
             reply = begin(client, body, **query)
             assert (reply.status_code, reply.json()["code"]) == (status, code), reply.text
-        job = ended(client, begin(client, HEAD, name="../../etc", format="hulian"))
-        assert job["error"]["code"] == "HL-SEM-0010"
     assert nothing_left(stack)
 
 
@@ -323,4 +323,150 @@ def test_who_only_looks_reads_and_changes_nothing(stack):
             if entry["resource"] == "rights" and entry["outcome"] == "done"
         ]
         assert did == ["apply", "read"]
+    assert nothing_left(stack)
+
+
+def sent(client, file, body, **query):
+    reply = client.post("/model/uploads", content=body, params={"file": file, **query})
+    assert reply.status_code == 201, reply.text
+    return reply.json()
+
+
+AML = """<CAEXFile SchemaVersion="3.0" FileName="{name}" xmlns="http://www.dke.de/CAEX">
+  <SourceDocumentInformation OriginName="t" OriginID="t" OriginVersion="1" LastWritingDateTime="2026-01-01T00:00:00Z"/>
+  {references}
+  {content}
+</CAEXFile>"""
+
+
+def aml(name, *references, content=""):
+    said = "".join(f'<ExternalReference Path="{path}" Alias="{alias}"/>' for alias, path in references)
+    return AML.format(name=name, references=said, content=content).encode()
+
+
+ROLES = '<RoleClassLib Name="Roles"><Version>1</Version><RoleClass Name="Pump"/></RoleClassLib>'
+PLANT = """<InstanceHierarchy Name="Plant"><Version>1</Version>
+  <InternalElement Name="P1" ID="11111111-1111-1111-1111-111111111111">
+    <RoleRequirements RefBaseRoleClassPath="R@Roles/Pump"/>
+  </InternalElement></InstanceHierarchy>"""
+
+
+def test_files_that_refer_to_each_other_are_one_document(stack):
+    with stack.browser() as client:
+        root = sent(client, "site.aml", aml("site.aml", ("R", "libs\\roles.aml"), ("G", "gone.aml"), content=PLANT))
+        library = sent(client, "roles.aml", aml("roles.aml", content=ROLES))
+        plan = client.post("/model/uploads/plan", json={"uploads": [library["id"], root["id"]]}).json()
+        assert [step["file"] for step in plan["steps"]] == ["site.aml"]
+        step = plan["steps"][0]
+        assert (step["files"], step["missing"]) == ([library["id"]], ["gone.aml"])
+        query = {"upload": root["id"], "with": ",".join(step["files"]), "name": "site"}
+        job = ended(client, client.post("/model/imports", params=query))
+        assert job["state"] == "done", job
+        found = client.get(f"/model/imports/{job['version']}").json()
+        assert found["requires"] == [{"namespace": "gone.aml", "document": ""}]
+        client.post(f"/model/imports/{job['version']}/apply")
+        node = next(n for n in stack.semantics.model.content("site").nodes() if n.name == "P1")
+        roles = [r.target for r in stack.semantics.model.content("site").references() if r.source == node.id]
+        assert any(stack.semantics.model.content("site").node(target) is not None for target in roles), roles
+        assert client.post("/model/uploads/plan", json={"uploads": [root["id"]]}).status_code == 404, "it was read"
+    assert nothing_left(stack)
+
+
+def test_files_are_kept_for_whoever_sent_them(stack):
+    with stack.browser() as client, stack.program("configure") as program:
+        mine = sent(client, "mine.aml", aml("mine.aml", content=ROLES))
+        stack.trust.users.add("dora", "four unusual words here", "engineer", by="test")
+        with stack.anonymous(Authorization=f"Bearer {stack.token('configure', owner='dora')}") as other:
+            assert other.post("/model/uploads/plan", json={"uploads": [mine["id"]]}).status_code == 404
+            assert other.delete(f"/model/uploads/{mine['id']}").status_code == 404
+        assert program.delete(f"/model/uploads/{mine['id']}").status_code == 204
+        broken = client.post("/model/uploads", content=BOMB, params={"file": "bomb.aml"})
+        assert (broken.status_code, broken.json()["code"]) == (422, "HL-SEM-0002")
+    assert nothing_left(stack)
+
+
+@pytest.mark.samples("nodesets")
+def test_nodesets_are_put_in_the_order_in_which_they_require_each_other(stack, samples):
+    names = ("Opc.Ua.Machinery.Examples", "Opc.Ua.Machinery", "Opc.Ua.Di")
+    with stack.browser() as client:
+        uploads = {}
+        for name in names:
+            file = f"{name}.NodeSet2.xml"
+            uploads[name] = sent(client, file, (samples / "nodesets" / file).read_bytes())["id"]
+        asked = {"uploads": list(uploads.values())}
+        plan = client.post("/model/uploads/plan", json=asked).json()
+        order = [step["upload"] for step in plan["steps"]]
+        assert order.index(uploads["Opc.Ua.Di"]) < order.index(uploads["Opc.Ua.Machinery"])
+        assert order.index(uploads["Opc.Ua.Machinery"]) < order.index(uploads["Opc.Ua.Machinery.Examples"])
+        alone = client.post("/model/uploads/plan", json={"uploads": [uploads["Opc.Ua.Machinery"]]}).json()
+        assert "http://opcfoundation.org/UA/DI/" in alone["steps"][0]["missing"]
+        job = ended(client, client.post("/model/imports", params={"upload": uploads["Opc.Ua.Di"], "name": "di"}))
+        found = client.get(f"/model/imports/{job['version']}").json()
+        assert (found["errors"], found["requires"]) == (0, [])
+        client.post(f"/model/imports/{job['version']}/apply")
+        alone = client.post("/model/uploads/plan", json={"uploads": [uploads["Opc.Ua.Machinery"]]}).json()
+        assert alone["steps"][0]["missing"] == []
+        assert {"what": "http://opcfoundation.org/UA/DI/", "document": "di", "upload": ""} in alone["steps"][0]["requires"]
+        for name in names[:2]:
+            assert client.delete(f"/model/uploads/{uploads[name]}").status_code == 204
+        client.delete("/model/documents/di")
+    assert nothing_left(stack)
+
+
+SAMPLES = {
+    "automationml/AMLSimpleExample.caex3.aml": "aml",
+    "automationml/Topology_2021.aml": "aml",
+    "nodesets/Opc.Ua.IRDI.NodeSet2.xml": "nodeset",
+    "aas/IDTA-02006-3-0-1_DigitalNameplate.aasx": "aas",
+    "aas/IDTA-02006-3-0-1_DigitalNameplate.json": "aas",
+    "wot/UA.td.jsonld": "td",
+}
+
+
+@pytest.mark.samples("automationml", "nodesets", "aas", "wot")
+@pytest.mark.parametrize("file", SAMPLES)
+def test_every_format_comes_in_and_goes_out(stack, samples, file):
+    path = samples / file
+    with stack.browser() as client:
+        key = read(client, path.read_bytes(), file=path.name, name=f"sample {path.suffix[1:]}")
+        found = client.get(f"/model/imports/{key}").json()
+        name = found["version"]["name"]
+        assert (found["version"]["format"], found["version"]["file"], found["errors"]) == (SAMPLES[file], path.name, 0)
+        assert client.post(f"/model/imports/{key}/apply").status_code == 200
+        said = client.get(f"/model/documents/{name}/export/losses").json()
+        out = client.get(f"/model/documents/{name}/export")
+        assert out.status_code == 200, out.text
+        assert len(out.content) == said["bytes"] == int(out.headers["content-length"])
+        assert said["lost"] == 0, said
+        again = read(client, out.content, file=path.name, name=name)
+        assert client.get(f"/model/imports/{again}").json()["differences"]["changed"] == 0
+        other = client.get(f"/model/documents/{name}/export/losses", params={"as": "hulian"}).json()
+        assert (other["lost"], other["groups"]) == (0, [])
+        plain_out = client.get(f"/model/documents/{name}/export", params={"as": "hulian"})
+        assert plain_out.content.startswith(b'{"hulian":')
+        assert ".hulian.jsonl" in plain_out.headers["content-disposition"]
+        client.delete(f"/model/imports/{again}")
+        client.delete(f"/model/documents/{name}")
+
+
+def test_an_instrument_comes_in_and_goes_out_and_another_language_loses_some(stack):
+    text = (
+        b'<?xml version="1.0"?><Instrument name="Analyser"><Port name="1"><IpAddress>127.0.0.1</IpAddress>'
+        b"<Number>5000</Number></Port></Instrument>"
+    )
+    with stack.browser() as client:
+        client.post(f"/model/imports/{read(client, text, file='analyser.iml')}/apply")
+        out = client.get("/model/documents/analyser/export")
+        assert b"<Device" in out.content
+        assert "analyser.iml" in out.headers["content-disposition"]
+        said = client.get("/model/documents/analyser/export/losses", params={"as": "td"}).json()
+        assert said["lost"] + said["noticed"] == sum(group["count"] for group in said["groups"])
+        for path, query, status in (
+            ("/model/documents/analyser/export", {"as": "word"}, 400),
+            ("/model/documents/nobody/export", {}, 404),
+            ("/model/documents/nobody/export/losses", {}, 404),
+            ("/model/documents/nobody/versions", {}, 404),
+            ("/model/documents/analyser/differences", {"old": 1, "new": 2**50}, 404),
+        ):
+            assert client.get(path, params=query).status_code == status, path
     assert nothing_left(stack)

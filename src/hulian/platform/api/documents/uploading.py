@@ -83,11 +83,16 @@ class Upload(msgspec.Struct, kw_only=True):
 
 
 def choose(source: Source, path: Path, form: str, name: str) -> Chosen:
-    """Raises `UnknownFormatError`."""
+    """Raises `UnknownFormatError`, and `RequestError` for a name that cannot stand in the model and in an address."""
     found = format_named(form) if form else format_of(source)
     document = name or document_name(Path(source.name), found)
-    # A name of dots cannot stand in an address.
-    return Chosen(path=path, source=source, form=found, name=document if document.strip(". ") else "document")
+    if not name and not document.strip(". "):
+        document = "document"
+    if not document.strip(". ") or not all(character.isalnum() or character in "-_. " for character in document):
+        raise RequestError(
+            f"{document[:100]!r} is no name of a document", place="query name", hint="letters, digits, '-', '_', '.' and spaces"
+        )
+    return Chosen(path=path, source=source, form=found, name=document)
 
 
 class Uploads:
