@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from hulian.network.exchange.semantics.contract import Content, Format, Node, Source
 from hulian.network.exchange.semantics.errors import ConflictError, ModelError, NoSuchNodeError, QueryError
 from hulian.network.exchange.semantics.model import tables
-from hulian.network.exchange.semantics.model.check import Finding, check
+from hulian.network.exchange.semantics.model.check import Finding, check, errors
 from hulian.network.exchange.semantics.model.columns import Columns, load
 from hulian.network.exchange.semantics.model.differences import Differences, differences
 from hulian.network.exchange.semantics.model.find import Answer, Meanings, Question, find
@@ -84,11 +84,10 @@ class Model:
         with self._registry.write() as connection:
             version = self._version(connection, key)
             name = version.document.name
-            errors = [finding for finding in check(connection, key, name, self._meanings.known) if finding.severity == "error"]
-            if errors:
+            if wrong := errors(connection, key, name):
                 raise ConflictError(
-                    f"the document has {len(errors)} errors, the first: {errors[0].message}",
-                    place=errors[0].node,
+                    f"the document has {len(wrong)} errors, the first: {wrong[0].message}",
+                    place=wrong[0].node,
                     hint="import it under the name of the document that it replaces, or mend it",
                 )
             connection.execute(sa.delete(tables.document).where(tables.document.c.name == name))
