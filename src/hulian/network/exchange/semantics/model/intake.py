@@ -31,7 +31,7 @@ goes on meanwhile, because the pipe holds about as much."""
 _LARGEST_PART: Final = 16 << 20
 """Bytes of the nodes of one transaction, or one batch."""
 _CHECKPOINT: Final = 8_192
-"""Pages of 4 KiB in SQLite's write-ahead log before it is folded in. That waits for the disk, as no commit does, and with the usual
+"""Pages of 4 KiB in SQLite's write-ahead log before it is folded in. That waits for the disk, as no commit does; with the usual
 thousand pages it would come after every second part."""
 _TOP: Final = -1
 
