@@ -132,6 +132,7 @@ class FileReader(ObjectReader):
                 self._settle(frame, None)
                 if stack:
                     stack[-1].last = element
+                del frame
             if len(nodes) >= BATCH or len(references) >= BATCH:
                 yield from self.taken()
             event = next(self._events, None)
@@ -186,9 +187,13 @@ class FileReader(ObjectReader):
                 self._known.find(local_name(child), self._place(child), "it stands behind what it describes", lost=True)
         for tag, child in rest:
             self._take(frame, tag, child)
+        # Whatever Python still knows of these elements would be moved to a tree of its own instead of being freed.
+        child = frame.last = None
+        header.clear()
+        own.clear()
+        rest.clear()
         if count:
             del frame.element[:count]
-        frame.last = None
 
     def _passes(self, frame: _Frame, until: Any) -> bool:
         """Whether nothing stands before ``until`` but the container before it, as in most; that leaves the tree."""
@@ -198,8 +203,8 @@ class FileReader(ObjectReader):
         for text in (frame.element.text, last.tail):
             if text and not text.isspace():
                 return False
+        last = frame.last = None  # as in `_settle`
         del frame.element[0]
-        frame.last = None
         return True
 
     def _sort(self, frame: _Frame, until: Any, header: list[Any], own: list[Any], rest: list[tuple[str, Any]]) -> int:
