@@ -208,7 +208,8 @@ def read_xml(source: Source, builder: Builder, bends: Bends, namespace: str) -> 
             continue
         if event == "start":
             kind = form.class_of(element.tag) or form.identifiable(element.tag)
-            _open_above(form, builder, stack, element)
+            if stack and not stack[-1].opened:
+                _open_above(form, builder, stack[-1], element)
             if kind in _STREAMED:
                 stack.append(_Open(element, kind))
             else:
@@ -224,12 +225,7 @@ def read_xml(source: Source, builder: Builder, bends: Bends, namespace: str) -> 
     yield from builder.take(last=True)
 
 
-def _open_above(form: XmlForm, builder: Builder, stack: list[_Open], element: Any) -> None:
-    if not stack:
-        return
-    above = stack[-1]
-    if above.opened:
-        return
+def _open_above(form: XmlForm, builder: Builder, above: _Open, element: Any) -> None:
     container = element.getparent()
     head = []
     for child in above.element:
@@ -271,8 +267,7 @@ def _finished(form: XmlForm, builder: Builder, element: Any, kind: str) -> None:
 
 
 def _forget(element: Any) -> None:
-    """Frees an element that was read, and those before it."""
-    element.clear(keep_tail=False)
+    """Frees all before an element that was read; itself goes with the next one, when the parser no longer stands in it."""
     above = element.getparent()
     if above is not None:
         while element.getprevious() is not None:
