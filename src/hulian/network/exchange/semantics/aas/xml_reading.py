@@ -300,7 +300,9 @@ def _tail(source: Source, root: str) -> Source | None:
     at, before = 0, b""
     with source.open() as opened:
         while piece := opened.read(1 << 20):
-            found = _CONCEPTS.search(before + piece)
+            joined = before + piece
+            # To look for a word first is ten times as fast as to look for a tag.
+            found = _CONCEPTS.search(joined) if b"conceptDescriptions" in joined else None
             if found:
                 at += found.start() - len(before)
                 break
