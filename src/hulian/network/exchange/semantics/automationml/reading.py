@@ -114,11 +114,12 @@ class FileReader(ObjectReader):
     def batches(self) -> Iterator[Batch]:
         """Everything that follows, in document order."""
         stack, nodes, references = self._stack, self._nodes, self._references
+        events, taken = self._events, self._measured.event
         event = self._first
         inside = 0
         while event is not None:
             kind, element = event
-            self._measured.event()
+            taken()
             if inside or (kind == "start" and element.getparent() is not stack[-1].element):
                 # what is inside opaque content (AdditionalInformation may hold CAEX) is no object of this document
                 inside += 1 if kind == "start" else -1
@@ -126,7 +127,7 @@ class FileReader(ObjectReader):
                 parent = stack[-1]
                 if not self._passes(parent, element):
                     self._settle(parent, element)
-                stack.append(self._open(parent, element, local_name(element)))
+                stack.append(self._open(parent, element, LOCAL[element.tag]))
             else:
                 frame = stack.pop()
                 self._settle(frame, None)
@@ -135,7 +136,7 @@ class FileReader(ObjectReader):
                 del frame
             if len(nodes) >= BATCH or len(references) >= BATCH:
                 yield from self.taken()
-            event = next(self._events, None)
+            event = next(events, None)
         yield from self.taken()
 
     def taken(self) -> Iterator[Batch]:
