@@ -48,16 +48,16 @@ class Alike:
             return False
         first, last = element[0], element[-1]
         name, value = first.text, last.text
-        if first.tag != self._id_short or last.tag != self._value or not name or not value or not ID_SHORT.match(name):
-            return False
-        if len(first) or len(last):
+        if not name or not value or not ID_SHORT.match(name):
             return False
         key = _without(etree.tostring(element, encoding="unicode", with_tail=False))
         model = self._models.get(key)
         if model is not None:
             self._builder.alike(model.node, model.described, name, value)
             return True
-        if len(key) <= _LONGEST:
+        # What the first and the last child are needs no look where the key is known: it says so.
+        plain = first.tag == self._id_short and last.tag == self._value and not len(first) and not len(last)
+        if plain and len(key) <= _LONGEST:
             self._key, self._before = key, (self._bends.total, self._builder.references)
         return False
 
@@ -77,7 +77,7 @@ class Alike:
 
 
 def _without(text: str) -> str:
-    """An element without the texts of its first and its last child, which have both and nothing else.
+    """An element without the texts of its first and its last child, which both begin with one; what else they hold stays.
 
     A serializer escapes ``<`` and ``>`` wherever they are no markup: these signs alone show where a tag is.
 

@@ -73,8 +73,13 @@ def _apart(room: str, form: str, source: Source, name: str) -> Generator[tuple[b
         descriptor = stack.enter_context(_file(source)).fileno()
         seconds = _SECONDS + _SECONDS_PER_MEGABYTE * (source.size >> 20)
         task = Task(room, form, source.name, source.size, name, descriptor, _MEMORY, seconds)
+        # A group of its own: an interrupt from the terminal is for this process, which then ends the other.
         process = subprocess.Popen(
-            [sys.executable, "-c", _WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(descriptor,)
+            [sys.executable, "-c", _WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(descriptor,),
+            process_group=0,
         )
         stack.callback(_end, process)
         assert process.stdin is not None  # noqa: S101 - both are pipes

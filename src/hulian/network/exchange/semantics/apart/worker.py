@@ -65,7 +65,8 @@ def revived(trouble: Trouble) -> SemanticsError:
 def named(room: str, form: str) -> Format | None:
     """The format of this name that a room has, which has one or several; None where it has none."""
     module = import_module(room)
-    return next((one for one in getattr(module, "FORMATS", None) or (module.FORMAT,) if one.name == form), None)
+    every = getattr(module, "FORMATS", None) or (getattr(module, "FORMAT", None),)
+    return next((one for one in every if one is not None and one.name == form), None)
 
 
 def _trouble(error: SemanticsError) -> Trouble:

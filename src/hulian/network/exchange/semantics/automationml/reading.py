@@ -114,11 +114,12 @@ class FileReader(ObjectReader):
     def batches(self) -> Iterator[Batch]:
         """Everything that follows, in document order."""
         stack, nodes, references = self._stack, self._nodes, self._references
+        events, taken = self._events, self._measured.event
         event = self._first
         inside = 0
         while event is not None:
             kind, element = event
-            self._measured.event()
+            taken()
             if inside or (kind == "start" and element.getparent() is not stack[-1].element):
                 # what is inside opaque content (AdditionalInformation may hold CAEX) is no object of this document
                 inside += 1 if kind == "start" else -1
@@ -126,15 +127,16 @@ class FileReader(ObjectReader):
                 parent = stack[-1]
                 if not self._passes(parent, element):
                     self._settle(parent, element)
-                stack.append(self._open(parent, element, local_name(element)))
+                stack.append(self._open(parent, element, LOCAL[element.tag]))
             else:
                 frame = stack.pop()
                 self._settle(frame, None)
                 if stack:
                     stack[-1].last = element
+                del frame
             if len(nodes) >= BATCH or len(references) >= BATCH:
                 yield from self.taken()
-            event = next(self._events, None)
+            event = next(events, None)
         yield from self.taken()
 
     def taken(self) -> Iterator[Batch]:
@@ -186,9 +188,13 @@ class FileReader(ObjectReader):
                 self._known.find(local_name(child), self._place(child), "it stands behind what it describes", lost=True)
         for tag, child in rest:
             self._take(frame, tag, child)
+        # Whatever Python still knows of these elements would be moved to a tree of its own instead of being freed.
+        child = frame.last = None
+        header.clear()
+        own.clear()
+        rest.clear()
         if count:
             del frame.element[:count]
-        frame.last = None
 
     def _passes(self, frame: _Frame, until: Any) -> bool:
         """Whether nothing stands before ``until`` but the container before it, as in most; that leaves the tree."""
@@ -198,8 +204,8 @@ class FileReader(ObjectReader):
         for text in (frame.element.text, last.tail):
             if text and not text.isspace():
                 return False
+        last = frame.last = None  # as in `_settle`
         del frame.element[0]
-        frame.last = None
         return True
 
     def _sort(self, frame: _Frame, until: Any, header: list[Any], own: list[Any], rest: list[tuple[str, Any]]) -> int:

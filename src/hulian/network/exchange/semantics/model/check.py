@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from hulian.network.exchange.semantics.model import tables
 from hulian.network.exchange.semantics.model.tables import PLACES
 
-__all__ = ["Finding", "check"]
+__all__ = ["Finding", "check", "errors"]
 
 SHOWN: Final = 200
 """Findings of one rule that are listed."""
@@ -33,11 +33,15 @@ def check(connection: Connection, key: int, name: str, known: Callable[[str], bo
     ``known`` are ids that need no document.
     """
     return [
-        *_conflicts(connection, key, name),
-        *_circles(connection, key),
+        *errors(connection, key, name),
         *_missing_types(connection, key, name, known),
         *_missing_targets(connection, key, name, known),
     ]
+
+
+def errors(connection: Connection, key: int, name: str) -> list[Finding]:
+    """The errors alone, which keep the document out of the model."""
+    return [*_conflicts(connection, key, name), *_circles(connection, key)]
 
 
 def _mine(column: Any, key: int) -> Any:
@@ -55,6 +59,8 @@ def _visible(column: Any, key: int, name: str) -> Any:
 
 def _conflicts(connection: Connection, key: int, name: str) -> list[Finding]:
     mine, other, document = tables.node.alias("mine"), tables.node.alias("other"), tables.document.c
+    if not connection.execute(sa.select(document.name).where(document.name != name).limit(1)).all():
+        return []  # nobody is there to have one of its ids
     query = (
         sa.select(mine.c.id, document.name)
         .join(other, other.c.id == mine.c.id)

@@ -30,6 +30,9 @@ _PART: Final = 4_096
 goes on meanwhile, because the pipe holds about as much."""
 _LARGEST_PART: Final = 16 << 20
 """Bytes of the nodes of one transaction, or one batch."""
+_CHECKPOINT: Final = 8_192
+"""Pages of 4 KiB in SQLite's write-ahead log before it is folded in. That waits for the disk, as no commit does; with the usual
+thousand pages it would come after every second part."""
 _TOP: Final = -1
 
 
@@ -191,6 +194,8 @@ class Intake:
         names = ("key", "id", "kind", "name", "parent", "type", "unit", "body")
         refers = ("key", "source", "relation", "target", "extra")
         with self._registry.write() as connection:
+            if self._registry.dialect == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
             bulk.insert_columns(connection, tables.node, dict(zip(names, self._rows, strict=True)))
             bulk.insert_columns(connection, tables.meaning, {"concept": self._concepts[0], "node": self._concepts[1]})
             bulk.insert_columns(connection, tables.reference, dict(zip(refers, self._refer, strict=True)))

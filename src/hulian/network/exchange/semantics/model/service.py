@@ -15,7 +15,7 @@ from hulian.network.exchange.semantics.errors import ChangedError, ConflictError
 from hulian.network.exchange.semantics.model import browse, tables
 from hulian.network.exchange.semantics.model.around import Graph, around
 from hulian.network.exchange.semantics.model.browse import Linked, Seen
-from hulian.network.exchange.semantics.model.check import Finding, check
+from hulian.network.exchange.semantics.model.check import Finding, check, errors
 from hulian.network.exchange.semantics.model.columns import Columns, load
 from hulian.network.exchange.semantics.model.differences import Differences, differences
 from hulian.network.exchange.semantics.model.find import Answer, Meanings, Question, find
@@ -94,11 +94,10 @@ class Model:
             version = self._version(connection, key)
             name = version.document.name
             _expect(connection, name, instead_of)
-            errors = [finding for finding in check(connection, key, name, self._meanings.known) if finding.severity == "error"]
-            if errors:
+            if wrong := errors(connection, key, name):
                 raise ConflictError(
-                    f"the document has {len(errors)} errors, the first: {errors[0].message}",
-                    place=errors[0].node,
+                    f"the document has {len(wrong)} errors, the first: {wrong[0].message}",
+                    place=wrong[0].node,
                     hint="import it under the name of the document that it replaces, or mend it",
                 )
             connection.execute(sa.delete(tables.document).where(tables.document.c.name == name))

@@ -91,8 +91,12 @@ class Forest:
                 self._waiting.setdefault(sources[0][1], []).append(encoded)
             else:
                 self._orphans[identity] = encoded
-        else:
+        elif identity in self._waiting:
             yield from self._settle(waiting)
+        else:  # as most: nobody waits for it
+            references = self._give_place(waiting)
+            self._left.discard(identity)
+            yield waiting.node, references
 
     def _sorted(self, read: Read) -> tuple[_Waiting, list[tuple[str, str]]]:
         """Its references: those that may make the tree above it, the others, and (beside it) the tree below it."""
