@@ -20,9 +20,8 @@ import msgspec
 from hulian.network.exchange.semantics.aas.api.contract import Collection, Page
 from hulian.network.exchange.semantics.aas.format import AasFormat
 from hulian.network.exchange.semantics.aas.references import element_id
-from hulian.network.exchange.semantics.contract import Attachment, Content, Loss, Node
+from hulian.network.exchange.semantics.contract import Attachment, Content, Loss
 from hulian.network.exchange.semantics.documents import memory_source
-from hulian.network.exchange.semantics.errors import NoSuchNodeError
 from hulian.network.exchange.semantics.model import Model
 from hulian.network.exchange.semantics.model.excerpts import Excerpts
 from hulian.platform.northbound.aas.bounds import LOOKED_THROUGH, PAGE_BYTES, SERIALISED
@@ -59,13 +58,7 @@ class ModelStore:
 
     def _look(self) -> None:
         self.shown: Shown = self._directory.shown()
-        self._reading = Reading(self._excerpts, self._directory, self.shown, self._live, self._node)
-
-    def _node(self, identity: str) -> Node | None:
-        try:
-            return self._model.node(identity)[0]
-        except NoSuchNodeError:
-            return None
+        self._reading = Reading(self._excerpts, self._directory, self.shown, self._live)
 
     # ------------------------------------------------ reading
 
@@ -272,7 +265,7 @@ class ModelStore:
         nodes = [node for batch in read for node in batch.nodes]
         references = [reference for batch in read for reference in batch.references]
         out = io.BytesIO()
-        AasFormat("aasx", "aasx").write(Piece(document, nodes, references, self._node, files.values()), out)
+        AasFormat("aasx", "aasx").write(Piece(document, nodes, references, files=files.values()), out)
         return out.getvalue()
 
 
