@@ -72,15 +72,22 @@ def test_every_sample_package_is_served_as_it_was_read(empty, samples):
                     assert client.get(f"/submodels/{coded(one['id'])}/submodel-elements/{element}").status_code == 200, element
 
 
-def test_files_of_a_package_are_served_and_never_as_a_page(empty, samples):
-    empty.take(samples / "aas" / "IDTA-02006-3-0-1_DigitalNameplate.aasx", "nameplate")
-    with empty.aas("read") as client:
-        (shell,) = ok(client.get("/shells"))["result"]
-        picture = client.get(f"/shells/{coded(shell['id'])}/asset-information/thumbnail")
-        assert picture.content.startswith(b"\x89PNG")
-        assert picture.headers["content-type"] == "image/png"
-        assert picture.headers["content-disposition"] == "attachment"
-        assert "sandbox" in picture.headers["content-security-policy"]
+def test_files_of_a_package_are_served_and_never_as_a_page(plant):
+    """What was put here, packed here and imported from that package."""
+    with plant.aas("read", "configure") as client:
+        page = b"<script>alert(1)</script>"
+        assert client.put(f"{ELEMENTS}/Manual/attachment", files={"file": ("m.html", page, "text/html")}).status_code == 204
+        wanted = {"aasIds": coded(SHELL), "submodelIds": coded(SUBMODEL)}
+        package = client.get("/serialization", params=wanted, headers={"accept": "application/aasx+xml"})
+        plant.clear()
+        path = plant.directory / "packed.aasx"
+        path.write_bytes(package.content)
+        plant.take(path, "packed")
+        file = client.get(f"{ELEMENTS}/Manual/attachment")
+        assert (file.content, file.headers["content-type"]) == (page, "text/html")
+        assert file.headers["content-disposition"] == "attachment"
+        assert "sandbox" in file.headers["content-security-policy"]
+        assert file.headers["x-content-type-options"] == "nosniff"
 
 
 def test_things_of_other_languages_are_submodels_that_are_changed_elsewhere(empty, samples):
@@ -282,7 +289,7 @@ def test_a_property_that_is_a_live_point_has_its_newest_value(plant):
         stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(end // SECOND))
         assert one.headers["last-modified"] == stamp
         whole = ok(client.get(f"{ELEMENTS}/Pressure"))
-        assert (whole["value"], whole["valueType"]) == ("4.0", "xs:double")
+        assert (whole["value"], whole["valueType"]) == ("4", "xs:double")
         told = {one["name"]: one["value"] for one in whole["extensions"]}
         assert told["hulian.sampled"] == time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(end // SECOND))
         assert ok(client.get(f"{AT}/$value"))["Pressure"] == 4.0
@@ -291,12 +298,12 @@ def test_a_property_that_is_a_live_point_has_its_newest_value(plant):
         assert client.put(f"{ELEMENTS}/Pressure", json=whole).status_code == 204
         kept = plant.semantics().model.node(f"{SUBMODEL}#Pressure")[0]
         assert "hulian.sampled" not in json.dumps(kept.extra)
-        assert kept.value == "4.0"
+        assert kept.value == "4"
         # A change of something else keeps the document's own value, not the one of the moment.
         plant.ramp(point, 1, end=end + SECOND)
         eventually(lambda: client.get(f"{ELEMENTS}/Pressure/$value").json() == 0.0, what="the next value")
         assert client.patch(f"{ELEMENTS}/Temperature/$value", json={"min": -30}).status_code == 204
-        assert plant.semantics().model.node(f"{SUBMODEL}#Pressure")[0].value == "4.0"
+        assert plant.semantics().model.node(f"{SUBMODEL}#Pressure")[0].value == "4"
 
 
 def test_a_live_value_is_in_the_unit_of_the_property_and_a_dimension_is_not_bent(plant):

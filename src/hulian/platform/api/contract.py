@@ -148,8 +148,8 @@ class Dependencies:
     the spine, 0 where they are not served. ``own_secrets`` are names of kept secrets that no connector may use.
     ``identifiers`` is the identifier node beside this API, None where there is none. ``semantics`` opens the model and the
     dictionaries when somebody first asks; it blocks. ``mounts`` are further interfaces by the path below which they stand.
-    ``components`` and ``streams`` are asked when somebody looks at the health; the first blocks shortly. ``console`` is the folder of the
-    built console, ``scratch`` one for files that are being imported (None: the system's).
+    ``components`` and ``streams`` are asked when somebody looks at the health; the first blocks shortly. ``console`` is the
+    folder of the built console, ``scratch`` one for files that are being imported (None: the system's).
     """
 
     organisation: str

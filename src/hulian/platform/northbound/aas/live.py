@@ -92,7 +92,7 @@ def _converted(newest: Newest, unit: str) -> tuple[str | None, str]:
         number = float(value)
     except ValueError:
         return value, ""
-    if (found.factor, found.offset) == (1, 0):
+    if found.factor == 1 and found.offset == 0:
         return value, ""
     return repr(number * float(found.factor) + float(found.offset)), ""
 

@@ -11,6 +11,7 @@ import io
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote
@@ -99,7 +100,7 @@ class ModelStore:
             group = list(islice(every, min(_GROUP, limit + 1 - len(found)) if wanted is None else _GROUP))
             if not group:
                 return Page(found)
-            for item, one in self._again(lambda group=group: list(self._matching(collection, group, wanted, whole))):
+            for item, one in self._again(partial(self._matched, collection, group, wanted, whole)):
                 looked += 1
                 if one is None:
                     last = item.identity
@@ -123,6 +124,9 @@ class ModelStore:
                 found = self.shown.get(collection, identity) or self.shown.get(of, identity)
                 if found is not None:
                     yield found
+
+    def _matched(self, *asked: Any) -> list[tuple[Item, dict[str, Any] | None]]:
+        return list(self._matching(*asked))
 
     def _matching(
         self, collection: Collection, group: list[Item], wanted: Callable[[dict[str, Any]], bool] | None, whole: bool

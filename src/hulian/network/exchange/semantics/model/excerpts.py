@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -110,7 +110,8 @@ class Excerpts:
 
     def references(self, version: int, sources: Iterable[str]) -> list[Reference]:
         """Those that lead from nodes with these ids, in the order in which they were read."""
-        row, found = tables.reference.c, []
+        row = tables.reference.c
+        found: list[Any] = []
         within = (row.key >= version * PLACES, row.key < (version + 1) * PLACES)
         with self._registry.read() as connection:
             for part in _parts(sources):
