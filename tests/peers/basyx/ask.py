@@ -39,7 +39,7 @@ with AASClient(sys.argv[1], auth=BearerAuth(sys.argv[2])) as client:
     seen["element"] = client.submodels.elements.get(SUBMODEL, "Unit").value
     seen["whole"] = sorted(one.id_short for one in client.submodels.get(SUBMODEL).submodel_element)
     seen["references"] = [one["keys"][0]["value"] for one in client.shells.list_submodel_refs(SHELL)]
-    seen["asset"] = client.shells.get_asset_info(SHELL).global_asset_id
+    seen["asset"] = client.shells.get_asset_info(SHELL)["globalAssetId"]
     seen["descriptor"] = client.aas_registry.get(SHELL)["submodelDescriptors"][0]["id"]
     seen["found"] = list(
         client.discovery.get_aas_ids_by_asset([{"name": "globalAssetId", "value": "https://example.org/asset/tank"}])
