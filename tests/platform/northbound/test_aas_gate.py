@@ -37,7 +37,7 @@ def test_without_a_login_every_path_is_closed(plant):
     with plant.aas() as client:
         for method, path, _ in [*REQUESTS, ("GET", "/nothing", ""), ("OPTIONS", "/shells", "")]:
             reply = client.request(method, path)
-            assert said(reply) == (401, "HL-NORTH-0002"), (method, path)
+            assert said(reply) == (401, "HL-API-0003"), (method, path)
             assert reply.headers["www-authenticate"].startswith("Bearer")
     with plant.aas(Authorization="Bearer hlt_wrong") as client:
         status, code = said(client.get("/shells"))
