@@ -139,9 +139,10 @@ class Directory:
 
     def _look_through(self, version: int, document: Document, nodes: int) -> list[Item]:
         if document.extra.get(DESCRIPTOR):
-            (only,) = (node for _, _, node in self._excerpts.outline(version))
-            kept = only.extra[DESCRIPTOR]
-            return [Item(kept["collection"], kept["id"], document.name, version, 0, nodes, alone=True)]
+            kept = [node.extra.get(DESCRIPTOR) for _, _, node in self._excerpts.outline(version)]
+            if len(kept) != 1 or not _is_descriptor(kept[0]):
+                return []  # somebody imported a document that only looks like one of ours
+            return [Item(kept[0]["collection"], kept[0]["id"], document.name, version, 0, nodes, alone=True)]
         if document.format == "aas":
             return self._of_aas(version, document, nodes)
         if document.format in FORMATS:
@@ -178,6 +179,16 @@ class Directory:
             if node.kind is Kind.OBJECT or (node.kind is Kind.FOLDER and place in gatherings):
                 items.append(Item("submodels", node.id, document.name, version, place, end, writable=False))
         return items
+
+
+def _is_descriptor(kept: Any) -> bool:
+    return (
+        isinstance(kept, dict)
+        and kept.get("collection") in ("shell-descriptors", "submodel-descriptors")
+        and isinstance(kept.get("descriptor"), dict)
+        and isinstance(kept.get("id"), str)
+        and kept["descriptor"].get("id") == kept["id"]
+    )
 
 
 def _id_of(node: Node, own: dict[str, Any], named: str) -> str:

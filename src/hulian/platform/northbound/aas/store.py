@@ -6,6 +6,7 @@ Before a document gets its new version it must still be as this request saw it; 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import posixpath
@@ -23,6 +24,7 @@ from hulian.network.exchange.semantics.aas.format import AasFormat
 from hulian.network.exchange.semantics.aas.references import element_id
 from hulian.network.exchange.semantics.contract import Attachment, Content, Loss
 from hulian.network.exchange.semantics.documents import memory_source
+from hulian.network.exchange.semantics.errors import ModelError
 from hulian.network.exchange.semantics.model import Model
 from hulian.network.exchange.semantics.model.excerpts import Excerpts
 from hulian.platform.northbound.aas.bounds import LOOKED_THROUGH, PAGE_BYTES, SERIALISED
@@ -221,7 +223,8 @@ class ModelStore:
                 raise AasConflictError(f"the model does not take it: {first.message}", place=first.node)
             self._model.apply(read.version.key, instead_of=instead_of)
         except BaseException:
-            self._model.discard(read.version.key)
+            with contextlib.suppress(ModelError):
+                self._model.discard(read.version.key)
             raise
         self._files = {}
         self.changes.append(("made" if instead_of is None else "changed", name, read.version.key))
