@@ -183,6 +183,7 @@ def test_what_is_posted_is_a_document_of_its_own_with_a_history(plant):
         assert said(client.get(f"/submodels/{coded('urn:made')}")) == (404, "HL-NORTH-0004")
         assert len(model.history(document.document.name)) == 3
     written = [one for one in plant.trust.audit.list(limit=100) if one.action.startswith("aas.")]
+    assert written[1].resource == "aas:submodels/urn:made#First"
     assert [one.action for one in written[:4]][::-1] == [
         "aas.PostSubmodel",
         "aas.PostSubmodelElement",

@@ -239,7 +239,7 @@ class AasApplication:
                     continue
                 finally:
                     if store.changes:
-                        asked.rights.record(asked.operation, unquote(asked.path), {"changes": store.changes})
+                        asked.rights.record(asked.operation, _changed_thing(asked.path), {"changes": store.changes})
                 return answer
         finally:
             self._writing.release()
@@ -272,6 +272,14 @@ def _target(path: str) -> tuple[Collection | None, str, str]:
         return collection, decoded_id(found["submodel"] if through else found["id"]), unquote(found["path"] or "")
     except ApiError:
         return None, "", ""
+
+
+def _changed_thing(path: str) -> str:
+    """What a change was of, as the trail names it."""
+    collection, identity, element = _target(path)
+    if collection is None:
+        return f"aas:{unquote(path)}"
+    return f"aas:{collection}/{identity}" + (f"#{element}" if element else "")
 
 
 def _resource(names: dict[str, str]) -> str:

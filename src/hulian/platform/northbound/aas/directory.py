@@ -139,10 +139,10 @@ class Directory:
 
     def _look_through(self, version: int, document: Document, nodes: int) -> list[Item]:
         if document.extra.get(DESCRIPTOR):
-            kept = [node.extra.get(DESCRIPTOR) for _, _, node in self._excerpts.outline(version)]
-            if len(kept) != 1 or not _is_descriptor(kept[0]):
-                return []  # somebody imported a document that only looks like one of ours
-            return [Item(kept[0]["collection"], kept[0]["id"], document.name, version, 0, nodes, alone=True)]
+            kept: list[Any] = [node.extra.get(DESCRIPTOR) for _, _, node in self._excerpts.outline(version)]
+            # Somebody may have imported a document that only looks like one of ours.
+            descriptors = [one for one in kept if _is_descriptor(one)] if len(kept) == 1 else []
+            return [Item(one["collection"], one["id"], document.name, version, 0, nodes, alone=True) for one in descriptors]
         if document.format == "aas":
             return self._of_aas(version, document, nodes)
         if document.format in FORMATS:
