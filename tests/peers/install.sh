@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests talk to: a browser, MQTT clients and brokers, name servers, a software token, and OPC UA and Sparkplug
-# peers from npm; basyx-python-sdk from PyPI.
+# peers from npm; basyx-python-sdk and basyx-client from PyPI.
 # Debian's packages need root (or sudo); what cannot be installed is named, and its tests say that they were skipped.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

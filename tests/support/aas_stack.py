@@ -93,8 +93,17 @@ def aas_stack(tmp_path_factory):
 
 
 @pytest.fixture
+def empty(aas_stack):
+    """The stack without a document."""
+    aas_stack.clear()
+    yield aas_stack
+    aas_stack.clear()
+
+
+@pytest.fixture
 def plant(aas_stack):
     """The stack with one document: every class of element."""
+    aas_stack.clear()
     aas_stack.take(everything(), "pump")
     yield aas_stack
     aas_stack.clear()

@@ -31,7 +31,7 @@ _SECONDS: Final = 10.0
 
 
 class HistorianPoints:
-    """See `hulian.platform.northbound.aas.live.LivePoints`: asks the catalogue for the series, the historian for the samples."""
+    """`hulian.platform.northbound.aas.live.LivePoints`: asks the catalogue for series, the historian for their samples."""
 
     def __init__(self, catalogue: Catalogue, queries: QueryClient) -> None:
         self._catalogue, self._queries = catalogue, queries
@@ -78,7 +78,7 @@ class LazyAas:
         registry: Registry,
         trust: Trust,
         semantics: Callable[[], Semantics],
-        points: Callable[[Sequence[str]], Mapping[str, Any]],
+        points: HistorianPoints,
     ) -> None:
         self._registry, self._trust, self._semantics, self._points = registry, trust, semantics, points
         self._opening = anyio.Lock()

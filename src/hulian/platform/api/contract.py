@@ -123,9 +123,9 @@ class Mount(NamedTuple):
     """A further interface on the API's server, under a path of its own: the same port, certificate and logins serve it.
 
     ``application`` is called (ASGI) for every request below the path whose host, login and cross-site proof the gate has
-    taken; ``scope["state"]["visitor"]`` is the `hulian.platform.api.access.Visitor`, whose principal is None where nobody is
-    logged in. It bounds bodies, authorises and audits itself, and answers its own errors. ``refusal`` makes the JSON body of
-    what the gate refuses, of the error and its HTTP status, in the form that clients of this interface know.
+    taken; ``scope["state"]["visitor"]`` is the `hulian.platform.api.access.Visitor`, who is logged in. It bounds bodies,
+    authorises and audits itself, and answers its own errors. ``refusal`` makes the JSON body of what the gate refuses, of the
+    error and its HTTP status, in the form that clients of this interface know.
     """
 
     application: Callable[[Any, Any, Any], Awaitable[None]]
@@ -148,8 +148,8 @@ class Dependencies:
     the spine, 0 where they are not served. ``own_secrets`` are names of kept secrets that no connector may use.
     ``identifiers`` is the identifier node beside this API, None where there is none. ``semantics`` opens the model and the
     dictionaries when somebody first asks; it blocks. ``mounts`` are further interfaces by the path below which they stand.
-    ``components`` and ``streams`` are asked when somebody looks at the health; the first blocks shortly. ``console`` is the folder of the
-    built console, ``scratch`` one for files that are being imported (None: the system's).
+    ``components`` and ``streams`` are asked when somebody looks at the health; the first blocks shortly. ``console`` is the
+    folder of the built console, ``scratch`` one for files that are being imported (None: the system's).
     """
 
     organisation: str

@@ -11,13 +11,14 @@ from litestar.types import Receive, Scope, Send
 from hulian.kernel.errors import HulianError
 from hulian.platform.api.access import public
 from hulian.platform.api.contract import Mount
+from hulian.platform.api.errors import LoginRequiredError
 from hulian.platform.api.refusals import status_of
 
 __all__ = ["mounted"]
 
 
 def mounted(path: str, mount: Mount) -> ASGIRouteHandler:
-    """The route of ``mount``. The gate lets everybody's requests through to it, with who asks: it authorises by itself."""
+    """The route of ``mount``. Everybody who is logged in gets through to it: it authorises by itself."""
 
     def refused(_: Request[Any, Any, Any], error: HulianError) -> Response[bytes]:
         status = status_of(error)
@@ -29,6 +30,9 @@ def mounted(path: str, mount: Mount) -> ASGIRouteHandler:
 
     @asgi(path, is_mount=True, copy_scope=True, opt=public(), exception_handlers={HulianError: refused})
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["state"]["visitor"].principal is None:
+            # Before anything of the interface is loaded.
+            raise LoginRequiredError("this needs a login", hint="send 'Authorization: Bearer TOKEN'")
         await mount.application(scope, receive, send)
 
     return serve

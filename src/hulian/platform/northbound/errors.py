@@ -61,7 +61,7 @@ class AasLoginError(NorthboundError):
 
     code = "HL-NORTH-0002"
     status = 401
-    default_hint = "send 'Authorization: Bearer TOKEN'; 'hulian token add' makes one"
+    default_hint = "send 'Authorization: Bearer TOKEN'; 'hulian token create' makes one"
 
 
 class AasDeniedError(NorthboundError):

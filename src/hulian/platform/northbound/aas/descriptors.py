@@ -28,7 +28,9 @@ def _endpoint(interface: str, address: str) -> dict[str, Any]:
 
 def submodel_descriptor(submodel: dict[str, Any], root: str) -> dict[str, Any]:
     """Of a submodel of this repository, which stands at ``root``."""
-    found = {name: submodel[name] for name in (*_SHARED, "semanticId", "supplementalSemanticIds") if name in submodel}
+    found: dict[str, Any] = {
+        name: submodel[name] for name in (*_SHARED, "semanticId", "supplementalSemanticIds") if name in submodel
+    }
     if "supplementalSemanticIds" in found:
         found["supplementalSemanticId"] = found.pop("supplementalSemanticIds")
     found["endpoints"] = [_endpoint("SUBMODEL-3.0", f"{root}/submodels/{encoded_id(submodel['id'])}")]
@@ -40,7 +42,7 @@ def shell_descriptor(
 ) -> dict[str, Any]:
     """Of a shell of this repository; ``submodels`` gives those of these ids that are here, without their elements."""
     asset = shell.get("assetInformation", {})
-    found = {name: shell[name] for name in _SHARED if name in shell}
+    found: dict[str, Any] = {name: shell[name] for name in _SHARED if name in shell}
     for name in ("assetKind", "assetType", "globalAssetId", "specificAssetIds"):
         if name in asset:
             found[name] = asset[name]

@@ -26,6 +26,8 @@ _COLLECTIONS: Final[dict[str, Collection]] = {
     "Submodel": "submodels",
     "ConceptDescription": "concept-descriptions",
 }
+_REMEMBERED: Final = 8 << 20
+"""Bytes of JSON, and of ids, that are kept between requests."""
 _BELOW: Final = (Kind.OBJECT, Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE)
 """Kinds of submodels below a shell, and of concept descriptions below their folder."""
 
@@ -52,7 +54,10 @@ class Shown:
         self._items: dict[Collection, dict[str, Item]] = {}
         for item in items:
             self._items.setdefault(item.collection, {}).setdefault(item.identity, item)
-        self._copies = [item for item in items if item.collection == "concept-descriptions"]
+        self._copies: dict[str, list[Item]] = {}
+        for item in items:
+            if item.collection == "concept-descriptions":
+                self._copies.setdefault(item.identity, []).append(item)
         self._order = {collection: sorted(of) for collection, of in self._items.items()}
 
     def get(self, collection: Collection, identity: str) -> Item | None:
@@ -61,7 +66,7 @@ class Shown:
 
     def copies(self, identity: str) -> list[Item]:
         """Every copy of a concept description."""
-        return [item for item in self._copies if item.identity == identity]
+        return self._copies.get(identity, [])
 
     def behind(self, collection: Collection, after: str) -> Iterator[Item]:
         """Those with greater ids, in the order of ids."""
@@ -83,6 +88,8 @@ class Directory:
         self._of_version: dict[int, tuple[Document, list[Item]]] = {}
         self._shown = Shown(-1, [], {})
         self._heads: tuple[Any, ...] = ()
+        self._jsons: dict[tuple[int, int], tuple[frozenset[str], bytes]] = {}
+        self._held = 0
         self._points: tuple[int, dict[str, str]] = (-1, {})
 
     def shown(self) -> Shown:
@@ -106,19 +113,36 @@ class Directory:
             self._heads = heads
             return self._shown
 
-    def points(self) -> dict[str, str]:
-        """The live points that people noted on nodes, by the node's id."""
+    def points(self, revision: int) -> dict[str, str]:
+        """The live points that people noted on nodes, by the node's id, as they are at this revision or later."""
         with self._lock:
-            revision = self._excerpts.revision()
-            if self._points[0] != revision:
+            if self._points[0] < revision:
                 self._points = (revision, self._excerpts.points())
             return self._points[1]
 
+    def remembered(self, item: Item) -> tuple[frozenset[str], bytes] | None:
+        """What `remember` was given for an item: the ids of its nodes, and its JSON."""
+        with self._lock:
+            return self._jsons.get((item.version, item.begin))
+
+    def remember(self, item: Item, nodes: frozenset[str], json: bytes) -> None:
+        """Keeps the JSON of an item without live points for a while; the oldest are forgotten first."""
+        with self._lock:
+            size = len(json) + sum(map(len, nodes))
+            if size > _REMEMBERED // 4:
+                return
+            while self._jsons and self._held + size > _REMEMBERED:
+                ids, old = self._jsons.pop(next(iter(self._jsons)))
+                self._held -= len(old) + sum(map(len, ids))
+            if self._jsons.setdefault((item.version, item.begin), (nodes, json))[1] is json:
+                self._held += size
+
     def _look_through(self, version: int, document: Document, nodes: int) -> list[Item]:
         if document.extra.get(DESCRIPTOR):
-            (only,) = (node for _, _, node in self._excerpts.outline(version))
-            kept = only.extra[DESCRIPTOR]
-            return [Item(kept["collection"], kept["id"], document.name, version, 0, nodes, alone=True)]
+            kept: list[Any] = [node.extra.get(DESCRIPTOR) for _, _, node in self._excerpts.outline(version)]
+            # Somebody may have imported a document that only looks like one of ours.
+            descriptors = [one for one in kept if _is_descriptor(one)] if len(kept) == 1 else []
+            return [Item(one["collection"], one["id"], document.name, version, 0, nodes, alone=True) for one in descriptors]
         if document.format == "aas":
             return self._of_aas(version, document, nodes)
         if document.format in FORMATS:
@@ -155,6 +179,16 @@ class Directory:
             if node.kind is Kind.OBJECT or (node.kind is Kind.FOLDER and place in gatherings):
                 items.append(Item("submodels", node.id, document.name, version, place, end, writable=False))
         return items
+
+
+def _is_descriptor(kept: Any) -> bool:
+    return (
+        isinstance(kept, dict)
+        and kept.get("collection") in ("shell-descriptors", "submodel-descriptors")
+        and isinstance(kept.get("descriptor"), dict)
+        and isinstance(kept.get("id"), str)
+        and kept["descriptor"].get("id") == kept["id"]
+    )
 
 
 def _id_of(node: Node, own: dict[str, Any], named: str) -> str:

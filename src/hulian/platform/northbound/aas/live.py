@@ -10,7 +10,7 @@ import msgspec
 
 from hulian.network.exchange.semantics.aas.strict import NUMBERS, fits
 from hulian.network.exchange.semantics.contract import Node
-from hulian.network.exchange.semantics.errors import UnitError
+from hulian.network.exchange.semantics.errors import DimensionError, UnitError
 from hulian.network.exchange.semantics.units import conversion, find
 
 __all__ = ["QUALITY", "SAMPLED", "LivePoints", "Newest", "enliven", "stripped"]
@@ -84,13 +84,15 @@ def _converted(newest: Newest, unit: str) -> tuple[str | None, str]:
         return value, ""
     try:
         found = conversion(find(newest.unit), find(unit))
-    except UnitError as error:
+    except DimensionError as error:
         return None, f"the point's unit is {newest.unit}, the property's {unit}: {error.message}"
+    except UnitError as error:
+        return value, f"in {newest.unit}, the property's unit is {unit}: {error.message}"
     try:
         number = float(value)
     except ValueError:
         return value, ""
-    if (found.factor, found.offset) == (1, 0):
+    if found.factor == 1 and found.offset == 0:
         return value, ""
     return repr(number * float(found.factor) + float(found.offset)), ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -70,15 +71,28 @@ class Reading:
         directory: Directory,
         shown: Shown,
         live: LivePoints | None,
-        node: Callable[[str], Node | None],
     ) -> None:
-        self._excerpts, self._directory, self._shown, self._live, self._node = excerpts, directory, shown, live, node
+        self._excerpts, self._directory, self.shown, self._live = excerpts, directory, shown, live
+        self._concepts: dict[tuple[int, str], Node | None] = {}
+        self._seen: frozenset[str] = frozenset()
+        self._live_nodes = False
         self.sampled: dict[str, int] = {}
         """When the values that were given were sampled (ns since 1970), by node."""
 
     def whole(self, item: Item) -> dict[str, Any]:
-        """One with all that is in it. Raises `AasTooLargeError`, and `KeyError` where its version is not kept any more."""
-        return next(iter(self.wholes([item])))
+        """One with all that is in it. Raises `AasTooLargeError`, and `KeyError` where its version is not kept any more.
+
+        What has no live point is remembered: a version never changes, and clients ask for one element after the other.
+        """
+        noted = self._directory.points(self.shown.revision)
+        known = self._directory.remembered(item)
+        if known is not None and known[0].isdisjoint(noted):
+            found: dict[str, Any] = msgspec.json.decode(known[1])
+            return found
+        one = next(iter(self.wholes([item])))
+        if not self.sampled and not self._live_nodes:
+            self._directory.remember(item, self._seen, msgspec.json.encode(one))
+        return one
 
     def wholes(self, items: Sequence[Item]) -> Iterator[dict[str, Any]]:
         """The same for several, in their order, a group at a time; each group asks for its live values at once."""
@@ -107,28 +121,43 @@ class Reading:
 
     def _group(self, items: list[Item]) -> Iterator[dict[str, Any]]:
         version = items[0].version
-        nodes: list[Node] = []
-        for begin, end in _joined(items):
-            found = list(self._excerpts.nodes(version, begin, end))
-            if len(found) != end - begin:
-                raise KeyError(version)
-            nodes += found
+        ranges = _joined(items)
+        if len(ranges) == 1:
+            nodes = list(self._excerpts.nodes(version, *ranges[0]))
+        else:
+            found = self._excerpts.nodes_at(version, (place for begin, end in ranges for place in range(begin, end)))
+            nodes = [found[place] for place in sorted(found)]
+        if len(nodes) != sum(end - begin for begin, end in ranges):
+            raise KeyError(version)
         if items[0].collection not in _KEYS or nodes[0].extra.get(DESCRIPTOR):
             yield from (node.extra[DESCRIPTOR]["descriptor"] for node in nodes)
             return
-        if self._live is not None:
-            self._enliven(nodes)
+        self._seen = frozenset(node.id for node in nodes)
+        self._enliven(nodes)
         references = self._excerpts.references(version, (node.id for node in nodes))
-        content = Piece(self._shown.documents[version], nodes, references, self._node)
+        document = self.shown.documents[version]
+        content = Piece(document, nodes, references, partial(self._concept, version, f"{document.name}/"))
         yield from _ordered(items, environment_of(content))
 
+    def _concept(self, version: int, prefix: str, identity: str) -> Node | None:
+        """The concept description that an element of a document means, of those that the document has itself: nothing else is
+        looked up while elements are written."""
+        key = version, identity
+        if key not in self._concepts:
+            copies = self.shown.copies(identity.removeprefix(prefix)) if identity.startswith(prefix) else []
+            place = next((item.begin for item in copies if item.version == version), None)
+            found = {} if place is None else self._excerpts.nodes_at(version, [place])
+            self._concepts[key] = None if place is None else found.get(place)
+        return self._concepts[key]
+
     def _enliven(self, nodes: list[Node]) -> None:
-        noted = self._directory.points()
+        noted = self._directory.points(self.shown.revision)
         chosen = {}
         for node in nodes:
             point = noted.get(node.id) or node.point
             if point and node.kind is Kind.PROPERTY:
                 chosen[node.id] = point
+        self._live_nodes = self._live_nodes or bool(chosen)
         if not chosen or self._live is None:
             return
         newest: Mapping[str, Newest] = {}

@@ -6,12 +6,13 @@ reader would have: which shell a submodel stands under, and units that only a co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
 
 import msgspec
 
 from hulian.network.exchange.semantics.aas.bends import Bends
+from hulian.network.exchange.semantics.aas.format import AasFormat
 from hulian.network.exchange.semantics.aas.nodes import Builder
 from hulian.network.exchange.semantics.aas.references import concept_id, target_of
 from hulian.network.exchange.semantics.aas.texts import unit_of
@@ -74,7 +75,7 @@ class Rewriting:
     """
 
     name = "aas"
-    suffixes = ()
+    suffixes: Sequence[str] = ()
 
     def __init__(
         self,
@@ -105,6 +106,10 @@ class Rewriting:
         else:
             document = self._before.document
         return document, _batched(self._nodes(name), self._references(name), self._attachments())
+
+    def write(self, content: Content, out: BinaryIO) -> list[Loss]:
+        """As `contract.Format.write`: documents that are kept here are AAS."""
+        return AasFormat().write(content, out)
 
     # ------------------------------------------------ what it is made of
 

@@ -6,11 +6,13 @@ Before a document gets its new version it must still be as this request saw it; 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import unquote
@@ -20,9 +22,9 @@ import msgspec
 from hulian.network.exchange.semantics.aas.api.contract import Collection, Page
 from hulian.network.exchange.semantics.aas.format import AasFormat
 from hulian.network.exchange.semantics.aas.references import element_id
-from hulian.network.exchange.semantics.contract import Attachment, Content, Loss, Node
+from hulian.network.exchange.semantics.contract import Attachment, Content, Loss
 from hulian.network.exchange.semantics.documents import memory_source
-from hulian.network.exchange.semantics.errors import NoSuchNodeError
+from hulian.network.exchange.semantics.errors import ModelError
 from hulian.network.exchange.semantics.model import Model
 from hulian.network.exchange.semantics.model.excerpts import Excerpts
 from hulian.platform.northbound.aas.bounds import LOOKED_THROUGH, PAGE_BYTES, SERIALISED
@@ -59,13 +61,7 @@ class ModelStore:
 
     def _look(self) -> None:
         self.shown: Shown = self._directory.shown()
-        self._reading = Reading(self._excerpts, self._directory, self.shown, self._live, self._node)
-
-    def _node(self, identity: str) -> Node | None:
-        try:
-            return self._model.node(identity)[0]
-        except NoSuchNodeError:
-            return None
+        self._reading = Reading(self._excerpts, self._directory, self.shown, self._live)
 
     # ------------------------------------------------ reading
 
@@ -106,7 +102,7 @@ class ModelStore:
             group = list(islice(every, min(_GROUP, limit + 1 - len(found)) if wanted is None else _GROUP))
             if not group:
                 return Page(found)
-            for item, one in self._again(lambda group=group: list(self._matching(collection, group, wanted, whole))):
+            for item, one in self._again(partial(self._matched, collection, group, wanted, whole)):
                 looked += 1
                 if one is None:
                     last = item.identity
@@ -130,6 +126,9 @@ class ModelStore:
                 found = self.shown.get(collection, identity) or self.shown.get(of, identity)
                 if found is not None:
                     yield found
+
+    def _matched(self, *asked: Any) -> list[tuple[Item, dict[str, Any] | None]]:
+        return list(self._matching(*asked))
 
     def _matching(
         self, collection: Collection, group: list[Item], wanted: Callable[[dict[str, Any]], bool] | None, whole: bool
@@ -224,7 +223,8 @@ class ModelStore:
                 raise AasConflictError(f"the model does not take it: {first.message}", place=first.node)
             self._model.apply(read.version.key, instead_of=instead_of)
         except BaseException:
-            self._model.discard(read.version.key)
+            with contextlib.suppress(ModelError):
+                self._model.discard(read.version.key)
             raise
         self._files = {}
         self.changes.append(("made" if instead_of is None else "changed", name, read.version.key))
@@ -272,7 +272,7 @@ class ModelStore:
         nodes = [node for batch in read for node in batch.nodes]
         references = [reference for batch in read for reference in batch.references]
         out = io.BytesIO()
-        AasFormat("aasx", "aasx").write(Piece(document, nodes, references, self._node, files.values()), out)
+        AasFormat("aasx", "aasx").write(Piece(document, nodes, references, files=files.values()), out)
         return out.getvalue()
 
 

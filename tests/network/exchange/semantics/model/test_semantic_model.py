@@ -9,6 +9,7 @@ from plain_models import a_model, source, written
 from hulian.network.exchange.semantics.contract import Attachment, Constraints, Kind, Node, Reference, Relation
 from hulian.network.exchange.semantics.documents import memory_source
 from hulian.network.exchange.semantics.errors import (
+    ChangedError,
     ConflictError,
     DocumentError,
     ModelError,
@@ -16,6 +17,7 @@ from hulian.network.exchange.semantics.errors import (
     QueryError,
 )
 from hulian.network.exchange.semantics.model import Note, Question, tables, versions
+from hulian.network.exchange.semantics.model.excerpts import Excerpts
 from hulian.network.exchange.semantics.plain import FORMAT
 
 PRESSURE, PUMP = "0112/2///1#AAA001", "0112/2///1#PPP001"
@@ -122,6 +124,51 @@ def test_old_versions_beyond_those_kept_go_with_all_their_rows(registry):
     with registry.read() as connection:
         for table in (tables.node, tables.meaning, tables.reference):
             assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() == 5
+
+
+def test_a_change_made_on_what_is_no_longer_current_changes_nothing(registry):
+    model = a_model(registry)
+    first = imported(model, [Node(id="a", kind=Kind.OBJECT, name="A")]).version.key
+    mine = model.read(FORMAT, source([Node(id="a", kind=Kind.OBJECT, name="mine")]), "plant", "ann").version.key
+    theirs = imported(model, [Node(id="a", kind=Kind.OBJECT, name="theirs")]).version.key
+    for changes in (
+        lambda: model.apply(mine, instead_of=first),
+        lambda: model.apply(mine, instead_of=None),
+        lambda: model.remove("plant", instead_of=first),
+    ):
+        with pytest.raises(ChangedError):
+            changes()
+        assert model.node("a")[0].name == "theirs"
+    model.apply(mine, instead_of=theirs)
+    assert model.node("a")[0].name == "mine"
+    model.remove("plant", instead_of=mine)
+    new = model.read(FORMAT, source([Node(id="a", kind=Kind.OBJECT, name="new")]), "plant", "ann").version.key
+    model.apply(new, instead_of=None)
+    assert model.node("a")[0].name == "new"
+
+
+def test_parts_of_a_version_are_read_without_the_rest(registry):
+    model = a_model(registry)
+    references = [Reference("l1/p0", "link", "l2/p0"), Reference("l2/p0", "link", "l1/p0"), Reference("l1/p0", "same", "l1/p1")]
+    nodes = plant(pumps=400)
+    key = imported(model, nodes, references, attachments=[Attachment("a/b.png", "image/png", b"png")]).version.key
+    excerpts = Excerpts(registry)
+    assert excerpts.heads() == [("plant", key)]
+    assert excerpts.current("plant") == key
+    assert excerpts.documents([key, key + 1])[key][1] == len(nodes)
+    assert [node.id for node in excerpts.nodes(key, 3, 1003)] == [node.id for node in nodes[3:1003]]
+    assert list(excerpts.nodes(key)) == nodes
+    assert {place: node.id for place, node in excerpts.nodes_at(key, [1, 5, 10**6]).items()} == {1: nodes[1].id, 5: nodes[5].id}
+    assert excerpts.references(key, ["l1/p0"]) == [references[0], references[2]]
+    assert [(place, parent) for place, parent, _ in excerpts.outline(key, (Kind.OBJECT,)) if parent >= 0] == [
+        (place, 2) for place, node in enumerate(nodes) if node.parent == "plant"
+    ]
+    assert excerpts.attachment(key, "a/b.png").content == b"png"
+    assert excerpts.attachment(key, "b.png") is None
+    before = excerpts.revision()
+    model.note([Note("l1/p0/out", "point", "99.1/p#out")])
+    assert excerpts.points() == {"l1/p0/out": "99.1/p#out"}
+    assert excerpts.revision() != before
 
 
 def test_every_outlet_pressure_in_bar_of_pumps_in_line_2_whatever_a_device_called_it(registry):

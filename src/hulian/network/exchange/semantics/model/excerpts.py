@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -93,10 +93,10 @@ class Excerpts:
             with self._registry.read() as connection:
                 query = sa.select(row.key, row.body).where(row.key >= at, row.key < version * PLACES + end)
                 rows = connection.execute(query.order_by(row.key).limit(4 * _PART)).all()
-            if not rows:
-                return
             for _, body in rows:
                 yield _node(body)
+            if len(rows) < 4 * _PART:
+                return
             at = rows[-1][0] + 1
 
     def nodes_at(self, version: int, places: Iterable[int]) -> dict[int, Node]:
@@ -110,7 +110,8 @@ class Excerpts:
 
     def references(self, version: int, sources: Iterable[str]) -> list[Reference]:
         """Those that lead from nodes with these ids, in the order in which they were read."""
-        row, found = tables.reference.c, []
+        row = tables.reference.c
+        found: list[Any] = []
         within = (row.key >= version * PLACES, row.key < (version + 1) * PLACES)
         with self._registry.read() as connection:
             for part in _parts(sources):
@@ -132,7 +133,7 @@ class Excerpts:
         row = tables.note.c
         with self._registry.read() as connection:
             query = sa.select(row.node, row.value).where(row.field == "point")
-            return {node: point for node, point in connection.execute(query)}
+            return {found.node: found.value for found in connection.execute(query)}
 
 
 def _parts(values: Iterable[_T]) -> Iterator[list[_T]]:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from hulian.kernel.unreadable import UNREADABLE
 from hulian.network.exchange.semantics.aas.api.contract import (
     LIST_LIMIT,
     LIST_MOST,
@@ -105,15 +106,29 @@ class Asking:
 
     def encoded_json(self, name: str) -> list[Any]:
         """Values of a parameter that are JSON in base64url."""
-        found = []
-        for text in self.request.query.get(name, ()):
+        return [self._decoded(name, part) for text in self.request.query.get(name, ()) for part in text.split(",")]
+
+    def asset_ids(self) -> list[Any]:
+        """``assetIds``: asset ids, or lists of them. Some clients write ``name:value`` in base64url instead of JSON."""
+        found: list[Any] = []
+        for text in self.request.query.get("assetIds", ()):
             for part in text.split(","):
-                try:
-                    plain = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-                    found.append(msgspec.json.decode(plain))
-                except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-                    raise ApiError(400, f"{name} is JSON in base64url, not {part[:50]!r}") from error
+                one = self._decoded("assetIds", part, spoken=True)
+                found += one if isinstance(one, list) else [one]
+        if not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in found):
+            raise ApiError(400, "an asset id has a name and a value")
         return found
+
+    @staticmethod
+    def _decoded(name: str, part: str, *, spoken: bool = False) -> Any:
+        try:
+            plain = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+            key, colon, value = plain.decode().partition(":")
+            if spoken and colon and key.isidentifier():
+                return {"name": key, "value": value}
+            return msgspec.json.decode(plain)
+        except (binascii.Error, *UNREADABLE, ValueError) as error:
+            raise ApiError(400, f"{name} is JSON in base64url, not {part[:50]!r}") from error
 
     # ------------------------------------------------ the store
 

@@ -153,10 +153,7 @@ def nested(asking: Asking) -> Answer:
 
 def lookup(asking: Asking) -> Answer:
     """Ids of the shells whose asset has all the ids of ``assetIds`` (a list of names and values in base64url)."""
-    wanted: list[Any] = []
-    for one in asking.encoded_json("assetIds"):
-        wanted += one if isinstance(one, list) else [one]
-    return _linked(asking, wanted)
+    return _linked(asking, asking.asset_ids())
 
 
 def lookup_by_link(asking: Asking) -> Answer:

@@ -85,7 +85,7 @@ def matches_assets(shell: dict[str, Any], wanted: list[Any]) -> bool:
 
 def list_shells(asking: Asking, *, references: bool = False) -> Answer:
     """By asset ids and idShort."""
-    assets, name = asking.encoded_json("assetIds"), asking.one("idShort")
+    assets, name = asking.asset_ids(), asking.one("idShort")
 
     def wanted(one: dict[str, Any]) -> bool:
         return (not name or one.get("idShort") == name) and matches_assets(one, assets)
