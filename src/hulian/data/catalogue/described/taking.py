@@ -18,6 +18,8 @@ from hulian.network.exchange.semantics.proposals import Proposal, propose
 __all__ = ["Described"]
 
 _EVERYTHING: Final = Wish()
+_NOTED: Final = 250
+"""Notes of one transaction: other writers of the registry wait for about a second at most."""
 
 
 class Described:
@@ -92,7 +94,9 @@ class Described:
                 self._catalogue.put_points(connection, plan.put, written)
             counts, connectors = written.counts, tuple(sorted(written.connectors - {""}))
         bound = self._unbound(plan)
-        self._model.note([Note(node, "point", name, who) for node, name in bound.items()])
+        notes = [Note(node, "point", name, who) for node, name in bound.items()]
+        for begin in range(0, len(notes), _NOTED):
+            self._model.note(notes[begin : begin + _NOTED])
         if wish.points is None:
             self._model.mark_taken(version.key)
         return Applied(
