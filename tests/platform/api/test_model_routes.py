@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
+import re
 import time
+from pathlib import Path
 
 import described_plant
 import numpy as np
@@ -15,6 +18,7 @@ from hulian.network.exchange.semantics.documents import memory_source
 from hulian.network.exchange.semantics.formats import format_named
 
 MORE = 250
+PAGE = Path(__file__).parents[3] / "docs" / "topics" / "model-browser.md"
 
 
 @pytest.fixture(scope="module")
@@ -287,3 +291,19 @@ def test_sparql_is_answered_and_bounded(reader):
     for wrong in ({"rows": 10_001}, {"seconds": 31}, {"query": ""}, {"query": "x" * 20_001}):
         refused(reader.post("/model/sparql", json={"query": asked, **wrong}), 400, "HL-API-0001")
     refused(reader.post("/model/sparql", json={"query": asked, "documents": ["nobody"]}), 400, "HL-SEM-0040")
+
+
+def test_the_examples_of_the_page_run(stack, bound):
+    text = PAGE.read_text()
+    blocks = "\n".join(re.findall(r"```pycon\n(.*?)```", text, re.DOTALL))
+    known = {"token": stack.token("read", "configure")}
+    shown = doctest.DocTestParser().get_doctest(
+        blocks.replace("http://127.0.0.1:8080", stack.url), known, PAGE.name, str(PAGE), 0
+    )
+    told: list[str] = []
+    result = doctest.DocTestRunner(verbose=False).run(shown, out=told.append)
+    assert (result.failed, result.attempted >= 20) == (0, True), "".join(told)
+    with stack.program("read") as client:
+        paths = client.get("/openapi.json").json()["paths"]
+    named = set(re.findall(r"/api/v1/model/[a-z]+", text))
+    assert named == {one for one in paths if one.startswith("/api/v1/model/")} - {"/api/v1/model/points", "/api/v1/model/notes"}
