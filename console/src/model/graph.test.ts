@@ -15,12 +15,14 @@ const star: Graph = {
   ],
   absent: ["gone"],
   more: [],
+  names: {},
 };
 const many: Graph = {
   nodes: nodes("middle", ...Array.from({ length: 40 }, (_, at) => `n${at}`)),
   edges: Array.from({ length: 40 }, (_, at) => ({ source: "middle", relation: "component", target: `n${at}` })),
   absent: [],
   more: [],
+  names: {},
 };
 
 function overlaps(graph: Graph): string[] {
@@ -83,7 +85,7 @@ describe("a drawing", () => {
     expect(draw(pair).lines).toHaveLength(7);
     const circle = { ...star, edges: [{ source: "pump", relation: "link", target: "pump" }] };
     expect(draw(circle)).toMatchObject({ lines: [], boxes: [{ id: "pump" }] });
-    expect(draw({ nodes: [], edges: [], absent: [], more: [] }).boxes).toEqual([]);
+    expect(draw({ nodes: [], edges: [], absent: [], more: [], names: {} }).boxes).toEqual([]);
   });
 });
 

@@ -18,8 +18,16 @@ export const kind = (node: NodeItem): string => word("model.kind", node.kind, no
 /** A relation in words; one that a document defines is the last part of its id. */
 export const relation = (name: string): string => word("model.relation", name, short(name));
 
-/** The last part of an id, which is most of what a person needs of it. */
-export const short = (id: string): string => id.split(/[/#;]/).filter(Boolean).at(-1)?.replace(/^s=/, "") ?? id;
+/** Names of what is referred to by its id only; they are learnt before what names it is shown. */
+const names = new Map<string, string>();
+export function learn(found: Record<string, string>): void {
+  if (names.size > 10_000) names.clear();
+  for (const [id, name] of Object.entries(found)) names.set(id, name);
+}
+
+/** Its name, or the last part of an id, which is most of what a person needs of it. */
+export const short = (id: string): string =>
+  names.get(id) ?? id.split(/[/#;]/).filter(Boolean).at(-1)?.replace(/^s=/, "") ?? id;
 
 export const end = (link: Link): string => (link.node ? full(link.node) : short(link.id));
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import described_plant
+import msgspec
 import numpy as np
 import pytest
 from api_stack import eventually
@@ -171,10 +172,31 @@ def test_references_come_in_pages_with_what_is_missing(reader):
     first = reader.get("/model/references", params={"id": "plant/line2/P1", "limit": 2}).json()
     assert [one["relation"] for one in first["items"]] == ["link", "role"]
     rest = reader.get("/model/references", params={"id": "plant/line2/P1", "cursor": first["next"]}).json()
-    assert rest == {"items": [{"relation": "same", "id": "elsewhere/pump", "node": None}], "next": None}
+    assert rest == {"items": [{"relation": "same", "id": "elsewhere/pump", "node": None}], "next": None, "names": {}}
     back = reader.get("/model/references", params={"id": "plant/Conveying", "to": True}).json()
     assert [one["node"]["name"] for one in back["items"]] == ["P-101", "P-102", "P-103", "P-201", "P-202", "P-203"]
-    assert reader.get("/model/references", params={"id": "nobody"}).json() == {"items": [], "next": None}
+    assert reader.get("/model/references", params={"id": "nobody"}).json() == {"items": [], "next": None, "names": {}}
+
+
+def test_what_only_a_standard_has_is_named(reader, plant):
+    """A type of OPC UA's own namespace, and a relation that a document defines."""
+    lines = [
+        {"hulian": 1, "document": {"name": "devices", "format": "hulian"}},
+        {"node": {"id": "devices/joins", "kind": 8, "name": "ConnectsTo"}},
+        {"node": {"id": "devices/a", "kind": 1, "name": "A", "type": "i=58"}},
+        {"node": {"id": "devices/b", "kind": 1, "name": "B"}},
+        {"reference": {"source": "devices/a", "relation": "devices/joins", "target": "devices/b"}},
+    ]
+    source = memory_source("devices.jsonl", b"\n".join(msgspec.json.encode(line) for line in lines))
+    plant.apply(plant.read(format_named("hulian"), source, "devices", "ann").version.key)
+    try:
+        node = reader.get("/model/node", params={"id": "devices/a"}).json()
+        assert (node["types"][0]["node"], node["names"]) == (None, {"i=58": "BaseObjectType"})
+        assert node["refers"]["names"] == {"devices/joins": "ConnectsTo"}
+        graph = reader.get("/model/graph", params={"id": "devices/a"}).json()
+        assert (graph["absent"], graph["names"]) == (["i=58"], {"i=58": "BaseObjectType", "devices/joins": "ConnectsTo"})
+    finally:
+        plant.remove("devices")
 
 
 def test_the_graph_around_a_node_is_bounded(reader):
