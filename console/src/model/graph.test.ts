@@ -15,12 +15,14 @@ const star: Graph = {
   ],
   absent: ["gone"],
   more: [],
+  names: {},
 };
 const many: Graph = {
   nodes: nodes("middle", ...Array.from({ length: 40 }, (_, at) => `n${at}`)),
   edges: Array.from({ length: 40 }, (_, at) => ({ source: "middle", relation: "component", target: `n${at}` })),
   absent: [],
   more: [],
+  names: {},
 };
 
 function overlaps(graph: Graph): string[] {
@@ -68,12 +70,22 @@ describe("a drawing", () => {
     expect(overlaps(deep)).toEqual([]);
   });
 
+  it("stands in one column where there is room for one", () => {
+    const { boxes, lines, width } = draw(star, true);
+    expect(width).toBeLessThan(330);
+    const down = [...boxes].sort((a, b) => a.y - b.y).map((one) => one.id);
+    expect(down).toEqual(["line", "before", "pump", "out", "type", "next", "gone"]);
+    for (const [at, a] of boxes.entries())
+      for (const b of boxes.slice(at + 1)) expect(Math.abs(a.y - b.y)).toBeGreaterThanOrEqual(box.height);
+    expect(lines).toHaveLength(6);
+  });
+
   it("has a line between two of one column, a circle once, and nothing where there is nothing", () => {
     const pair = { ...star, edges: [...star.edges, { source: "out", relation: "described", target: "next" }] };
     expect(draw(pair).lines).toHaveLength(7);
     const circle = { ...star, edges: [{ source: "pump", relation: "link", target: "pump" }] };
     expect(draw(circle)).toMatchObject({ lines: [], boxes: [{ id: "pump" }] });
-    expect(draw({ nodes: [], edges: [], absent: [], more: [] }).boxes).toEqual([]);
+    expect(draw({ nodes: [], edges: [], absent: [], more: [], names: {} }).boxes).toEqual([]);
   });
 });
 
@@ -92,7 +104,8 @@ it("fits a drawing into its window and zooms about a place", () => {
   const view = fitted(drawing, 1000, 600);
   expect(view.scale).toBe(1);
   expect(view.x + (drawing.x + drawing.width / 2) * view.scale).toBeCloseTo(500);
-  expect(fitted(drawing, 100, 100).scale).toBe(0.35);
+  expect(fitted(drawing, 600, 100).scale).toBe(0.35);
+  expect(fitted(drawing, 100, 100).scale).toBe(0.8);
   const closer = zoomed(view, 2, 500, 300);
   expect((500 - closer.x) / closer.scale).toBeCloseTo((500 - view.x) / view.scale);
   expect(zoomed(view, 100, 0, 0).scale).toBe(2.5);

@@ -3,7 +3,7 @@
 import type { Graph } from "./types";
 
 export const box = { width: 184, height: 46 };
-const gap = { across: 96, down: 14, pair: 28 };
+const gap = { across: 96, down: 14, pair: 28, step: 34, bend: 30 };
 const tallest = 12;
 
 export interface Box {
@@ -78,8 +78,9 @@ function placed(graph: Graph): Map<string, Place> {
 
 const rank = { part: 0, type: 1, reference: 2 };
 
-/** A drawing around the first node; what no line leads to is left out. */
-export function draw(graph: Graph): Drawing {
+/** A drawing around the first node; what no line leads to is left out. `narrow` is for a window with room for one column:
+ * what stood on the left stands above, what stood on the right below, each step moved in a little. */
+export function draw(graph: Graph, narrow = false): Drawing {
   if (!graph.nodes.length) return { boxes: [], lines: [], x: 0, y: 0, width: 0, height: 0 };
   const places = placed(graph);
   const columns = new Map<number, Place[]>();
@@ -92,15 +93,48 @@ export function draw(graph: Graph): Drawing {
       boxes.set(one.id, { id: one.id, x, y, column, relation: one.relation, out: one.out });
     }
   };
+  for (const members of columns.values()) members.sort(beside);
+  if (narrow) {
+    const all = [...columns.keys()].sort((a, b) => a - b);
+    let y = 0;
+    for (const column of all)
+      for (const one of columns.get(column)!) {
+        boxes.set(one.id, { ...one, x: (column - all[0]!) * gap.step, y });
+        y += box.height + gap.down;
+      }
+    const down = boxes.get(graph.nodes[0]!.id)!.y;
+    for (const one of boxes.values()) one.y -= down + box.height / 2;
+  } else wide(columns, put);
+  const lines: Line[] = [];
+  const drawn = narrow ? bent : curve;
+  for (const { source, relation, target } of graph.edges) {
+    const from = boxes.get(source);
+    const to = boxes.get(target);
+    if (!from || !to || from === to) continue;
+    lines.push({ path: drawn(from, to), sort: sortOf(relation), relation, source, target, both: mutual.has(relation) });
+  }
+  const all = [...boxes.values()];
+  const margin = narrow ? gap.bend : 0;
+  const x = Math.min(...all.map((one) => one.x)) - margin;
+  const y = Math.min(...all.map((one) => one.y));
+  return {
+    boxes: all,
+    lines,
+    x,
+    y,
+    width: Math.max(...all.map((one) => one.x)) + box.width + margin - x,
+    height: Math.max(...all.map((one) => one.y)) + box.height - y,
+  };
+}
+
+const beside = (a: Place, b: Place) =>
+  (Math.abs(a.column) === 1 ? rank[sortOf(a.relation)] - rank[sortOf(b.relation)] : 0) || a.order - b.order;
+
+function wide(columns: Map<number, Place[]>, put: (members: Place[], column: number, x: number) => void): void {
   for (const side of [-1, 1]) {
     let x = side < 0 ? -gap.across - box.width : box.width + gap.across;
     for (let column = side; columns.has(column); column += side) {
       const members = columns.get(column)!;
-      members.sort((a, b) =>
-        Math.abs(column) === 1
-          ? rank[sortOf(a.relation)] - rank[sortOf(b.relation)] || a.order - b.order
-          : a.order - b.order,
-      );
       // A long column stands in several rows of boxes beside each other.
       const stacks = Math.ceil(members.length / tallest);
       const each = Math.ceil(members.length / stacks);
@@ -111,24 +145,6 @@ export function draw(graph: Graph): Drawing {
     }
   }
   put(columns.get(0)!, 0, 0);
-  const lines: Line[] = [];
-  for (const { source, relation, target } of graph.edges) {
-    const from = boxes.get(source);
-    const to = boxes.get(target);
-    if (!from || !to || from === to) continue;
-    lines.push({ path: curve(from, to), sort: sortOf(relation), relation, source, target, both: mutual.has(relation) });
-  }
-  const all = [...boxes.values()];
-  const x = Math.min(...all.map((one) => one.x));
-  const y = Math.min(...all.map((one) => one.y));
-  return {
-    boxes: all,
-    lines,
-    x,
-    y,
-    width: Math.max(...all.map((one) => one.x)) + box.width - x,
-    height: Math.max(...all.map((one) => one.y)) + box.height - y,
-  };
 }
 
 const r = (value: number) => Math.round(value * 10) / 10;
@@ -146,6 +162,15 @@ function curve(from: Box, to: Box): string {
   const end = to.x + (right ? 0 : box.width);
   const middle = (end - start) / 2;
   return `M${r(start)} ${r(a)}C${r(start + middle)} ${r(a)} ${r(end - middle)} ${r(b)} ${r(end)} ${r(b)}`;
+}
+
+/** Beside the boxes: on the left of what stands below the middle, on the right of what stands above. */
+function bent(from: Box, to: Box): string {
+  const left = Math.max(from.column, to.column) > 0;
+  const side = (one: Box) => one.x + (left ? 0 : box.width);
+  const [a, b] = [from.y + box.height / 2, to.y + box.height / 2];
+  const bend = (left ? Math.min(side(from), side(to)) : Math.max(side(from), side(to))) + (left ? -1 : 1) * gap.bend;
+  return `M${r(side(from))} ${r(a)}C${r(bend)} ${r(a)} ${r(bend)} ${r(b)} ${r(side(to))} ${r(b)}`;
 }
 
 /** `text` cut to about `width` pixels of the size that boxes are written in; Chinese characters are twice as wide. */
@@ -169,10 +194,12 @@ export interface View {
 
 /** All of a drawing, in the middle of so many pixels; never larger than life, and never so small that nothing can be read. */
 export function fitted(drawing: Drawing, width: number, height: number, margin = 20): View {
+  const least = width < 560 ? 0.8 : 0.35;
   const scale = Math.max(
-    0.35,
+    least,
     Math.min(1, (width - 2 * margin) / Math.max(1, drawing.width), (height - 2 * margin) / Math.max(1, drawing.height)),
   );
+  // What is much too high for a narrow window is read from the middle on.
   const whole = drawing.width * scale <= width - margin && drawing.height * scale <= height - margin;
   // What does not fit is begun with the node in the middle.
   const [x, y] = whole

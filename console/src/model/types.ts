@@ -52,6 +52,7 @@ export interface Link {
 export interface LinkPage {
   items: Link[];
   next: string | null;
+  names: Record<string, string>;
 }
 
 export interface Live {
@@ -109,6 +110,7 @@ export interface NodeWhole {
   losses: { place: string; what: string; why: string; lost: boolean }[];
   extra: Record<string, unknown>;
   extra_cut: boolean;
+  names: Record<string, string>;
   live: Live | null;
 }
 
@@ -123,6 +125,7 @@ export interface Graph {
   edges: Edge[];
   absent: string[];
   more: string[];
+  names: Record<string, string>;
 }
 
 export interface FoundNode {

@@ -1,7 +1,8 @@
 import { described, texting, word } from "../lib/i18n.svelte";
 import type { IconName } from "../components/Icon.svelte";
 import type { Latest } from "../lib/latest.svelte";
-import type { Link, Live, NodeItem } from "./types";
+import type { Scalar } from "../lib/types";
+import type { FoundNode, Link, Live, NodeItem } from "./types";
 
 /** What people call a node: what somebody noted, its label in their language, its name. */
 export const title = (node: NodeItem): string => node.label || described(node.labels) || node.name || node.id;
@@ -9,15 +10,26 @@ export const title = (node: NodeItem): string => node.label || described(node.la
 /** Its name beside its title, where that is another. */
 export const beside = (node: NodeItem): string => (title(node) === node.name ? "" : node.name);
 
+/** Both in one line, where siblings are called the same. */
+export const full = (node: NodeItem): string => (beside(node) ? `${title(node)} · ${beside(node)}` : title(node));
+
 export const kind = (node: NodeItem): string => word("model.kind", node.kind, node.kind.replace("_", " "));
 
 /** A relation in words; one that a document defines is the last part of its id. */
 export const relation = (name: string): string => word("model.relation", name, short(name));
 
-/** The last part of an id, which is most of what a person needs of it. */
-export const short = (id: string): string => id.split(/[/#;]/).filter(Boolean).at(-1)?.replace(/^s=/, "") ?? id;
+/** Names of what is referred to by its id only; they are learnt before what names it is shown. */
+const names = new Map<string, string>();
+export function learn(found: Record<string, string>): void {
+  if (names.size > 10_000) names.clear();
+  for (const [id, name] of Object.entries(found)) names.set(id, name);
+}
 
-export const end = (link: Link): string => (link.node ? title(link.node) : short(link.id));
+/** Its name, or the last part of an id, which is most of what a person needs of it. */
+export const short = (id: string): string =>
+  names.get(id) ?? id.split(/[/#;]/).filter(Boolean).at(-1)?.replace(/^s=/, "") ?? id;
+
+export const end = (link: Link): string => (link.node ? full(link.node) : short(link.id));
 
 const icons: Record<string, IconName> = {
   object: "thing",
@@ -43,6 +55,13 @@ export function now(live: Live, streamed: Latest | undefined): Latest | null {
   }
   if (live.time_ms === null) return null;
   return { time: live.time_ms, value: live.number ?? live.value, status: live.status ?? 0 };
+}
+
+/** A number of a document in the unit that was asked for; any other value as it is written. */
+export function converted(found: FoundNode): Scalar {
+  const { value } = found.node;
+  if (value === null || found.factor === null || value.trim() === "" || !Number.isFinite(Number(value))) return value;
+  return Number(value) * found.factor + (found.offset ?? 0);
 }
 
 /** The address of a node in a view. */

@@ -105,7 +105,7 @@ export const texts = {
   "model.relation.subtype": "subtype",
   "model.relation.type": "type",
   "model.results": "Search results",
-  "model.search": "Search the model: a part of a name, a label or an id",
+  "model.search": "Search: a part of a name, a label or an id",
   "model.sparql": "Ask in SPARQL",
   "model.sparql.ask": "Ask",
   "model.sparql.busy": "Asking…",

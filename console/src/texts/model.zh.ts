@@ -103,7 +103,7 @@ export const texts: Texts = {
   "model.relation.subtype": "子类型",
   "model.relation.type": "类型",
   "model.results": "搜索结果",
-  "model.search": "搜索模型：名称的一部分、称呼或 ID",
+  "model.search": "搜索：名称的一部分、称呼或 ID",
   "model.sparql": "用 SPARQL 查询",
   "model.sparql.ask": "查询",
   "model.sparql.busy": "查询中……",

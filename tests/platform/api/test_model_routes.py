@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
+import re
 import time
+from pathlib import Path
 
 import described_plant
+import msgspec
 import numpy as np
 import pytest
 from api_stack import eventually
@@ -15,6 +19,7 @@ from hulian.network.exchange.semantics.documents import memory_source
 from hulian.network.exchange.semantics.formats import format_named
 
 MORE = 250
+PAGE = Path(__file__).parents[3] / "docs" / "topics" / "model-browser.md"
 
 
 @pytest.fixture(scope="module")
@@ -167,10 +172,31 @@ def test_references_come_in_pages_with_what_is_missing(reader):
     first = reader.get("/model/references", params={"id": "plant/line2/P1", "limit": 2}).json()
     assert [one["relation"] for one in first["items"]] == ["link", "role"]
     rest = reader.get("/model/references", params={"id": "plant/line2/P1", "cursor": first["next"]}).json()
-    assert rest == {"items": [{"relation": "same", "id": "elsewhere/pump", "node": None}], "next": None}
+    assert rest == {"items": [{"relation": "same", "id": "elsewhere/pump", "node": None}], "next": None, "names": {}}
     back = reader.get("/model/references", params={"id": "plant/Conveying", "to": True}).json()
     assert [one["node"]["name"] for one in back["items"]] == ["P-101", "P-102", "P-103", "P-201", "P-202", "P-203"]
-    assert reader.get("/model/references", params={"id": "nobody"}).json() == {"items": [], "next": None}
+    assert reader.get("/model/references", params={"id": "nobody"}).json() == {"items": [], "next": None, "names": {}}
+
+
+def test_what_only_a_standard_has_is_named(reader, plant):
+    """A type of OPC UA's own namespace, and a relation that a document defines."""
+    lines = [
+        {"hulian": 1, "document": {"name": "devices", "format": "hulian"}},
+        {"node": {"id": "devices/joins", "kind": 8, "name": "ConnectsTo"}},
+        {"node": {"id": "devices/a", "kind": 1, "name": "A", "type": "i=58"}},
+        {"node": {"id": "devices/b", "kind": 1, "name": "B"}},
+        {"reference": {"source": "devices/a", "relation": "devices/joins", "target": "devices/b"}},
+    ]
+    source = memory_source("devices.jsonl", b"\n".join(msgspec.json.encode(line) for line in lines))
+    plant.apply(plant.read(format_named("hulian"), source, "devices", "ann").version.key)
+    try:
+        node = reader.get("/model/node", params={"id": "devices/a"}).json()
+        assert (node["types"][0]["node"], node["names"]) == (None, {"i=58": "BaseObjectType"})
+        assert node["refers"]["names"] == {"devices/joins": "ConnectsTo"}
+        graph = reader.get("/model/graph", params={"id": "devices/a"}).json()
+        assert (graph["absent"], graph["names"]) == (["i=58"], {"i=58": "BaseObjectType", "devices/joins": "ConnectsTo"})
+    finally:
+        plant.remove("devices")
 
 
 def test_the_graph_around_a_node_is_bounded(reader):
@@ -287,3 +313,19 @@ def test_sparql_is_answered_and_bounded(reader):
     for wrong in ({"rows": 10_001}, {"seconds": 31}, {"query": ""}, {"query": "x" * 20_001}):
         refused(reader.post("/model/sparql", json={"query": asked, **wrong}), 400, "HL-API-0001")
     refused(reader.post("/model/sparql", json={"query": asked, "documents": ["nobody"]}), 400, "HL-SEM-0040")
+
+
+def test_the_examples_of_the_page_run(stack, bound):
+    text = PAGE.read_text()
+    blocks = "\n".join(re.findall(r"```pycon\n(.*?)```", text, re.DOTALL))
+    known = {"token": stack.token("read", "configure")}
+    shown = doctest.DocTestParser().get_doctest(
+        blocks.replace("http://127.0.0.1:8080", stack.url), known, PAGE.name, str(PAGE), 0
+    )
+    told: list[str] = []
+    result = doctest.DocTestRunner(verbose=False).run(shown, out=told.append)
+    assert (result.failed, result.attempted >= 20) == (0, True), "".join(told)
+    with stack.program("read") as client:
+        paths = client.get("/openapi.json").json()["paths"]
+    named = set(re.findall(r"/api/v1/model/[a-z]+", text))
+    assert named == {one for one in paths if one.startswith("/api/v1/model/")} - {"/api/v1/model/points", "/api/v1/model/notes"}

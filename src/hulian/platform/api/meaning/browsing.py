@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import structs
 from hulian.kernel.errors import HulianError
 from hulian.network.exchange.semantics.contract import Node
 from hulian.network.exchange.semantics.model import Found, Linked, Note, Question, Seen, Version
+from hulian.network.exchange.semantics.nodeset.standard import standard_table
 from hulian.network.exchange.semantics.together import Semantics
 from hulian.network.exchange.semantics.units import find as find_unit
 from hulian.platform.api.errors import RequestError
@@ -66,7 +67,7 @@ class Browsing:
         """References of a node, or to it. Raises `RequestError`."""
         found = self._model.references(identity, out=out, after=_after(cursor), limit=limit)
         following = str(found[-1].place) if len(found) == limit else None
-        return LinkPage(items=[_link(one) for one in found], next=following)
+        return LinkPage(items=[_link(one) for one in found], next=following, names=self._names_of(found))
 
     def search(self, text: str, limit: int) -> SearchPage:
         """Nodes by a part of their name. Raises `QueryError`."""
@@ -78,6 +79,7 @@ class Browsing:
         """A node whole, without its live value. Raises `NoSuchNodeError`."""
         model = self._model
         one = model.seen(identity)
+        types = model.type_chain(one.node)
         node, notes = model.node(identity)
         value = node.value
         extra_cut = len(msgspec.json.encode(node.extra)) > _LARGEST_EXTRA
@@ -102,7 +104,8 @@ class Browsing:
             meanings=self._words(one),
             notes=[_note(one) for one in notes],
             path=[item(above) for above in model.way_down(one)],
-            types=[_link(link) for link in model.type_chain(node)],
+            types=[_link(link) for link in types],
+            names=self._names_of(types),
             refers=self.links(identity, out=True, cursor=None, limit=_LINKS),
             referred=self.links(identity, out=False, cursor=None, limit=_LINKS),
             losses=[LossView(place=loss.place, what=loss.what, why=loss.why, lost=loss.lost) for loss in model.losses_of(one)],
@@ -118,6 +121,7 @@ class Browsing:
             edges=[EdgeView(source=edge.source, relation=edge.relation, target=edge.target) for edge in found.edges],
             absent=found.absent,
             more=found.more,
+            names=self._names([*found.absent, *(edge.relation for edge in found.edges)]),
         )
 
     def find(self, question: Question, cursor: str | None, limit: int) -> FindPage:
@@ -164,6 +168,17 @@ class Browsing:
             for one in page
             if one.id in seen
         ]
+
+    def _names_of(self, links: Sequence[Linked]) -> dict[str, str]:
+        absent = [link.identity for link in links if link.other is None]
+        return self._names([*absent, *(link.relation for link in links)])
+
+    def _names(self, wanted: Iterable[str]) -> dict[str, str]:
+        """Names of relations and nodes by their ids, where the model or the standard of OPC UA has them."""
+        ids = {one for one in wanted if not one.isalpha()}
+        standard = standard_table() if any(one.startswith("i=") for one in ids) else {}
+        names = {one: standard[one].name for one in ids if one in standard}
+        return names | {one.node.id: one.node.name for one in self._model.known(ids - names.keys()).values()}
 
     def _words(self, one: Seen) -> list[ConceptView]:
         """What a node means, in the words of the dictionaries."""

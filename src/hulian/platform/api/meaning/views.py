@@ -135,10 +135,14 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkPage(msgspec.Struct, frozen=True, kw_only=True):
-    """In the order of the documents; ``next`` is the cursor of the following page."""
+    """In the order of the documents; ``next`` is the cursor of the following page.
+
+    ``names`` are those of relations that a document or standard defines, and of standard nodes that no document brings.
+    """
 
     items: list[LinkView]
     next: str | None = None
+    names: dict[str, str] = {}
 
 
 class ConceptView(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,7 +193,8 @@ class ConstraintsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
-    """A node whole. ``path`` are the nodes above it, the top first; ``types`` its type and those above that.
+    """A node whole. ``path`` are the nodes above it, the top first; ``types`` its type and those above that, with ``names`` of
+    such as only a standard has.
 
     ``value`` is the document's, up to 10,000 characters; ``extra`` is what only one format knows, left out where it is large
     (``extra_cut``). ``refers`` and ``referred`` are first pages.
@@ -211,6 +216,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     losses: list[LossView]
     extra: dict[str, Any]
     extra_cut: bool
+    names: dict[str, str] = {}
     live: LiveView | None = None
 
 
@@ -223,12 +229,16 @@ class EdgeView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GraphView(msgspec.Struct, frozen=True, kw_only=True):
-    """The node asked for comes first. ``absent`` are ids that no document brings, ``more`` those with further neighbours."""
+    """The node asked for comes first. ``absent`` are ids that no document brings, ``more`` those with further neighbours.
+
+    ``names`` are those of relations and absent nodes that are defined somewhere.
+    """
 
     nodes: list[NodeItem]
     edges: list[EdgeView]
     absent: list[str]
     more: list[str]
+    names: dict[str, str] = {}
 
 
 class FoundView(msgspec.Struct, frozen=True, kw_only=True):
