@@ -368,11 +368,29 @@ def test_a_renamed_point_keeps_its_meaning(stack, semantics, line):
         say(client, {"point": old, "concept": "hulian:volume-flow"})
         stack.catalogue.rename_point(old, new)
         say(client, {"point": f"99.118.8/{line}#pt", "concept": "hulian:pressure"})
-        found = [one.point for one in semantics.model.find(Question(meaning="hulian:volume-flow")).nodes]
-        assert new in found
-        assert old not in found
+
+        def found():
+            return {one.point for one in semantics.model.find(Question(meaning="hulian:volume-flow")).nodes}
+
+        eventually(lambda: new in found(), 60, "the new name in the model")
+        assert old not in found()
         assert suggested(client, line)["matched"] == 2
         say(client, {"point": new, "retract": True}, {"point": f"99.118.8/{line}#pt", "retract": True})
+
+
+def test_the_model_follows_a_change_of_the_catalogue(stack, semantics, line):
+    """What is converted on a question is converted from the unit that the point has now."""
+    name = f"99.118.8/{line}#pt"
+    with stack.browser() as client:
+        say(client, {"point": name, "concept": "hulian:pressure"})
+        stack.catalogue.change_point(name, unit="kPa")
+
+        def factor():
+            nodes = semantics.model.find(Question(meaning="hulian:pressure", unit="bar")).nodes
+            return next((one.factor for one in nodes if one.point == name), None)
+
+        eventually(lambda: factor() == 0.01, 60, "the new unit in the model")
+        say(client, {"point": name, "retract": True})
 
 
 def test_reading_needs_read_and_saying_needs_configure(stack, line):

@@ -18,6 +18,7 @@ from hulian.kernel.unreadable import UNREADABLE
 from hulian.platform.api.access import Gate, Visitor, in_thread
 from hulian.platform.api.board import StatusBoard
 from hulian.platform.api.contract import Dependencies
+from hulian.platform.api.dictionary.upkeep import Upkeep
 from hulian.platform.api.errors import UnavailableError
 from hulian.platform.api.jobs import JobBoard
 from hulian.platform.api.live import LiveHub
@@ -63,6 +64,7 @@ class Context:
         self.board = StatusBoard(dependencies.spine, dependencies.organisation, self.hub)
         self.rates = Rates()
         self.jobs = JobBoard(self.configuration.imports)
+        self.upkeep = Upkeep(self)
         self.asking = Pace(rate=10.0, burst=60.0)
         self._naming: Naming | None = None
         self._semantics: Semantics | None = None
@@ -120,6 +122,11 @@ class Context:
                         )
                     )
         return self._documents
+
+    @property
+    def knows_meaning(self) -> bool:
+        """Whether the model and the dictionaries were opened."""
+        return self._semantics is not None
 
     async def dictionary(self) -> Dictionary:
         """What is asked about words and tags, loaded when somebody first asks. Raises `UnavailableError`."""

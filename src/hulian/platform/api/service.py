@@ -132,7 +132,7 @@ class ApiService:
             started = anyio.Event()
             server = _Server(self._uvicorn(app, tls), started.set)
             async with anyio.create_task_group() as group:
-                for part in (context.hub, context.board, context.jobs):
+                for part in (context.hub, context.board, context.jobs, context.upkeep):
                     await group.start(part.run)
                 group.start_soon(self._serve, server, listener)
                 try:

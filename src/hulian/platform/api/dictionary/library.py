@@ -180,6 +180,7 @@ class Library:
             found = self._dictionaries.referring(under, Link.PARENT, name=name, limit=_MOST)
         else:
             found = self._dictionaries.roots(name, kinds=_TOPS, limit=_MOST)
+        found.sort(key=lambda item: (item.entry.kind, item.entry.name(language).casefold()))
         below = self._dictionaries.below([item.entry.concept.key for item in found], name)
         return TreeLevel(
             items=[

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -55,33 +55,54 @@ class LivePoints:
         self._bodies: dict[int, dict[str, list[Standing]]] = {}
         self._described: tuple[object, dict[str, list[Standing]]] = (None, {})
         self._made: object = None
-        self._placed: dict[str, list[Standing]] = {}
+        self._key = 0
+        self._live: dict[str, list[Standing]] = {}
+        self._revision = -1
+        self.wanted = False
+        """Whether somebody looks at points, and will soon say what they mean."""
 
     def described(self) -> dict[str, list[Standing]]:
         """By the name of a point, the nodes of documents that it is; nothing is changed."""
         with self._lock:
             return self._look()[1]
 
-    def place(self) -> dict[str, list[Standing]]:
-        """As `described`, after all other points were given nodes of their own, which are in the answer.
+    def place(self, points: Sequence[str]) -> dict[str, list[Standing]]:
+        """By the names of ``points`` (and of others), their nodes. Where one has none, all that have none are given some.
 
         Raises `TooManyPointsError`.
         """
         with self._lock:
-            looked, described = self._look()
-            current = self._current()
-            stamp = (looked, self._catalogue.revision(), current.key if current is not None else 0)
-            if self._made == stamp:
-                return self._placed
-            lines, placed = self._written(described)
+            described, current = self._look()[1], self._current()
+            placed = {**self._live, **described}
+            if current is not None and current.key == self._key and all(point in placed for point in points):
+                return placed
+            return self._make_sure()
+
+    def refresh(self) -> None:
+        """Makes the document again where the catalogue or the documents changed, once there is one or one is wanted.
+
+        Called now and then: what is found by meaning has the unit and the place that the catalogue says. A catalogue that
+        changes all the time is waited for.
+        """
+        revision = self._catalogue.revision()
+        quiet, self._revision = revision == self._revision, revision
+        with self._lock:
+            if quiet and (self.wanted or self._current() is not None):
+                self._make_sure()
+
+    def _make_sure(self) -> dict[str, list[Standing]]:
+        looked, described = self._look()
+        current = self._current()
+        stamp = (looked, self._catalogue.revision())
+        if self._made != stamp or self._key != (current.key if current is not None else 0):
+            lines, live = self._written(described)
             digest = hashlib.sha256(b"\n".join(lines)).hexdigest()
             if current is None or current.document.extra.get("content") != digest:
                 moved = self._moved() if current is not None else {}
                 current = self._make(lines, digest) if lines or current is not None else None
-                self._carry(moved, placed)
-            self._placed = {**placed, **described}
-            self._made = (looked, stamp[1], current.key if current is not None else 0)
-            return self._placed
+                self._carry(moved, live)
+            self._live, self._made, self._key = live, stamp, current.key if current is not None else 0
+        return {**self._live, **described}
 
     # ------------------------------------------------------------ what documents describe
 

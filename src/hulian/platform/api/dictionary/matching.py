@@ -88,6 +88,7 @@ class Matching:
     ) -> Suggestions:
         """Points by name, each with ``most`` suggestions of each aspect; with ``unconfirmed`` only those without a meaning."""
         described = self.living.described()
+        self.living.wanted = True
         chosen: list[Point] = []
         total = looked = 0
         more = True
@@ -150,15 +151,18 @@ class Matching:
             raise RequestError(f"name 1 to {MOST_CONFIRMED} points", place="$")
         raws = self._raws(wanted)
         said, declined, retracted = [], [], []
+        known: dict[tuple[str | None, str], tuple[str, Aspect]] = {}
         for number, (one, raw) in enumerate(zip(wanted, raws, strict=True)):
             if one.retract:
                 retracted.append((raw, one.aspect))
             elif one.concept is None:
                 declined.append(raw)
             else:
-                said.append((raw, *self._concept(one, f"$[{number}].concept")))
+                if (one.concept, one.aspect) not in known:
+                    known[one.concept, one.aspect] = self._concept(one, f"$[{number}].concept")
+                said.append((raw, *known[one.concept, one.aspect]))
         points = [raw.point for raw in raws if raw.point]
-        placed = self.living.place() if points else {}
+        placed = self.living.place(points) if points else {}
         keys = list(dict.fromkeys(raw.key for raw in raws))
         before = self._suggester.said_of(keys)
         for raw, aspect in retracted:

@@ -9,6 +9,7 @@ count for other tags of the plant as much as they were confirmed together.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
@@ -242,13 +243,16 @@ class Suggester:
                 )
             rows.append((raw.key, aspect, parse(concept, place=raw.key[:200]).key, list(take_apart(raw).features)))
             found.append(Confirmation(raw.key, aspect, concept, by, moment))
+        lessons: Counter[tuple[str, str, str]] = Counter()
         with self._registry.write() as connection:
             for tag, aspect, key, features in rows:
                 self._unlearn(connection, tag, _NONE)
                 self._unlearn(connection, tag, aspect)
                 values = {"tag": tag, "aspect": aspect, "concept": key, "by": by, "moment": moment, "features": features}
                 connection.execute(confirmation.insert().values(values))
-                _count(connection, features, aspect, key, 1)
+                lessons.update((feature, aspect, key) for feature in features)
+            for (feature, of, meant), times in lessons.items():  # many tags have the same: each is counted once
+                _count(connection, [feature], of, meant, times)
         return found
 
     def decline(self, raws: Sequence[RawTag], *, by: str) -> None:
