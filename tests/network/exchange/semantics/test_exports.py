@@ -14,7 +14,7 @@ from asyncua import Client, Server
 from lxml import etree
 from nodeset_browser import AsyncuaBrowser
 from nodeset_documents import peer
-from round_trips import SAMPLES, TESTS, different, documents, known
+from round_trips import SAMPLES, TESTS, different, documents, known, pairs
 from semantic_content import Collected
 
 from hulian.network.exchange.semantics.aas.verification import findings
@@ -299,3 +299,29 @@ def test_what_the_other_language_has_more_is_told():
         (one.id, "that its value was changed to '9'"),
         (new.id, "property 'more'"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('{"aml": {', '{"aml": 5, "x": {'),
+        ('"nodes": [', '"nodes": [1,'),
+        ("[[0,", "[[[0,"),
+    ],
+)
+def test_what_somebody_else_put_there_is_told(was, becomes):
+    content, own = read("samples/automationml/Topology_2021.aml")
+    document, _ = exported(content, "nodeset")
+    wrong = document.replace(was.replace(": ", ":").encode(), becomes.replace(": ", ":").encode())
+    assert wrong != document
+    made = Collected(*format_named("nodeset").read(memory_source("x.xml", wrong), "elsewhere", []))
+    again, losses = exported(made, own)
+    assert losses, "a part of it is gone"
+    Collected(*format_named(own).read(memory_source("x.aml", again), "x", []))
+
+
+@pytest.mark.samples("automationml", "nodesets", "aas", "wot")
+def test_the_table_of_the_page_is_what_running_gives():
+    page = (TESTS.parent / "docs" / "topics" / "semantics-formats.md").read_text()
+    table = page.partition("-->\n")[2].partition("<!-- end")[0]
+    assert table == pairs(), "python -m benchmarks.roundtrip writes it"
