@@ -5,6 +5,7 @@ The bar is no difference that the list of losses does not explain, of the first 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -41,3 +42,10 @@ def run() -> list[dict]:
     )
     row = {"name": "roundtrip.loss", "value": unexplained, "unit": "unexplained differences", "conditions": conditions}
     return [row | {"reference": "the goal", "reference_value": 0, "ratio": None}]
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
+    from round_trips import pairs
+
+    print(pairs())

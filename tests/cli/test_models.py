@@ -53,6 +53,34 @@ def test_what_is_exported_is_what_was_imported(hulian, pumps, tmp_path):
     hulian("model", "diff", "pumps")
 
 
+AML = """<CAEXFile SchemaVersion="3.0" FileName="plant.aml" xmlns="http://www.dke.de/CAEX">
+<SuperiorStandardVersion>AutomationML 2.10</SuperiorStandardVersion>
+<SourceDocumentInformation OriginName="t" OriginID="t" OriginVersion="1" LastWritingDateTime="2026-01-01T00:00:00Z"/>%s
+</CAEXFile>"""
+
+
+def test_one_language_is_exported_as_another_and_comes_back(hulian, tmp_path):
+    (tmp_path / "libs").mkdir()
+    roles = '<RoleClassLib Name="Roles"><RoleClass Name="Pump"/></RoleClassLib>'
+    (tmp_path / "libs" / "roles.aml").write_text(AML % roles)
+    plant = """<ExternalReference Path="libs/roles.aml" Alias="R"/><InstanceHierarchy Name="Plant">
+      <InternalElement Name="P1" ID="1">
+      <Attribute Name="pressure" AttributeDataType="xs:double" Unit="bar"><Value>1.5</Value></Attribute>
+      <RoleRequirements RefBaseRoleClassPath="R@Roles/Pump"/></InternalElement></InstanceHierarchy>"""
+    (tmp_path / "plant.aml").write_text(AML % plant)
+    told = hulian("model", "import", str(tmp_path / "plant.aml"))
+    assert "leads nowhere" not in told, "the file beside it was read"
+    hulian("model", "export", "plant", str(tmp_path / "plant.NodeSet2.xml"), "--as", "nodeset")
+    assert "http://opcfoundation.org/UA/AML/" in (tmp_path / "plant.NodeSet2.xml").read_text()
+    hulian("model", "import", str(tmp_path / "plant.NodeSet2.xml"), "--name", "served")
+    hulian("model", "export", "served", str(tmp_path / "again.aml"), "--as", "aml")
+    hulian("model", "export", "plant", str(tmp_path / "first.aml"))
+    assert (tmp_path / "again.aml").read_text() == (tmp_path / "first.aml").read_text()
+    (tmp_path / "types.aml").write_text(AML % roles)
+    hulian("model", "import", str(tmp_path / "types.aml"))
+    hulian("model", "export", "types", str(tmp_path / "types.aasx"), "--as", "aasx")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

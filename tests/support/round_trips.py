@@ -11,18 +11,21 @@ import difflib
 import io
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from semantic_content import Collected
 
 from hulian.network.exchange.semantics.contract import Content, Format, Loss, Source
 from hulian.network.exchange.semantics.documents import Container, file_source, memory_source
-from hulian.network.exchange.semantics.errors import UnknownFormatError
-from hulian.network.exchange.semantics.formats import document_name, format_of
+from hulian.network.exchange.semantics.errors import TranslationError, UnknownFormatError
+from hulian.network.exchange.semantics.formats import document_name, format_named, format_of
 from hulian.network.exchange.semantics.model import Model
+from hulian.network.exchange.semantics.translation import PAIRS
 
 TESTS: Final = Path(__file__).parents[1]
 ROOT: Final = TESTS.parent
@@ -235,3 +238,50 @@ _COMPARED: Final[dict[str, Callable[[Source, Source], list[str]]]] = {
     "td": _lines(_td),
     "iml": _lines(_iml),
 }
+
+
+# ------------------------------------------------------------ languages in other languages
+
+LANGUAGES: Final = {
+    "aml": "AutomationML",
+    "nodeset": "OPC UA NodeSet2",
+    "aas": "AAS",
+    "td": "WoT TD",
+    "iml": "InstrumentML",
+}
+_SHOWN: Final = 4
+
+
+def pairs() -> str:
+    """The table of all pairs of languages: by which rule, and what is lost of the samples and the cases; as Markdown."""
+    lines = ["| from | to | by | documents | what they lose |", "|---|---|---|---:|---|"]
+    found: dict[tuple[str, str], tuple[int, int, Counter[str]]] = {}
+    for name, path in documents():
+        form = known(path)
+        if form is None or not name.startswith(("samples/", "cases/instrumentml/")):
+            continue
+        content = Collected(*form.read(file_source(path), "doc", []))
+        for target in LANGUAGES:
+            if target != form.name:
+                count, refused, whys = found.setdefault((form.name, target), (0, 0, Counter()))
+                try:
+                    _, losses = exported(content, format_named("aasx" if target == "aas" else target))
+                    whys.update(loss.why.partition(": ")[0].partition("; ")[0] for loss in losses)
+                except TranslationError:
+                    refused += 1
+                found[form.name, target] = count + 1, refused, whys
+    for source in LANGUAGES:
+        for target in LANGUAGES:
+            if source != target:
+                count, refused, whys = found.get((source, target), (0, 0, Counter()))
+                pair = PAIRS.get((_ROOMS[source], _ROOMS[target]))
+                kinds = [f"{why} ({number})" for why, number in whys.most_common(_SHOWN)]
+                more = len(whys) - len(kinds)
+                told = "; ".join(kinds) + (f"; {more} more kinds" if more > 0 else "") or "nothing"
+                files = f"{count}" + (f", {refused} refused" if refused else "")
+                rule = pair.standard if pair is not None else "the general mapping"
+                lines.append(f"| {LANGUAGES[source]} | {LANGUAGES[target]} | {rule} | {files} | {told} |")
+    return "\n".join(lines) + "\n"
+
+
+_ROOMS: Final = {"aml": "automationml", "nodeset": "nodeset", "aas": "aas", "td": "wot", "iml": "instrumentml"}

@@ -74,6 +74,7 @@ def model_import(
 ) -> int:
     """Read documents into the information model: what they change, what cannot be kept, what is wrong with them.
 
+    Files that a document refers to are read with it where they stand beside it or in a folder below.
     A document that is imported again replaces its earlier version, which is kept; what people noted on its nodes stays.
     A document with errors changes nothing. The status is 1 then.
 
@@ -136,10 +137,11 @@ def _tell_points(configuration: Configuration, taken: list[tuple[Applied, Previe
 
 
 def _read(model: Model, file: Path, name: str, form: str, *, quiet: bool) -> Import:
-    from hulian.network.exchange.semantics.documents import file_source
+    from hulian.network.exchange.semantics.documents import Siblings, file_source
     from hulian.network.exchange.semantics.formats import document_name, format_named, format_of
 
     source = file_source(file, _meter(file, quiet=quiet))
+    source.siblings = Siblings(file)
     chosen = format_named(form) if form else format_of(source)
     return model.read(chosen, source, name or document_name(file, chosen), getpass.getuser())
 

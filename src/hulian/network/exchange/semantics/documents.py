@@ -12,7 +12,7 @@ import posixpath
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, Literal
 
@@ -28,6 +28,7 @@ __all__ = [
     "LARGEST_XML",
     "Container",
     "Metered",
+    "Siblings",
     "file_source",
     "memory_source",
     "parse_xml",
@@ -60,6 +61,36 @@ def file_source(path: Path, progress: Callable[[int], None] = lambda read: None)
             f"it cannot be read: {error.strerror}", place=str(path), hint="name a document that exists"
         ) from error
     return Source(name=path.name, size=size, open=lambda: path.open("rb"), progress=progress)
+
+
+class Siblings(Mapping[str, Source]):
+    """The files beside a document and in the folders below it, by relative path; each is looked for when it is asked for.
+
+    What leaves the folder (``..``, an absolute path, a link that leads out of it) is not there.
+    """
+
+    def __init__(self, document: Path) -> None:
+        self._folder = document.resolve().parent
+
+    def __getitem__(self, relative: str) -> Source:
+        """Raises `KeyError` where there is no such file."""
+        if "\0" in relative or ":" in relative.split("/")[0] or relative.startswith("/"):
+            raise KeyError(relative)
+        try:
+            path = (self._folder / relative).resolve()
+            found = path.is_relative_to(self._folder) and path.is_file()
+        except (OSError, RuntimeError, ValueError):
+            found = False
+        if not found:
+            raise KeyError(relative)
+        return file_source(path)
+
+    def __iter__(self) -> Iterator[str]:
+        """None: the folder is not searched."""
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def memory_source(name: str, content: bytes, progress: Callable[[int], None] = lambda read: None) -> Source:

@@ -11,7 +11,7 @@ from hulian.network.exchange.semantics.automationml import FORMAT
 from hulian.network.exchange.semantics.automationml.canonical import canonical
 from hulian.network.exchange.semantics.automationml.files import ROOT_RELATION
 from hulian.network.exchange.semantics.contract import Attachment, Batch, Constraints, Document, Kind, Node, Reference, Relation
-from hulian.network.exchange.semantics.documents import file_source, memory_source
+from hulian.network.exchange.semantics.documents import Siblings, file_source, memory_source
 from hulian.network.exchange.semantics.errors import DocumentError, HostileDocumentError
 
 SCHEMAS = {"2.15": "automationml/CAEX_ClassModel_V2.15.xsd", "3.0": "automationml/CAEX_ClassModel_V.3.0.xsd"}
@@ -234,6 +234,33 @@ def test_files_beside_it_are_read_and_none_outside():
     again, losses = written(content)
     assert not losses
     assert canonical(memory_source("a", again)) == canonical(memory_source("a", PLANT))
+
+
+def test_files_of_a_folder_are_read_and_none_outside(tmp_path):
+    plant = tmp_path / "in" / "plant.aml"
+    (plant.parent / "libs").mkdir(parents=True)
+    plant.write_bytes(PLANT)
+    (plant.parent / "libs" / "base.aml").write_bytes(LIBRARY)
+    (tmp_path / "secret.aml").write_bytes(LIBRARY)
+    (plant.parent / "link.aml").symlink_to(tmp_path / "secret.aml")
+    (plant.parent / "loop.aml").symlink_to(plant.parent / "loop.aml")
+    source = file_source(plant)
+    source.siblings = Siblings(plant)
+    content, _ = read(source)
+    assert content.node("plant/libs%2Fbase.aml!role:Base/Machine").kind == Kind.ROLE
+    assert content.document.requires == ("../../etc/outside.aml",)
+    assert "libs/../libs/base.aml" in source.siblings
+    for outside in (
+        "../secret.aml",
+        str(tmp_path / "secret.aml"),
+        "link.aml",
+        "loop.aml",
+        "libs",
+        "C:/x.aml",
+        "a\0",
+        "x" * 5000,
+    ):
+        assert outside not in source.siblings, outside
 
 
 @pytest.mark.parametrize("relation", [ROOT_RELATION, ROOT_RELATION.lower()])

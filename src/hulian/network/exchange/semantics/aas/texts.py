@@ -55,7 +55,8 @@ def languages(texts: list[dict[str, Any]]) -> dict[str, str]:
 
 def spoken(texts: dict[str, str]) -> list[dict[str, str]]:
     """The list that `languages` reads; where no language is known it is 'en', which the standard wants to be told."""
-    return [{"language": language or "en", "text": text} for language, text in texts.items() if text]
+    told = {language or "en": text for language, text in texts.items() if text and (language or "en" not in texts)}
+    return [{"language": language, "text": text} for language, text in told.items()]
 
 
 def meanings_of(fields: dict[str, Any]) -> tuple[str, ...]:

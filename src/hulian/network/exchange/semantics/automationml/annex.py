@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from hulian.network.exchange.semantics.automationml.names import EXTRA, escaped, shortened
-from hulian.network.exchange.semantics.contract import Constraints, Kind, Node, Relation
+from hulian.network.exchange.semantics.contract import Constraints, Kind, Loss, Node, Relation
+from hulian.network.exchange.semantics.opcua import BASE, DATATYPES
 
 __all__ = [
     "ATL",
@@ -23,6 +25,7 @@ __all__ = [
     "belongs",
     "class_id",
     "data_type_id",
+    "distinct_names",
     "explicit",
     "library_id",
     "meta_libraries",
@@ -38,7 +41,7 @@ SUC: Final = "SUC"
 META: Final = "OpcAmlMetaModel"
 """What the libraries of the metamodel are called, in the place of a namespace."""
 
-_UA: Final = "http://opcfoundation.org/UA/"
+_UA: Final = BASE
 _MARKS: Final = {ATL: "attribute:", ICL: "interface:", RCL: "role:", SUC: "unit:"}
 _KINDS: Final = {ATL: Kind.PROPERTY_TYPE, ICL: Kind.INTERFACE_TYPE, RCL: Kind.ROLE, SUC: Kind.OBJECT_TYPE}
 
@@ -166,29 +169,15 @@ _INVERSE: Final = {
     "i=17597": "DictionaryEntryOf",
     "i=17604": "AddInOf",
 }
-_XS: Final = {
-    "i=1": "xs:boolean",
-    "i=2": "xs:byte",
-    "i=3": "xs:unsignedByte",
-    "i=4": "xs:short",
-    "i=5": "xs:unsignedShort",
-    "i=6": "xs:int",
-    "i=7": "xs:unsignedInt",
-    "i=8": "xs:long",
-    "i=9": "xs:unsignedLong",
-    "i=10": "xs:float",
-    "i=11": "xs:double",
-    "i=12": "xs:string",
-    "i=13": "xs:dateTime",
+_XS: Final = DATATYPES | {
     "i=14": "xs:string",
-    "i=15": "xs:base64Binary",
     "i=16": "xs:string",
     "i=19": "xs:unsignedInt",
     "i=21": "xs:string",
     "i=29": "xs:int",
 }
-"""XSD's type of a built-in data type; a structure has none. StatusCode and Enumeration are as the reference code has them."""
-_IDS: Final = {xs: identity for identity, xs in _XS.items() if identity not in ("i=14", "i=16", "i=19", "i=21", "i=29")}
+"""XSD's types of the others, as Annex A has them."""
+_IDS: Final = {xs: identity for identity, xs in DATATYPES.items()}
 
 
 def standard_name(identity: str, *, inverse: bool = False) -> str:
@@ -290,3 +279,20 @@ def belongs(node: Node, kind: str) -> bool:
     if kind == RCL:
         return node.kind == Kind.ROLE
     return node.kind == Kind.DATA_TYPE if kind == ATL else node.kind in CLASSES
+
+
+def distinct_names(nodes: Iterable[Node], losses: list[Loss]) -> dict[str, str]:
+    """Names of classes of which their library has another: a path is one class, and node ids tell them apart."""
+    taken: set[tuple[str, str, str]] = set()
+    renamed = {}
+    for node in nodes:
+        if node.kind not in (*CLASSES, Kind.DATA_TYPE, Kind.REFERENCE_TYPE):
+            continue
+        uri, letter, value = explicit(node.id)
+        kind = SUC if node.kind in CLASSES else node.kind.name
+        name = node.name
+        if (kind, uri, name) in taken:
+            name = renamed[node.id] = f"{node.name} {letter}={value}"
+            losses.append(Loss(node.id, f"the name {node.name!r}", f"its library has it already; it is called {name!r}"))
+        taken.add((kind, uri, name))
+    return renamed

@@ -24,7 +24,7 @@ from hulian.network.exchange.semantics.contract import (
     Relation,
     Source,
 )
-from hulian.network.exchange.semantics.documents import Container, parse_xml
+from hulian.network.exchange.semantics.documents import Container, Siblings, parse_xml
 from hulian.network.exchange.semantics.errors import DocumentError, HostileDocumentError
 
 __all__ = ["ROOT_RELATION", "open_document"]
@@ -92,7 +92,9 @@ class _Files:
         self._loaded[path] = prefix
         reader = FileReader(source, prefix, "", self._known)
         reader.begin()
-        files = {posixpath.normpath(key.replace("\\", "/")): sibling for key, sibling in available.items()}
+        files: Mapping[str, Source] = available
+        if not isinstance(available, Siblings):
+            files = {posixpath.normpath(key.replace("\\", "/")): sibling for key, sibling in available.items()}
         self._aliases(reader, path, files)
         document = Document(
             name=self._name,

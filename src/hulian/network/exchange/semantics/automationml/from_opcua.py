@@ -34,6 +34,7 @@ from hulian.network.exchange.semantics.automationml.annex import (
     belongs,
     class_id,
     data_type_id,
+    distinct_names,
     explicit,
     library_id,
     meta_libraries,
@@ -56,12 +57,12 @@ from hulian.network.exchange.semantics.contract import (
     Reference,
     Relation,
 )
+from hulian.network.exchange.semantics.opcua import BASE
 
 __all__ = ["PROFILE", "to_automationml"]
 
 PROFILE: Final = "OPC 10000-83 Annex A"
 """Superior standard of what this writes, beside AutomationML's own."""
-_UA: Final = "http://opcfoundation.org/UA/"
 _IDS: Final = uuid.UUID("0d6a1c6e-50bb-5b4e-8f0e-2b7c8f3a9d21")
 _TYPE_ONLY: Final = "<AdditionalInformation>OpcUa:TypeOnly</AdditionalInformation>"
 _WHY: Final = "CAEX links within one class or one hierarchy only"
@@ -104,27 +105,9 @@ class _Mapping:
         for node in content.nodes():
             self._all[node.id] = node
             self._below.setdefault(node.parent, []).append(node)
-        self._uris = list(content.document.namespaces) or [_UA]
+        self._uris = list(content.document.namespaces) or [BASE]
         self._paired: set[tuple[str, str, str]] = set()
-        self._renamed = self._distinct()
-
-    def _distinct(self) -> dict[str, str]:
-        """Names of classes of which their library has another: a path is one class, and node ids tell them apart."""
-        taken: set[tuple[str, str, str]] = set()
-        renamed = {}
-        for node in self._all.values():
-            if node.kind not in (*CLASSES, Kind.DATA_TYPE, Kind.REFERENCE_TYPE):
-                continue
-            uri, letter, value = explicit(node.id)
-            kind = SUC if node.kind in CLASSES else node.kind.name
-            name = node.name
-            if (kind, uri, name) in taken:
-                name = renamed[node.id] = f"{node.name} {letter}={value}"
-                self._losses.append(
-                    Loss(node.id, f"the name {node.name!r}", f"its library has it already; it is called {name!r}")
-                )
-            taken.add((kind, uri, name))
-        return renamed
+        self._renamed = distinct_names(self._all.values(), losses)
 
     def batches(self) -> Iterator[Batch]:
         """The hierarchy, then the libraries in the schema's order."""
@@ -160,7 +143,7 @@ class _Mapping:
     # ------------------------------------------------------------ names
 
     def _uri(self, identity: str) -> str:
-        return identity[4:].partition(";")[0].replace("%3B", ";") if identity.startswith("nsu=") else _UA
+        return identity[4:].partition(";")[0].replace("%3B", ";") if identity.startswith("nsu=") else BASE
 
     def _named(self, identity: str) -> str:
         """The name of a node of this document or another; its id where nobody knows it."""

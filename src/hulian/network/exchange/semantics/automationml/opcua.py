@@ -86,6 +86,7 @@ class _Mapping:
         self._file = ""
         self._attribute_libraries: set[str] = set()
         self._present: dict[str, bool] = {}
+        self._named: dict[str, str] = {}
 
     def batches(self) -> Iterator[Batch]:
         """All nodes, then roles and links."""
@@ -280,7 +281,7 @@ class _Mapping:
         made = Node(
             id=identity,
             kind=kind,
-            name=name,
+            name=self._distinct(name, identity, source) if kind in _TYPES else name,
             parent=parent,
             relation=relation,
             type=type_id,
@@ -292,6 +293,17 @@ class _Mapping:
             if self._carrier is not None and (carried := self._carrier.of(source)):
                 made.extra["nodeset"]["extensions"] = [carried]
         self._nodes.append(made)
+
+    def _distinct(self, name: str, identity: str, source: Node | None) -> str:
+        """The browse name of a type: servers want one of each in a namespace, and every library of CAEX names its own."""
+        if self._named.setdefault(name, identity) == identity:
+            return name
+        path = identity.rpartition(":")[2]
+        place = source.id if source is not None else identity
+        self._losses.append(
+            Loss(place, f"the name {name!r}", f"a type has it already; its browse name is {path!r}", lost=False)
+        )
+        return path
 
     def _property(
         self,

@@ -7,9 +7,10 @@ import re
 import uuid
 from typing import Final
 
+from hulian.network.exchange.semantics.opcua import BASE
+
 __all__ = ["AML", "BASE", "DICTIONARIES", "UA_TYPES", "aml_id", "dictionary_entry", "ua_value"]
 
-BASE: Final = "http://opcfoundation.org/UA/"
 AML: Final = "http://opcfoundation.org/UA/AML/"
 DICTIONARIES: Final = "http://opcfoundation.org/UA/Dictionary/"
 

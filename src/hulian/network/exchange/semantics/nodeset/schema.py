@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hulian.network.exchange.semantics.contract import Kind, Relation
+from hulian.network.exchange.semantics.opcua import BASE, DATATYPES
 
 __all__ = [
     "BASE",
@@ -22,8 +23,6 @@ __all__ = [
     "XSI",
 ]
 
-BASE: Final = "http://opcfoundation.org/UA/"
-"""Namespace of the specification itself: index 0, and none in the ids of the model."""
 NODESET: Final = "http://opcfoundation.org/UA/2011/03/UANodeSet.xsd"
 TYPES: Final = "http://opcfoundation.org/UA/2008/02/Types.xsd"
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
@@ -69,23 +68,6 @@ RELATION_IDS: Final = {relation: identity for identity, relation in RELATIONS.it
     Relation.OUTPUT: "i=46",
 }
 
-DATATYPES: Final = {
-    "i=1": "xs:boolean",
-    "i=2": "xs:byte",
-    "i=3": "xs:unsignedByte",
-    "i=4": "xs:short",
-    "i=5": "xs:unsignedShort",
-    "i=6": "xs:int",
-    "i=7": "xs:unsignedInt",
-    "i=8": "xs:long",
-    "i=9": "xs:unsignedLong",
-    "i=10": "xs:float",
-    "i=11": "xs:double",
-    "i=12": "xs:string",
-    "i=13": "xs:dateTime",
-    "i=15": "xs:base64Binary",
-}
-"""Data types that are XSD's; every other one keeps its id."""
 TYPE_IDS: Final = {name: identity for identity, name in DATATYPES.items()} | {
     # Other languages' types: the nearest that holds every value (OPC 30040, table of data types).
     "xs:integer": "i=8",

@@ -38,6 +38,8 @@ __all__ = ["write"]
 
 _PUBLISHED: Final = {
     "http://opcfoundation.org/UA/AML/": {"Version": "1.00", "PublicationDate": "2016-02-22T00:00:01Z"},
+    # what its namespace says of itself: a server that has it knows no other version
+    "http://opcfoundation.org/UA/I4AAS/": {"Version": "1.0.0", "PublicationDate": "2021-06-04T00:00:00Z"},
 }
 _IN_MEMORY: Final = 16 << 20
 _TYPE_KINDS: Final = frozenset(

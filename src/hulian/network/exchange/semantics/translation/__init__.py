@@ -17,6 +17,7 @@ import msgspec
 
 from hulian.network.exchange.semantics.carried import CARRIED, Carrier
 from hulian.network.exchange.semantics.contract import Content, Document, Loss
+from hulian.network.exchange.semantics.errors import SemanticsError
 from hulian.network.exchange.semantics.translation.back import taken_back
 from hulian.network.exchange.semantics.translation.spooled import Spooled, Under
 
@@ -62,6 +63,8 @@ PAIRS: Final = {
     ("aas", "nodeset"): Pair("OPC 30270 (I4AAS) 1.00, extended to metamodel 3", _opcua_of_aas),
 }
 """By the rooms of the two languages."""
+_NOT_OURS: Final = (SemanticsError, LookupError, TypeError, ValueError, AttributeError)
+"""What content raises that somebody else put where ours is carried: its ``extra`` holds anything."""
 _KEYS: Final = {"automationml": "aml", "nodeset": "nodeset", "aas": "aas", "wot": "wot", "instrumentml": "iml"}
 """Under which each room keeps in `Node.extra` what only it knows."""
 
@@ -76,7 +79,15 @@ def translated(content: Content, own: str, target: str, losses: list[Loss]) -> C
             return translated(source, _room_of(source.document), own, told)
 
         form = import_module(f"hulian.network.exchange.semantics.{own}").FORMAT
-        back = taken_back(content, form, _KEYS[own], again, losses)
+        told: list[Loss] = []
+        try:
+            back = taken_back(content, form, _KEYS[own], again, told)
+        except _NOT_OURS:
+            back, told = (
+                None,
+                [Loss(content.document.name, "what it carries of another language", "it is not what was put there")],
+            )
+        losses += told
         if back is not None:
             return translated(back, _room_of(back.document), target, losses)
     if own == "aas" and (carried := content.document.extra.get("aas", {}).get("carried")):
