@@ -229,6 +229,19 @@ def test_what_people_note_outlives_versions_and_has_a_history(registry):
     ]
 
 
+def test_a_note_counts_at_once_and_the_shape_of_the_model_is_not_read_again(registry):
+    model = a_model(registry)
+    imported(model, plant())
+    shape = model.columns()
+    model.note([Note("l1/p0", "meaning", PUMP, "ann")])
+    assert ids(model.find(Question(meaning=PUMP, kind="object"))) == ["l1/p0"]
+    model.note([Note("l1/p0", "meaning", "", "ann")])
+    assert not ids(model.find(Question(meaning=PUMP, kind="object")))
+    assert model.columns() is shape
+    imported(model, [node for node in plant() if node.id != "l1/p"])
+    assert model.columns() is not shape
+
+
 def test_two_documents_cannot_have_one_node(registry):
     model = a_model(registry)
     imported(model, plant())

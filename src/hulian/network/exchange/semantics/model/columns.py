@@ -15,7 +15,7 @@ from hulian.network.exchange.semantics.contract import Kind
 from hulian.network.exchange.semantics.model import tables
 from hulian.network.exchange.semantics.model.tables import PLACES
 
-__all__ = ["NOWHERE", "Columns", "load"]
+__all__ = ["NOWHERE", "Columns", "load", "load_notes"]
 
 NOWHERE: Final = -1
 _PART: Final = 50_000
@@ -25,11 +25,16 @@ _TYPES: Final = (Kind.OBJECT_TYPE, Kind.PROPERTY_TYPE, Kind.DATA_TYPE, Kind.REFE
 
 
 class Columns:
-    """All nodes of the current versions, in the order of their keys. Rows are numbers from 0; NOWHERE is none."""
+    """All nodes of the current versions, in the order of their keys. Rows are numbers from 0; NOWHERE is none.
+
+    What people noted is apart, and changes without the rest (`load_notes`): ``revision`` is the model's when it was read.
+    """
+
+    revision = -1
 
     def __init__(
         self,
-        revision: int,
+        versions: Sequence[int],
         keys: NDArray[np.int64],
         kinds: NDArray[np.int8],
         parents: NDArray[np.int32],
@@ -38,13 +43,16 @@ class Columns:
         words: list[str],
         meanings: dict[str, NDArray[np.int32]],
     ) -> None:
-        self.revision = revision
+        self.versions = tuple(versions)
+        """Those whose nodes these are, in order."""
         self.keys = keys
         self.kinds = kinds
         self.parents = parents
         self.types = types
         self.names = names
         self._meanings = meanings
+        self.noted: dict[str, NDArray[np.int32]] = {}
+        """Rows by concept, as people noted it."""
         self._words = words
         self._folded: dict[str, list[int]] = {}
         for number, word in enumerate(words):
@@ -55,7 +63,7 @@ class Columns:
 
     def meaning(self, concepts: Iterable[str]) -> NDArray[np.int32]:
         """Rows that mean one of the concepts, in order."""
-        found = [self._meanings[concept] for concept in concepts if concept in self._meanings]
+        found = [said[concept] for concept in concepts for said in (self._meanings, self.noted) if concept in said]
         if len(found) == 1:
             return found[0]
         return np.unique(np.concatenate(found)) if found else np.empty(0, np.int32)
@@ -118,10 +126,12 @@ class Columns:
         return found
 
 
-def load(connection: Connection, revision: int) -> Columns:
-    """The columns of the current versions; bounded by their number alone."""
+def load(connection: Connection, before: Columns | None = None) -> Columns:
+    """The columns of the current versions; bounded by their number alone. ``before`` is good still where they are the same."""
     row, current = tables.node.c, tables.document.c
     versions = sorted(int(key) for key in connection.execute(sa.select(current.current)).scalars())
+    if before is not None and before.versions == tuple(versions):
+        return before
     words: dict[str, int] = {}
     ids: dict[str, int] = {}
     parts: list[tuple[Any, ...]] = []
@@ -142,26 +152,31 @@ def load(connection: Connection, revision: int) -> Columns:
             )
     if not parts:
         empty = np.empty(0, np.int32)
-        return Columns(revision, np.empty(0, np.int64), np.empty(0, np.int8), empty, empty, empty, [], {})
+        return Columns(versions, np.empty(0, np.int64), np.empty(0, np.int8), empty, empty, empty, [], {})
     key, kind, parent, type_, name = (np.concatenate(column) for column in zip(*parts, strict=True))
     del parts
     of_type = _typed(connection, key, type_, list(ids), versions)
-    return Columns(revision, key, kind, _places(key, parent), of_type, name, list(words), _meant(connection, key))
+    row_of = tables.meaning.c
+    meant = _by_concept(connection, sa.select(row_of.concept, row_of.node), key)
+    return Columns(versions, key, kind, _places(key, parent), of_type, name, list(words), meant)
 
 
-def _meant(connection: Connection, keys: NDArray[np.int64]) -> dict[str, NDArray[np.int32]]:
-    """Rows by concept: what documents say, and what people noted."""
-    row, note = tables.meaning.c, tables.note.c
-    noted = (
-        sa.select(note.value, tables.node.c.key).join(tables.node, note.node == tables.node.c.id).where(note.field == "meaning")
-    )
+def load_notes(connection: Connection, columns: Columns, revision: int) -> None:
+    """What people noted of meanings, as it is at ``revision``: a pass over the notes, however large the model is."""
+    note = tables.note.c
+    query = sa.select(note.value, tables.node.c.key).join(tables.node, note.node == tables.node.c.id)
+    columns.noted = _by_concept(connection, query.where(note.field == "meaning"), columns.keys) if len(columns) else {}
+    columns.revision = revision
+
+
+def _by_concept(connection: Connection, query: sa.Select[Any], keys: NDArray[np.int64]) -> dict[str, NDArray[np.int32]]:
+    """Rows by concept, from pairs of a concept and a node's key; keys of other versions are left out."""
     numbers: dict[str, int] = {}
     parts: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
-    for query in (sa.select(row.concept, row.node), noted):
-        for rows in connection.execute(query.execution_options(yield_per=_PART)).partitions(_PART):
-            concepts, nodes = zip(*rows, strict=True)
-            number = np.fromiter((numbers.setdefault(concept, len(numbers)) for concept in concepts), np.int32, len(concepts))
-            parts.append((number, np.array(nodes, np.int64)))
+    for rows in connection.execute(query.execution_options(yield_per=_PART)).partitions(_PART):
+        concepts, nodes = zip(*rows, strict=True)
+        number = np.fromiter((numbers.setdefault(concept, len(numbers)) for concept in concepts), np.int32, len(concepts))
+        parts.append((number, np.array(nodes, np.int64)))
     if not parts:
         return {}
     concept, place = np.concatenate([part[0] for part in parts]), _places(keys, np.concatenate([part[1] for part in parts]))

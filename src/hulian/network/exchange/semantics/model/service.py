@@ -16,7 +16,7 @@ from hulian.network.exchange.semantics.model import browse, tables
 from hulian.network.exchange.semantics.model.around import Graph, around
 from hulian.network.exchange.semantics.model.browse import Linked, Seen
 from hulian.network.exchange.semantics.model.check import Finding, check, errors
-from hulian.network.exchange.semantics.model.columns import Columns, load
+from hulian.network.exchange.semantics.model.columns import Columns, load, load_notes
 from hulian.network.exchange.semantics.model.differences import Differences, differences
 from hulian.network.exchange.semantics.model.find import Answer, Meanings, Question, find
 from hulian.network.exchange.semantics.model.names import Names, PointsOfDocuments, at_point, search
@@ -198,8 +198,6 @@ class Model:
 
     def sparql(self, text: str, *, documents: Sequence[str] = (), rows: int = 1_000, seconds: float = 10.0) -> Reply:
         """A question in SPARQL over some documents, or all; see `triples` for the terms. Raises `QueryError`, `ModelError`."""
-        with self._registry.read() as connection:
-            revision = _revision(connection)
         chosen = [one for one in self.documents() if not documents or one.document.name in documents]
         if missing := set(documents) - {one.document.name for one in chosen}:
             raise QueryError(f"there is no document '{min(missing)}'", place="documents")
@@ -210,15 +208,16 @@ class Model:
                 hint="name some documents, or ask by meaning",
             )
         contents = [KeptContent(self._registry, one) for one in chosen]
-        return self._sparql.ask(text, contents, (revision, tuple(documents)), rows=rows, seconds=seconds)
+        return self._sparql.ask(text, contents, tuple(one.key for one in chosen), rows=rows, seconds=seconds)
 
     def columns(self) -> Columns:
-        """The shape of the model as it is now; made anew after a change."""
+        """The shape of the model as it is now; made anew after a change of a document."""
         with self._registry.read() as connection:
             revision = _revision(connection)
             with self._lock:
                 if self._columns is None or self._columns.revision != revision:
-                    self._columns = load(connection, revision)
+                    self._columns = load(connection, self._columns)
+                    load_notes(connection, self._columns, revision)
                 return self._columns
 
     # -- looked at node by node ----------------------------------------------------------------------------------------
