@@ -229,6 +229,20 @@ def test_what_people_note_outlives_versions_and_has_a_history(registry):
     ]
 
 
+def test_many_notes_are_kept_together_and_of_two_on_one_place_the_later_counts(registry):
+    model = a_model(registry)
+    imported(model, plant())
+    every = [node.id for node in plant()]
+    model.note([Note(node, "label", f"{number}.{node}", "ann") for number in range(3) for node in every * 60])
+    assert {(note.node, note.value) for note in model.notes("label")} == {(node, f"2.{node}") for node in every}
+    with registry.read() as connection:
+        row = tables.note_log.c
+        log = connection.execute(sa.select(row.before, row.after).where(row.node == "l1/p0").order_by(row.sequence)).all()
+    assert [tuple(one) for one in log] == [(None, "0.l1/p0"), ("0.l1/p0", "1.l1/p0"), ("1.l1/p0", "2.l1/p0")]
+    model.note([Note("l1/p0", "label", "", "ann"), Note("l1/p0", "label", "kept", "ann")])
+    assert [note.value for note in model.notes("label") if note.node == "l1/p0"] == ["kept"]
+
+
 def test_a_note_counts_at_once_and_the_shape_of_the_model_is_not_read_again(registry):
     model = a_model(registry)
     imported(model, plant())

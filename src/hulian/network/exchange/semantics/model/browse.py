@@ -30,6 +30,7 @@ __all__ = [
     "losses_of",
     "references",
     "seen",
+    "standing",
     "type_chain",
     "way_down",
 ]
@@ -136,6 +137,18 @@ def known(connection: Connection, identities: Iterable[str]) -> dict[str, Seen]:
                 found.setdefault(identity, (int(key), bytes(body)))
     rows = [found[identity] for identity in wanted if identity in found]
     return {one.node.id: one for one in _seen(connection, rows, current)}
+
+
+def standing(connection: Connection, identities: Iterable[str]) -> set[str]:
+    """Those of the ids that a node of the model has."""
+    versions = current_versions(connection)
+    row = tables.node.c
+    return {
+        identity
+        for part in _parts(list(identities))
+        for key, identity in connection.execute(sa.select(row.key, row.id).where(row.id.in_(part)))
+        if key // PLACES in versions
+    }
 
 
 def way_down(connection: Connection, place: int) -> list[Seen]:

@@ -68,12 +68,12 @@ def differences(registry: Registry, old: int | None, new: int) -> Differences:
             _list(found, Change("added", right[0], _node(right[1]).name))
             right = next(after, None)
         else:
-            if left[1] == right[1]:
+            # What only a format knows may be written in another order: that is no change.
+            if left[1] == right[1] or (one := _node(left[1])) == (other := _node(right[1])):
                 found.same += 1
             else:
                 found.changed += 1
                 if len(found.first) < SHOWN:
-                    one, other = _node(left[1]), _node(right[1])
                     _list(found, Change("changed", left[0], other.name, _fields(one, other)))
             left, right = next(before, None), next(after, None)
     found.references_removed, found.references_added = _references(registry, old, new)

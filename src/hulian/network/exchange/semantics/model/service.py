@@ -171,10 +171,11 @@ class Model:
     def note(self, notes: Sequence[Note]) -> None:
         """Keeps what somebody says of nodes, all or none. Raises `NoSuchNodeError`, `ModelError`."""
         with self._registry.write() as connection:
-            for note in notes:
-                if note.value and _body(connection, note.node) is None:
-                    raise NoSuchNodeError("no document has a node of this id", place=note.node)
-                take(connection, self._normal(note))
+            given = list(dict.fromkeys(note.node for note in notes if note.value))
+            there = browse.standing(connection, given)
+            if missing := next((node for node in given if node not in there), None):
+                raise NoSuchNodeError("no document has a node of this id", place=missing)
+            take(connection, [self._normal(note) for note in notes])
             _changed(connection)
 
     def _normal(self, note: Note) -> Note:
