@@ -2,9 +2,9 @@ import type { Key } from "../lib/i18n.svelte";
 
 /** The pages about meaning, in the order of their tabs; the path is where each is. */
 export const tabs: readonly { path: string; key: Key }[] = [
-  { path: "/model", key: "model.tab.browse" },
-  { path: "/model/import", key: "documents.tab.import" },
-  { path: "/model/documents", key: "documents.tab.documents" },
+  { path: "/model", key: "nav.model" },
+  { path: "/model/import", key: "nav.model.import" },
+  { path: "/model/documents", key: "nav.documents" },
   { path: "/dictionary", key: "nav.dictionary" },
   { path: "/matching", key: "nav.matching" },
 ];

@@ -95,8 +95,6 @@ export const texts = {
   "documents.state.looking": "To be decided",
   "documents.state.reading": "Reading",
   "documents.state.waiting": "Waiting",
-  "documents.tab.documents": "Documents",
-  "documents.tab.import": "Import",
   "documents.tomodel": "See it in the model",
   "documents.toversion": "Version {n}",
   "documents.up": "Move {name} up",

@@ -93,8 +93,6 @@ export const texts: Texts = {
   "documents.state.looking": "待决定",
   "documents.state.reading": "读取中",
   "documents.state.waiting": "等待",
-  "documents.tab.documents": "文档",
-  "documents.tab.import": "导入",
   "documents.tomodel": "在模型中查看",
   "documents.toversion": "版本 {n}",
   "documents.up": "上移 {name}",

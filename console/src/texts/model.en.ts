@@ -114,7 +114,6 @@ export const texts = {
   "model.sparql.more": "There are more rows.",
   "model.sparql.none": "No row.",
   "model.stranger": "{name} is no node of the model yet. Choose the property that it is, and bind it there.",
-  "model.tab.browse": "Browse",
   "model.takeback": "Take back",
   "model.takenback": "Taken back",
   "model.trend": "Trend",

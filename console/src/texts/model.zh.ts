@@ -111,7 +111,6 @@ export const texts: Texts = {
   "model.sparql.more": "还有更多行。",
   "model.sparql.none": "没有结果。",
   "model.stranger": "{name} 尚未对应模型中的节点。请选择相应的属性，并在那里绑定。",
-  "model.tab.browse": "浏览",
   "model.takeback": "撤回",
   "model.takenback": "已撤回",
   "model.trend": "趋势",
