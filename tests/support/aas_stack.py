@@ -17,7 +17,6 @@ from hulian.assembly.northbound import mounts
 from hulian.network.exchange.semantics.documents import file_source, memory_source
 from hulian.network.exchange.semantics.formats import format_named, format_of
 from hulian.network.exchange.semantics.model.service import Import
-from hulian.network.exchange.semantics.together import Semantics
 
 
 def coded(value: Any) -> str:
@@ -30,27 +29,13 @@ class AasStack(Stack):
     """``semantics`` is opened when the interface is first asked, or a test asks."""
 
     def further(self) -> dict:
-        self.opened: list[Semantics] = []
-
-        def semantics() -> Semantics:
-            if not self.opened:
-                self.opened.append(Semantics(self.registry))
-            return self.opened[0]
-
-        self.semantics = semantics
-        made = mounts(self.registry, self.trust, self.catalogue, self.queries, semantics)
-        return {"semantics": semantics, "mounts": made}
-
-    def __exit__(self, *error: object) -> None:
-        for one in self.opened:
-            one.close()
-        super().__exit__(*error)
+        return {"mounts": mounts(self.registry, self.trust, self.catalogue, self.queries, self.open_semantics)}
 
     # -- the model ---------------------------------------------------------------------------------------------------
 
     def take(self, document: dict[str, Any] | Path, name: str) -> Import:
         """Imports a document as ``name``."""
-        model = self.semantics().model
+        model = self.open_semantics().model
         if isinstance(document, Path):
             source = file_source(document)
             form = format_of(source)
@@ -64,7 +49,7 @@ class AasStack(Stack):
 
     def clear(self) -> None:
         """Takes every document out of the model."""
-        model = self.semantics().model
+        model = self.open_semantics().model
         for one in model.documents():
             model.remove(one.document.name)
 

@@ -141,7 +141,7 @@ class Stack:
                     accounts_changed=self._accounts_changed,
                     console=self.directory / "console",
                     own_secrets=frozenset({"clickhouse"}),
-                    semantics=self._semantics,
+                    semantics=self.open_semantics,
                     scratch=self.scratch,
                     **self.further(),
                 )
@@ -161,7 +161,7 @@ class Stack:
 
     semantics: Semantics | None = None
 
-    def _semantics(self) -> Semantics:
+    def open_semantics(self) -> Semantics:
         if self.semantics is None:
             self.semantics = Semantics(self.registry)
         return self.semantics

@@ -35,4 +35,4 @@ def test_basyx_client_reads_writes_and_finds(plant):
         "gone": "ResourceNotFoundError",
         "stranger": "UnauthorizedError",
     }
-    assert len(plant.semantics().model.documents()) == 1
+    assert len(plant.open_semantics().model.documents()) == 1

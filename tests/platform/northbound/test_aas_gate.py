@@ -49,7 +49,7 @@ def test_each_role_may_what_its_scopes_say_on_every_path_and_the_trail_knows(pla
     name = f"aas-{role}"
     plant.trust.users.add(name, "four unusual words here", role, by="test")
     token = plant.trust.tokens.issue(name, "test", ROLE_SCOPES[role], by="admin").secret
-    before = [one.key for one in plant.semantics().model.documents()]
+    before = [one.key for one in plant.open_semantics().model.documents()]
     refused = 0
     with plant.aas(Authorization=f"Bearer {token}") as client:
         for method, path, operation in REQUESTS:
@@ -63,7 +63,7 @@ def test_each_role_may_what_its_scopes_say_on_every_path_and_the_trail_knows(pla
     plant.trust.users.remove(name, by="test")
     trail = [one for one in plant.trust.audit.list(limit=1000, principal=name) if one.outcome == "denied"]
     assert len(trail) == refused
-    assert [one.key for one in plant.semantics().model.documents()] == before
+    assert [one.key for one in plant.open_semantics().model.documents()] == before
 
 
 def test_the_gate_of_the_server_stands_before_it(plant):
@@ -118,7 +118,7 @@ def test_hostile_bodies_change_nothing(plant):
     nested = prop("Last", "1", "xs:int")
     for _ in range(40):
         nested = group("Level", nested)
-    before = [one.key for one in plant.semantics().model.documents()]
+    before = [one.key for one in plant.open_semantics().model.documents()]
     with plant.aas("read", "configure") as client:
         for body in (
             b"",
@@ -142,7 +142,7 @@ def test_hostile_bodies_change_nothing(plant):
         ):
             at = f"{AT}/submodel-elements/Manual/attachment"
             assert said(client.put(at, content=form, headers={"content-type": kind})) == (400, "HL-NORTH-0001"), form
-    assert [one.key for one in plant.semantics().model.documents()] == before
+    assert [one.key for one in plant.open_semantics().model.documents()] == before
 
 
 def test_a_body_beyond_the_bound_is_refused_before_it_is_held(plant):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-WATCHED = ("hulian.platform.northbound", "hulian.network.exchange.semantics", "aas_core3_1", "lxml")
+SEMANTICS = "hulian.network.exchange.semantics"
+WATCHED = ("hulian.platform.northbound", f"{SEMANTICS}.aas", f"{SEMANTICS}.together", "aas_core3_1", "lxml", "pyoxigraph")
 
 
 def test_assembly_loads_nothing_of_it():
@@ -18,10 +19,10 @@ def test_assembly_loads_nothing_of_it():
 
 
 def test_a_stranger_does_not_make_it_load(aas_stack):
-    before = len(aas_stack.opened)
+    assert aas_stack.semantics is None
     with aas_stack.aas() as client:
         assert client.get("/shells").status_code == 401
-    assert len(aas_stack.opened) == before == 0
+    assert aas_stack.semantics is None
     with aas_stack.aas("read") as client:
         assert client.get("/shells").status_code == 200
-    assert len(aas_stack.opened) == 1
+    assert aas_stack.semantics is not None

@@ -165,7 +165,7 @@ def test_the_description_names_the_profiles_that_hold(plant):
 
 
 def test_what_is_posted_is_a_document_of_its_own_with_a_history(plant):
-    model = plant.semantics().model
+    model = plant.open_semantics().model
     with plant.aas("read", "configure") as client:
         made = client.post("/submodels", json=named("urn:made", prop("First", "1", "xs:int")))
         assert made.status_code == 201
@@ -194,7 +194,7 @@ def test_what_is_posted_is_a_document_of_its_own_with_a_history(plant):
 
 def test_a_change_leaves_everything_else_of_its_document_as_it_was(plant):
     whole = everything()
-    model = plant.semantics().model
+    model = plant.open_semantics().model
     before = {node.id: node for node in model.content("pump").nodes()}
     with plant.aas("read", "configure") as client:
         changed = {**whole["submodels"][0], "idShort": "Renamed"}
@@ -216,7 +216,7 @@ def test_a_change_leaves_everything_else_of_its_document_as_it_was(plant):
 
 
 def test_a_unit_that_the_concept_states_follows_it(plant):
-    model = plant.semantics().model
+    model = plant.open_semantics().model
     assert model.node(f"{SUBMODEL}#Pressure")[0].unit == "0173-1#05-AAA689#003"
     (concept,) = everything()["conceptDescriptions"]
     content = concept["embeddedDataSpecifications"][0]["dataSpecificationContent"]
@@ -249,7 +249,7 @@ def test_thumbnails_and_attachments_are_put_and_taken(plant):
 
 
 def test_what_the_metamodel_forbids_changes_nothing(plant):
-    model = plant.semantics().model
+    model = plant.open_semantics().model
     before = [one.key for one in model.documents()]
     with plant.aas("read", "configure") as client:
         for body in (
@@ -281,7 +281,7 @@ def test_operations_are_not_invoked_and_it_says_so(plant):
 
 def test_a_property_that_is_a_live_point_has_its_newest_value(plant):
     (point,) = plant.connector("pump-aas", {"pressure": StorageClass.DOUBLE})
-    plant.semantics().model.note([Note(f"{SUBMODEL}#Pressure", "point", point.name)])
+    plant.open_semantics().model.note([Note(f"{SUBMODEL}#Pressure", "point", point.name)])
     end = time.time_ns() // SECOND * SECOND
     plant.ramp(point, 5, end=end)
     with plant.aas("read", "configure") as client:
@@ -297,19 +297,19 @@ def test_a_property_that_is_a_live_point_has_its_newest_value(plant):
         assert "last-modified" not in client.get(f"{ELEMENTS}/Temperature/$value").headers
         # What a client sends back is kept without what was told of the moment.
         assert client.put(f"{ELEMENTS}/Pressure", json=whole).status_code == 204
-        kept = plant.semantics().model.node(f"{SUBMODEL}#Pressure")[0]
+        kept = plant.open_semantics().model.node(f"{SUBMODEL}#Pressure")[0]
         assert "hulian.sampled" not in json.dumps(kept.extra)
         assert kept.value == "4"
         # A change of something else keeps the document's own value, not the one of the moment.
         plant.ramp(point, 1, end=end + SECOND)
         eventually(lambda: client.get(f"{ELEMENTS}/Pressure/$value").json() == 0.0, what="the next value")
         assert client.patch(f"{ELEMENTS}/Temperature/$value", json={"min": -30}).status_code == 204
-        assert plant.semantics().model.node(f"{SUBMODEL}#Pressure")[0].value == "4"
+        assert plant.open_semantics().model.node(f"{SUBMODEL}#Pressure")[0].value == "4"
 
 
 def test_a_live_value_is_in_the_unit_of_the_property_and_a_dimension_is_not_bent(plant):
     (point,) = plant.connector("unit-aas", {"pressure": StorageClass.DOUBLE})  # in bar
-    model = plant.semantics().model
+    model = plant.open_semantics().model
     specified = {
         "dataSpecification": external("https://admin-shell.io/DataSpecificationTemplates/DataSpecificationIec61360/3"),
         "dataSpecificationContent": {
@@ -364,7 +364,7 @@ def test_two_writers_lose_nothing(plant):
 
 def test_a_writer_of_another_process_is_seen_before_anything_is_lost(plant):
     """Between reading and writing, somebody else imports the document anew: the change is made on what is there then."""
-    model = plant.semantics().model
+    model = plant.open_semantics().model
     whole = everything()
     whole["submodels"][0]["submodelElements"].append(prop("Theirs", "1"))
     real, once = model.read, []

@@ -14,6 +14,7 @@ from hulian.network.exchange.semantics.contract import Content, Format, Loss, No
 from hulian.network.exchange.semantics.errors import ChangedError, ConflictError, ModelError, NoSuchNodeError, QueryError
 from hulian.network.exchange.semantics.model import browse, tables
 from hulian.network.exchange.semantics.model.around import Graph, around
+from hulian.network.exchange.semantics.model.asking import Reply
 from hulian.network.exchange.semantics.model.browse import Linked, Seen
 from hulian.network.exchange.semantics.model.check import Finding, check, errors
 from hulian.network.exchange.semantics.model.columns import Columns, load, load_notes
@@ -22,7 +23,6 @@ from hulian.network.exchange.semantics.model.find import Answer, Meanings, Quest
 from hulian.network.exchange.semantics.model.names import Names, PointsOfDocuments, at_point, search
 from hulian.network.exchange.semantics.model.notes import Note, notes_of, take
 from hulian.network.exchange.semantics.model.sparql import MOST_NODES, Sparql
-from hulian.network.exchange.semantics.model.sparql_worker import Reply
 from hulian.network.exchange.semantics.model.tables import PLACES
 from hulian.network.exchange.semantics.model.versions import KeptContent, Version, clear, drop, mark_taken, stage, versions
 from hulian.registry import Registry

@@ -14,7 +14,7 @@ import msgspec
 from hulian.network.exchange.semantics.apart.frames import read_frame, write_frame
 from hulian.network.exchange.semantics.contract import Content
 from hulian.network.exchange.semantics.errors import QueryError
-from hulian.network.exchange.semantics.model.sparql_worker import Reply, Task
+from hulian.network.exchange.semantics.model.asking import Reply, Task
 from hulian.network.exchange.semantics.model.triples import PREFIXES, triples
 
 __all__ = ["MOST_NODES", "MOST_ROWS", "Sparql"]

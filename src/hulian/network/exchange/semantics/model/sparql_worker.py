@@ -15,27 +15,11 @@ import msgspec
 import pyoxigraph
 
 from hulian.network.exchange.semantics.apart.frames import read_frame, write_frame
+from hulian.network.exchange.semantics.model.asking import Reply, Task
 
-__all__ = ["Reply", "Task", "work"]
+__all__ = ["work"]
 
 _LONGEST_VALUE: Final = 10_000
-
-
-class Task(msgspec.Struct):
-    """A question, the prefixes that it may use, and how many rows are wanted."""
-
-    text: str
-    prefixes: dict[str, str]
-    rows: int
-
-
-class Reply(msgspec.Struct, omit_defaults=True):
-    """Names and rows of a ``SELECT``, three columns of a ``CONSTRUCT``, one of an ``ASK``; or why there is none."""
-
-    names: list[str] = []
-    rows: list[list[str | None]] = []
-    more: bool = False
-    error: str = ""
 
 
 def _value(term: Any) -> str | None:

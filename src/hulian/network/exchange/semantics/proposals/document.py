@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from hulian.kernel.point import Kind
 from hulian.kernel.storage import StorageClass
-from hulian.network.exchange.semantics.aas.interfaces import proposals as aas_proposals
-from hulian.network.exchange.semantics.automationml.points import PointProposal, propose_points
 from hulian.network.exchange.semantics.contract import Content, Node
 from hulian.network.exchange.semantics.proposals.plant import NodeNotes, Plant
 from hulian.network.exchange.semantics.proposals.proposal import Gap, Proposal, ProposedConnector, ProposedPoint
 from hulian.network.exchange.semantics.proposals.quantities import catalogue_unit, kind_of, number, storage_of
-from hulian.network.exchange.semantics.wot.connecting import connectors_of
+
+if TYPE_CHECKING:
+    from hulian.network.exchange.semantics.automationml.points import PointProposal
+
+# The room of a format is loaded when a document of it is: who only shows what can be asked loads none.
 
 __all__ = ["NodeNotes", "propose"]
 
@@ -76,6 +78,8 @@ def _ordered(low: float | None, high: float | None) -> tuple[float | None, float
 
 
 def _from_aml(content: Content, notes: NodeNotes) -> Proposal:
+    from hulian.network.exchange.semantics.automationml.points import propose_points
+
     found = propose_points(content)
     intake, plant = _Intake(content.document.name), Plant(content.nodes(), notes, {one.node for one in found})
     names: dict[tuple[str, str], str] = {}
@@ -169,6 +173,8 @@ def _topics(addresses: list[str]) -> list[str]:
 
 
 def _from_aas(content: Content, notes: NodeNotes) -> Proposal:
+    from hulian.network.exchange.semantics.aas.interfaces import proposals as aas_proposals
+
     intake, plant = _Intake(content.document.name), Plant(content.nodes(), notes)
     for one in aas_proposals(content.nodes(), content.references()):
         name = intake.free(one.name)
@@ -203,6 +209,8 @@ def _from_aas(content: Content, notes: NodeNotes) -> Proposal:
 
 
 def _from_thing(content: Content, notes: NodeNotes) -> Proposal:
+    from hulian.network.exchange.semantics.wot.connecting import connectors_of
+
     intake, plant = _Intake(content.document.name), Plant(content.nodes(), notes)
     found, losses = connectors_of(content)
     intake.gaps += [Gap(loss.place, f"{loss.what}: {loss.why}") for loss in losses]
