@@ -64,7 +64,7 @@ def test_a_document_from_the_file_to_the_model_and_back(page):
     expect(page.get_by_role("link", name="See it in the model")).to_have_attribute("href", "/model")
 
     # Versions and their differences.
-    page.get_by_role("navigation", name="Documents").get_by_role("link", name="Documents").click()
+    page.get_by_role("navigation", name="Pages about meaning").get_by_role("link", name="Documents").click()
     page.get_by_role("link", name="line 2").click()
     expect(page.get_by_role("region", name="Versions of line 2").get_by_role("listitem")).to_have_count(2)
     expect(page.get_by_role("region", name="What changes").get_by_role("status")).to_contain_text("1 changed")
