@@ -7,10 +7,12 @@ a small double: it answers control requests and publishes what a test tells it t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -284,10 +286,9 @@ def eventually(condition, seconds: float = 15.0, what: str = "the condition"):
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory):
-    """The shared platform; a test adds its own connector."""
-    directory = tmp_path_factory.mktemp("api")
+@contextlib.contextmanager
+def a_stack(directory: Path) -> Iterator[Stack]:
+    """A platform under ``directory``, with a console of one page."""
     console = directory / "console"
     (console / "assets").mkdir(parents=True)
     page = "<!doctype html><title>Hulian</title><script src=/assets/app-1.js></script>" + " " * 600
@@ -295,4 +296,18 @@ def stack(tmp_path_factory):
     (console / "assets" / "app-1.js").write_text("export const a = 1;\n" * 100)
     (console / "assets" / "app-1.js.br").write_bytes(b"brotli bytes")
     with Stack(directory, free_port()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    """The shared platform; a test adds its own connector."""
+    with a_stack(tmp_path_factory.mktemp("api")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fresh_stack(tmp_path_factory):
+    """A platform in which nothing is: for tests that look at the whole of the model or of a dictionary."""
+    with a_stack(tmp_path_factory.mktemp("api")) as running:
         yield running

@@ -22,6 +22,12 @@ EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "dictionary" / "pla
 
 
 @pytest.fixture(scope="module")
+def stack(fresh_stack):
+    """Nothing but what is put in here."""
+    return fresh_stack
+
+
+@pytest.fixture(scope="module")
 def semantics(stack):
     """The model and the dictionaries of the same registry, as another process sees them."""
     found = Semantics(stack.registry)

@@ -29,6 +29,12 @@ from hulian.registry import Registry
 HEAD = b'{"hulian": 1, "document": {"name": "x", "format": "hulian", "title": "Pumps"}}\n'
 
 
+@pytest.fixture(scope="module")
+def stack(fresh_stack):
+    """Nothing but what is put in here."""
+    return fresh_stack
+
+
 def line(identity: str, name: str, more: str = "", kind: int = 1) -> bytes:
     return f'{{"node": {{"id": "{identity}", "kind": {kind}, "name": "{name}"{more}}}}}\n'.encode()
 

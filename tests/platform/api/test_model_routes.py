@@ -23,6 +23,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "topics" / "model-browser.md"
 
 
 @pytest.fixture(scope="module")
+def stack(fresh_stack):
+    """Nothing but what is put in here."""
+    return fresh_stack
+
+
+@pytest.fixture(scope="module")
 def plant(stack):
     """The plant as a document of the model, imported as a person would."""
     with stack.program() as client:
