@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import pytest
@@ -82,7 +83,8 @@ def test_malformed_bodies(admin, path, body):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(POSTS), body=st.dictionaries(FIELDS, JSON, max_size=5) | JSON)
 def test_any_json(admin, path, body):
-    reply = admin.post(path, json=body)
+    # Written here, since Python's writer allows what JSON does not have (Infinity), and a caller in Python may send it.
+    reply = admin.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
     assert reply.status_code < 500 or reply.status_code in (502, 503, 504), (path, body, reply.text)
     assert reply.status_code < 300 or is_refusal(reply)
 

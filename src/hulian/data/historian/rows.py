@@ -16,7 +16,7 @@ from hulian.data.historian.native import NativeBlock, NativeColumn, fixed, nulla
 from hulian.kernel.event import Event
 from hulian.kernel.storage import StorageClass
 
-__all__ = ["event_rows", "rollup_rows", "sample_rows"]
+__all__ = ["event_fields", "event_rows", "rollup_rows", "sample_rows"]
 
 _TIME: Final = "DateTime64(9, 'UTC')"
 
@@ -85,21 +85,29 @@ def _spread(rows: Partials) -> bytes:
     return out.tobytes()
 
 
+def event_fields(event: Event) -> tuple[object, ...]:
+    """One event, in the order of the columns of its table."""
+    details = json.dumps(event.details, ensure_ascii=False, default=str)
+    said = (event.code, event.severity.value, event.component, event.subject, event.message, event.hint)
+    return (event.time, *said, event.active, details)
+
+
 def event_rows(events: Sequence[Event]) -> NativeBlock:
     """Events as they are kept."""
-    active = np.array([bool(event.active) for event in events])
-    unsaid = np.array([event.active is None for event in events])
+    times, codes, severities, components, subjects, messages, hints, active, details = zip(
+        *(event_fields(event) for event in events), strict=True
+    )
     return NativeBlock(
         [
-            fixed("time", _TIME, np.array([event.time for event in events], np.int64)),
-            strings("code", [event.code for event in events]),
-            strings("severity", [event.severity.value for event in events]),
-            strings("component", [event.component for event in events]),
-            strings("subject", [event.subject for event in events]),
-            strings("message", [event.message for event in events]),
-            strings("hint", [event.hint for event in events]),
-            nullable("active", "Bool", active, unsaid),
-            strings("details", [json.dumps(event.details, ensure_ascii=False, default=str) for event in events]),
+            fixed("time", _TIME, np.array(times, np.int64)),
+            strings("code", codes),
+            strings("severity", severities),
+            strings("component", components),
+            strings("subject", subjects),
+            strings("message", messages),
+            strings("hint", hints),
+            nullable("active", "Bool", np.array([bool(one) for one in active]), np.array([one is None for one in active])),
+            strings("details", details),
         ],
         len(events),
     )

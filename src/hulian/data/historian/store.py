@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from hulian.data.historian.newest import Newest, NewestSamples
 from hulian.data.historian.overlaps import Overlap, Overlaps, Pair
 from hulian.data.historian.queries import answer
 from hulian.data.historian.repeats import repeated_hours, settle
+from hulian.data.historian.replays import hours_of, missing_events, missing_rows, newest_rows, rows_of
 from hulian.data.historian.rows import event_rows, rollup_rows, sample_rows
 from hulian.data.historian.sql import quote
 from hulian.kernel.event import Event
@@ -44,6 +46,10 @@ __all__ = ["INTERNAL", "Store"]
 INTERNAL: Final = Limits(memory=2**30, seconds=3_600, rows=2**40)
 """The bounds of what the historian asks on its own account."""
 
+_DOUBTED: Final = 64
+"""So many of the first blocks of a process are compared with what is stored; what its predecessor had begun is among them."""
+_LIFE: Final = 1 << 20
+"""A process counts its versions from so far above the last one that is known: blocks without an end used some as well."""
 _TIME: Final = "DateTime64(9, 'UTC')"
 _DTYPES: Final[dict[StorageClass, type]] = {
     StorageClass.DOUBLE: np.float64,
@@ -64,7 +70,10 @@ class Store:
         self._overlaps = Overlaps()
         self._version = 0
         self._done: dict[str, None] = {}
+        self._failed: set[str] = set()
+        self._begun = 0
         self._load()
+        self._version += _LIFE
 
     def _load(self) -> None:
         database = self._engine.database
@@ -104,14 +113,49 @@ class Store:
         )
 
     def insert(self, columns: Sequence[Columns], token: str) -> None:
-        with self._writing:
-            if token in self._done:
+        with self._once(token) as doubted:
+            if doubted is None:
                 return
             self._version += 1
-            self._insert([sort_block(joined) for joined in _by_class(columns)], token, self._version)
+            blocks = [sort_block(joined) for joined in _by_class(columns)]
+            if doubted:
+                self._insert_doubted(blocks, token, self._version)
+            else:
+                self._insert(blocks, token, self._version)
+
+    @contextlib.contextmanager
+    def _once(self, token: str) -> Iterator[bool | None]:
+        """None for a block that is stored; else whether a part of it may be, of a process that ended or a try that failed."""
+        with self._writing:
+            if token in self._done:
+                yield None
+                return
+            try:
+                yield token in self._failed or self._begun < _DOUBTED
+            except BaseException:
+                self._failed.add(token)
+                raise
+            self._begun += 1
+            self._failed.discard(token)
             self._done[token] = None
             while len(self._done) > schema.DEDUPLICATION_WINDOW:
                 del self._done[next(iter(self._done))]
+
+    def _insert_doubted(self, blocks: Sequence[SortedBlock], token: str, version: int) -> None:
+        """Inserts what is not there. Where a part is, the roll-ups may be or not: the hours are taken from the raw samples."""
+        engine, asking = self._engine, self._asking(Deadline(INTERNAL), None)
+        missing = [missing_rows(asking, block) for block in blocks]
+        if all(rows is block for rows, block in zip(missing, blocks, strict=True)):
+            self._insert(blocks, token, version)
+            if all(rows_of(asking, block, version) == len(block.series) for block in blocks):
+                return
+            missing = [missing_rows(asking, block) for block in blocks]
+        for block, rows in zip(blocks, missing, strict=True):
+            if block.storage in NUMERIC:
+                self._note(block.storage, hours_of(block))
+            if len(rows.series):
+                engine.insert(schema.raw(block.storage), sample_rows(rows, version), "")
+            self._insert_newest(newest_rows(asking, block), version, "")
 
     def _insert(self, blocks: Sequence[SortedBlock], token: str, version: int) -> None:
         """Repeats are noted before, and newest samples last, so that a replay after a crash at any point mends all.
@@ -130,16 +174,19 @@ class Store:
                 minutes.append(rollup_rows(by_minute, 0, spread=False))
                 hours.append(rollup_rows(by_hour, 0, spread=True))
         for block in blocks:
-            engine.insert(schema.raw(block.storage), sample_rows(block, version), f"{token}/{block.storage.value}")
-        together = f"{token}/{'+'.join(block.storage.value for block in blocks if block.storage in NUMERIC)}"
+            engine.insert(schema.raw(block.storage), sample_rows(block, version), _part(token, block.storage))
+        together = _part(token, *(block.storage for block in blocks if block.storage in NUMERIC))
         if minutes:
             engine.insert("minute", stacked(minutes), together)
             engine.insert("hour", stacked(hours), together)
         for block in blocks:
-            storage, at = block.storage, block.newest
-            engine.insert(schema.last(storage), sample_rows(block, version, newest=True), f"{token}/{storage.value}")
-            numbers, missing = _plain(storage, block.value.take(pa.array(at)))
-            self._newest[storage].update(NewestSamples(block.names, block.time[at], numbers, missing, block.status[at]))
+            self._insert_newest(block, version, _part(token, block.storage))
+
+    def _insert_newest(self, block: SortedBlock, version: int, token: str) -> None:
+        storage, at = block.storage, block.newest
+        self._engine.insert(schema.last(storage), sample_rows(block, version, newest=True), token)
+        numbers, missing = _plain(storage, block.value.take(pa.array(at)))
+        self._newest[storage].update(NewestSamples(block.names, block.time[at], numbers, missing, block.status[at]))
 
     def _note(self, storage: StorageClass, pairs: Iterable[Pair]) -> None:
         """Marks hours in which instants repeat, before the samples that repeat them are stored."""
@@ -182,8 +229,12 @@ class Store:
     def insert_events(self, events: Sequence[Event], token: str) -> None:
         if not events:
             return
-        with self._writing:
-            self._engine.insert("events", event_rows(events), token)
+        with self._once(f"events/{token}") as doubted:
+            if doubted is None:
+                return
+            missing = missing_events(self._asking(Deadline(INTERNAL), None), events) if doubted else events
+            if missing:
+                self._engine.insert("events", event_rows(missing), "" if doubted else token)
 
     def correct(self, correction: Correct) -> None:
         if not len(correction.columns):
@@ -270,6 +321,11 @@ class Store:
     def close(self) -> None:
         with self._writing:
             self._engine.close()
+
+
+def _part(token: str, *storages: StorageClass) -> str:
+    """The token of a part of a block; none where the block has none."""
+    return f"{token}/{'+'.join(storage.value for storage in storages)}" if token else ""
 
 
 def _plain(storage: StorageClass, value: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
