@@ -88,9 +88,8 @@ def anyio_backend():
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):
-    """A running platform with an OPC UA server of its own beside it; one for each module of tests."""
-    from running import RunningPlatform, opcua_server
+    """A running platform; one for each module of tests."""
+    from running import RunningPlatform
 
-    with opcua_server() as url, RunningPlatform(tmp_path_factory.mktemp("platform"), free_port) as running:
-        running.opcua_url = url
+    with RunningPlatform(tmp_path_factory.mktemp("platform"), free_port) as running:
         yield running

@@ -60,7 +60,7 @@ class Visit:
             self.errors.append(message.text)
 
     def login(self, user: str, password: str, *, chosen: str = "") -> playwright.Page:
-        """``chosen`` is the password that a new user takes at the first login."""
+        """By name and password. ``chosen`` is the password that a new user takes at the first login."""
         self.page.goto("/")
         self.page.get_by_label("User").fill(user)
         self.page.locator("input[name=password]").fill(password)
@@ -70,6 +70,15 @@ class Visit:
             fields.nth(0).fill(chosen)
             fields.nth(1).fill(chosen)
             self.page.get_by_role("button", name="Change the password").click()
+        return self.overview()
+
+    def admit(self, cookies: list[dict[str, object]]) -> playwright.Page:
+        """With what an earlier login left in a browser."""
+        self.context.add_cookies(cookies)
+        self.page.goto("/")
+        return self.overview()
+
+    def overview(self) -> playwright.Page:
         playwright.expect(self.page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
         return self.page
 
@@ -98,14 +107,24 @@ def another(chromium, platform) -> Iterator[Visit]:
     assert visit.errors == []
 
 
+@pytest.fixture(scope="module")
+def admitted(visiting, platform) -> list[dict[str, object]]:
+    """The cookies of one login of the administrator: each costs the platform a second, and a module has many visits."""
+    visit = visiting()
+    visit.login(platform.user, platform.password)
+    cookies = visit.context.cookies()
+    visit.context.close()
+    return cookies
+
+
 @pytest.fixture
-def page(visit, platform) -> playwright.Page:
+def page(visit, admitted) -> playwright.Page:
     """A page of the administrator, on the overview."""
-    return visit.login(platform.user, platform.password)
+    return visit.admit(admitted)
 
 
 @pytest.fixture
-def phone(chromium, platform) -> Iterator[playwright.Page]:
+def phone(chromium, platform, admitted) -> Iterator[playwright.Page]:
     """The same on a telephone of 360 pixels."""
     visit = Visit(
         chromium,
@@ -115,6 +134,6 @@ def phone(chromium, platform) -> Iterator[playwright.Page]:
         has_touch=True,
         is_mobile=True,
     )
-    yield visit.login(platform.user, platform.password)
+    yield visit.admit(admitted)
     visit.context.close()
     assert visit.errors == []

@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 import urllib.request
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from nats_node import free_port
 from opcua_device import secure_opcua_device
 from playwright.sync_api import Locator, Page, expect
 from pyarrow import parquet
+from running import opcua_server
 
 from hulian.kernel.identifier import escape
 
@@ -78,13 +80,20 @@ def connect(page: Page, url: str) -> None:
     expect(page.get_by_role("heading", name=PRESS, level=1)).to_be_visible()
 
 
+@pytest.fixture(scope="module")
+def press() -> Iterator[str]:
+    """The address of an OPC UA server that has a press."""
+    with opcua_server() as url:
+        yield url
+
+
 @pytest.fixture
-def connected(page, platform) -> Page:
+def connected(page, platform, press) -> Page:
     """The press is connected: by an earlier test or now."""
     with platform.sdk() as sdk:
         known = {connector.name for connector in sdk.connectors()}
     if PRESS not in known:
-        connect(page, platform.opcua_url)
+        connect(page, press)
     page.goto(f"/connectors/{PRESS}")
     expect(page.locator(".facts")).to_contain_text("Connected")
     return page

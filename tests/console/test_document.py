@@ -17,9 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "topics" / "identifiers-console.md"
 
 @pytest.mark.timeout(240)
 def test_the_examples_run(tmp_path):
-    with RunningPlatform(
-        tmp_path, free_port, identifiers=True, naming='role = "root"\nprefixes = ["88.111"]'
-    ) as running:
+    with RunningPlatform(tmp_path, free_port, identifiers=True, naming='role = "root"\nprefixes = ["88.111"]') as running:
         headers = {"Authorization": f"Bearer {running.token()}"}
         deadline = time.monotonic() + 60
         with httpx.Client(base_url=f"{running.url}/api/v1", headers=headers, timeout=30) as api:

@@ -181,7 +181,9 @@ def test_the_page_fits_a_telephone_and_speaks_chinese(phone, node, platform):
     phone.goto("/edges")
     expect(row(phone)).to_be_visible()
     assert phone.evaluate("document.documentElement.scrollWidth") <= 360
-    assert phone.evaluate("document.querySelector('.tablewrap').scrollWidth <= document.querySelector('.tablewrap').clientWidth")
+    assert phone.evaluate(
+        "document.querySelector('.tablewrap').scrollWidth <= document.querySelector('.tablewrap').clientWidth"
+    )
     phone.get_by_role("button", name="Invite a node").click()
     dialog = phone.get_by_role("dialog")
     dialog.get_by_label("For which machine").fill("hall 4")

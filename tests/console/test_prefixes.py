@@ -330,7 +330,9 @@ def test_who_may_only_read_sees_no_contact_and_decides_nothing(api, platform):
 
 
 def test_pages_fit_a_telephone_in_both_languages_and_states_have_words(phone, api):
-    made = api.post("/identifiers/applications", json={"signed": signed("88.111.40", "一家名称很长的示例泵业有限责任公司")}).json()
+    made = api.post(
+        "/identifiers/applications", json={"signed": signed("88.111.40", "一家名称很长的示例泵业有限责任公司")}
+    ).json()
     paths = [*PAGES, f"applications/{made['id']}", "templates/88~2E111~2Ftypes~2Fvalve"]
     for language, word in (("English", "Submitted"), ("中文", "已提交")):
         phone.goto("/settings")

@@ -36,7 +36,6 @@ class RunningPlatform:
         self.rest_port = ports() if identifiers else 0
         self.url = f"{'https' if 'tls = true' in api else 'http'}://127.0.0.1:{self.port}"
         self.user, self.password = "admin", ""
-        self.opcua_url = ""
         self.config = directory / "hulian.toml"
         self.config.write_text(
             f"[node]\ndata = '{directory / 'data'}'\n[api]\nport = {self.port}\n{api}\n"
