@@ -1,46 +1,23 @@
-import { ApiError, get, guard, post, refusal, root, search } from "../lib/api";
+import { post, search } from "../lib/api";
+import { sendFile } from "../lib/sending";
 import type { Job } from "../lib/types";
 import type { Step, Upload } from "./types";
 
-/** Sends a file; `tell` hears how much of it has left. Throws `ApiError`, or an abort. */
-export function upload(
+/** Sends a document; `tell` hears how much of it has left. Throws `ApiError`, or an abort. */
+export const upload = (
   file: File,
   form: string,
   tell: (fraction: number) => void,
   signal: AbortSignal,
-): Promise<Upload> {
-  // fetch does not say how much of a body has left; the older way does.
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", `${root}/model/uploads${search({ file: file.name, format: form })}`);
-    request.setRequestHeader("Accept", "application/json");
-    request.setRequestHeader("Content-Type", "application/octet-stream");
-    for (const [name, text] of Object.entries(guard())) request.setRequestHeader(name, text);
-    request.upload.onprogress = (event) => tell(event.total ? event.loaded / event.total : 0);
-    request.onload = () => {
-      if (request.status < 300) resolve(JSON.parse(request.responseText) as Upload);
-      else {
-        const { status, statusText } = request;
-        void refusal(new Response(request.responseText, { status, statusText })).then(reject);
-      }
-    };
-    request.onerror = () => reject(new ApiError(0, "OFFLINE", "The platform does not answer."));
-    request.onabort = () => reject(new DOMException("given up", "AbortError"));
-    signal.addEventListener("abort", () => request.abort());
-    request.send(file);
-  });
-}
+): Promise<Upload> =>
+  sendFile(
+    `/model/uploads${search({ file: file.name, format: form })}`,
+    file,
+    "application/octet-stream",
+    tell,
+    signal,
+  );
 
 /** Begins to read what was sent. */
 export const begin = (step: Step, name: string): Promise<Job> =>
   post<Job>(`/model/imports${search({ upload: step.upload, with: step.files.join(","), name, file: step.file })}`);
-
-/** Follows a job to its end; `tell` gets each state of it. Throws `ApiError`, or an abort. */
-export async function follow(job: Job, tell: (job: Job) => void, signal: AbortSignal): Promise<Job> {
-  while (job.state === "running") {
-    await new Promise((resolve) => setTimeout(resolve, 250));
-    job = await get<Job>(`/jobs/${encodeURIComponent(job.id)}`, { signal });
-    tell(job);
-  }
-  return job;
-}

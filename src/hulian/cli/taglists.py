@@ -15,7 +15,7 @@ from hulian.cli.output import emit, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hulian.sdk.records import ListApplied, ListPreview
+    from hulian.sdk.taglists import ListApplied, ListPreview
 
 __all__ = [
     "connector_copy",
@@ -200,7 +200,7 @@ def template_save(
     import msgspec
 
     from hulian.sdk.errors import UnknownNameError
-    from hulian.sdk.records import Template
+    from hulian.sdk.taglists import Template
 
     try:
         wanted = msgspec.json.decode(_read(source), type=Template)

@@ -12,7 +12,6 @@ __all__ = [
     "Annotation",
     "AuditRecord",
     "Browsing",
-    "CellChange",
     "Certificate",
     "Command",
     "Connector",
@@ -21,26 +20,19 @@ __all__ = [
     "DryRun",
     "Edge",
     "Event",
-    "Fault",
     "Health",
     "Invitation",
     "Job",
     "Last",
     "Ledger",
     "LedgerRow",
-    "ListApplied",
-    "ListPreview",
     "PointInfo",
     "ProtocolInfo",
-    "RowChange",
     "Sample",
     "Session",
-    "Template",
-    "TemplateParameter",
     "Thing",
     "Token",
     "Tree",
-    "Upserted",
     "User",
 ]
 
@@ -102,83 +94,6 @@ class PointInfo(_Record, frozen=True, kw_only=True):
     enabled: bool = True
     options: dict[str, Any] = {}
     last: Last | None = None
-
-
-class CellChange(_Record, frozen=True, kw_only=True):
-    """A cell of a tag list that would change."""
-
-    column: str
-    old: str
-    new: str
-
-
-class RowChange(_Record, frozen=True, kw_only=True):
-    """A point that would be added, changed or removed; ``row`` is where the list names it."""
-
-    row: int
-    name: str
-    change: str
-    cells: list[CellChange] = []
-
-
-class Fault(_Record, frozen=True, kw_only=True):
-    """What is wrong with a cell, or with a row where ``column`` is empty."""
-
-    row: int
-    column: str
-    code: str
-    message: str
-    hint: str = ""
-
-
-class ListPreview(_Record, frozen=True, kw_only=True):
-    """What would change; ``digest`` is asked for when it is applied. ``rows`` and ``faults`` are the first of those counted."""
-
-    digest: str
-    columns: list[str]
-    rows: list[RowChange]
-    faults: list[Fault]
-    added: int
-    changed: int
-    removed: int
-    unchanged: int
-    faulty: int
-
-
-class Upserted(_Record, frozen=True, kw_only=True):
-    """What became of points; ``reopened`` of the changed ones have another series from now on."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    reopened: int = 0
-
-
-class ListApplied(_Record, frozen=True, kw_only=True):
-    """What was done; ``connectors`` read something else from now on."""
-
-    points: Upserted
-    removed: int
-    connectors: list[str]
-
-
-class TemplateParameter(_Record, frozen=True, kw_only=True):
-    """What differs from one machine to the next."""
-
-    name: str
-    default: str | None = None
-    text: str = ""
-
-
-class Template(_Record, frozen=True, kw_only=True):
-    """A type of machine: rows of patterns under the columns of a tag list."""
-
-    name: str
-    columns: list[str]
-    rows: list[list[str]]
-    text: str = ""
-    parameters: list[TemplateParameter] = []
-    version: int = 0
 
 
 class ConnectorCopy(_Record, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from hulian.platform.api.application import build_application, context_of
 from hulian.platform.api.context import Context
 from hulian.platform.api.contract import Dependencies
 from hulian.platform.api.errors import CertificateError, PortError, UnavailableError
+from hulian.platform.api.receiving import sweep
 from hulian.platform.api.tls import ServerTls
 from hulian.trust import machine_names
 
@@ -124,6 +125,7 @@ class ApiService:
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """See `hulian.kernel.lifecycle.Component`."""
+        await in_thread(lambda: sweep(self._dependencies.scratch))
         app = build_application(self._dependencies)
         self.context = context = context_of(app)
         listener = self._bind()

@@ -15,8 +15,8 @@ from hulian.network.exchange.semantics.dictionary import Dictionaries, Header, T
 from hulian.network.exchange.semantics.dictionary.reading import read_dictionary
 from hulian.network.exchange.semantics.documents import file_source
 from hulian.platform.api.dictionary.errors import ImportStoppedError
-from hulian.platform.api.dictionary.receiving import discard
 from hulian.platform.api.jobs import Job
+from hulian.platform.api.receiving import discard
 
 __all__ = ["Importing"]
 

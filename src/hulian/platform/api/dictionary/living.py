@@ -52,7 +52,6 @@ class LivePoints:
     def __init__(self, catalogue: Catalogue, semantics: Semantics) -> None:
         self._catalogue, self._model, self._suggester = catalogue, semantics.model, semantics.suggester
         self._lock = threading.Lock()
-        self._bodies: dict[int, dict[str, list[Standing]]] = {}
         self._described: tuple[object, dict[str, list[Standing]]] = (None, {})
         self._made: object = None
         self._key = 0
@@ -107,34 +106,28 @@ class LivePoints:
     # ------------------------------------------------------------ what documents describe
 
     def _look(self) -> tuple[object, dict[str, list[Standing]]]:
-        versions = [one for one in self._model.documents() if one.document.name != DOCUMENT]
+        every = self._model.documents()
+        versions = [one for one in every if one.document.name != DOCUMENT]
         notes = [(note.node, note.value) for note in self._model.notes("point")]
         stamp = (tuple(one.key for one in versions), tuple(notes))
         if self._described[0] == stamp:
             return self._described
-        self._bodies = {one.key: self._bodies.get(one.key) or self._read(one) for one in versions}
+        names = {one.key: one.document.name for one in versions}
         noted = dict(notes)
         found: dict[str, list[Standing]] = {}
-        for key in self._bodies:
-            for point, standings in self._bodies[key].items():
-                kept = [one for one in standings if one.node not in noted]  # a note takes the place of what is written
+        stated = self._model.points_stated(one.key for one in every)
+        for key in names:
+            for point, nodes in stated[key].items():
+                # A note takes the place of what is written.
+                kept = [Standing(node.id, names[key], node.meanings) for node in nodes if node.id not in noted]
                 if kept:
                     found.setdefault(point, []).extend(kept)
-        names = {one.key: one.document.name for one in versions}
         for identity, point in notes:
             standing = self._noted(identity, set(names.values()))
             if standing is not None:
                 found.setdefault(point, []).append(standing)
         self._described = (stamp, found)
         return self._described
-
-    def _read(self, version: Version) -> dict[str, list[Standing]]:
-        """The points that the nodes of a document are; a version never changes, so that this is done once for each."""
-        found: dict[str, list[Standing]] = {}
-        for node in self._model.content(version.document.name).nodes():
-            if node.point:
-                found.setdefault(node.point, []).append(Standing(node.id, version.document.name, node.meanings))
-        return found
 
     def _noted(self, identity: str, documents: set[str]) -> Standing | None:
         if identity.startswith(f"{DOCUMENT}/"):

@@ -13,8 +13,8 @@ from anyio import to_thread
 
 from hulian.network.exchange.semantics.contract import Content, Document, Loss
 from hulian.network.exchange.semantics.formats import FORMATS, format_named
-from hulian.platform.api.documents.receiving import room
 from hulian.platform.api.errors import JobCancelledError, RequestError
+from hulian.platform.api.receiving import room
 
 __all__ = ["FORMS", "Written", "file_name", "streamed", "written"]
 

@@ -13,10 +13,10 @@ from anyio import to_thread
 
 from hulian.network.exchange.semantics.contract import Batch, Content, Document, Format, Loss, Source
 from hulian.network.exchange.semantics.model import Model
-from hulian.platform.api.documents.receiving import discard
 from hulian.platform.api.documents.waiting import Mark, Waiting
 from hulian.platform.api.errors import JobCancelledError
 from hulian.platform.api.jobs import Job
+from hulian.platform.api.receiving import discard
 
 __all__ = ["Reading"]
 

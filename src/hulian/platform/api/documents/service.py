@@ -17,7 +17,6 @@ from hulian.network.exchange.semantics.model.versions import Version
 from hulian.platform.api.configuration import ApiConfiguration
 from hulian.platform.api.documents import views
 from hulian.platform.api.documents.reading import Reading
-from hulian.platform.api.documents.receiving import sweep
 from hulian.platform.api.documents.uploading import Chosen, PlanView, Uploads, UploadView, choose, plan, siblings
 from hulian.platform.api.documents.waiting import Waiting
 from hulian.platform.api.errors import NotFoundError, StalePreviewError, UndecidedError
@@ -32,12 +31,11 @@ _NOTES: Final = 200
 
 
 class Documents:
-    """One a running application. What a process before it has left in ``scratch`` is removed when it is made."""
+    """One a running application."""
 
     def __init__(self, model: Model, jobs: JobBoard, scratch: Path | None, configuration: ApiConfiguration) -> None:
         self.model, self._jobs, self._configuration = model, jobs, configuration
         self.scratch = scratch
-        sweep(scratch)
         self.waiting = Waiting(scratch)
         self.uploads = Uploads()
         self._running: set[str] = set()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from anyio import to_thread
 from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -16,7 +13,6 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from hulian.kernel.errors import HulianError
 from hulian.platform.api.access import in_thread, needs, visitor
 from hulian.platform.api.context import Context
-from hulian.platform.api.dictionary.receiving import discard, received
 from hulian.platform.api.dictionary.views import (
     BriefPage,
     Confirm,
@@ -30,8 +26,9 @@ from hulian.platform.api.dictionary.views import (
     TreeLevel,
     UnitPage,
 )
-from hulian.platform.api.errors import RequestError, TooLargeError
+from hulian.platform.api.errors import RequestError
 from hulian.platform.api.jobs import Job
+from hulian.platform.api.receiving import discard, receive
 from hulian.platform.api.routes.points import LastView, PointView, last_values, point_view
 from hulian.trust import Action
 
@@ -178,15 +175,10 @@ async def import_dictionary(
     all of it is written; ``problems`` of the job say what it brought and what was not taken."""
     dictionary = await context.dictionary()
     who = visitor(request)
-    limit = context.configuration.import_limit
-    if int(request.headers.get("content-length", 0) or 0) > limit:
-        raise TooLargeError(f"the file is larger than {limit} bytes", hint="raise import_limit of [api]")
     wanted = dictionary.importing.named(name, file)
     dictionary.library.may_change(wanted)
-    folder = Path(await to_thread.run_sync(tempfile.mkdtemp, "", "hulian-dictionary-", context.house.scratch))
-    path = folder / "file"
+    path, size, _ = await receive(request, context.house.scratch, context.configuration.import_limit, "import_limit")
     try:
-        size = await received(request.stream(), path, limit)
         job = context.jobs.new("dictionary import", who.name)
         job.name, job.total = wanted, size
         context.jobs.start(job, dictionary.importing.work(path, file, label))

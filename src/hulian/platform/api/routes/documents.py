@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -18,7 +20,6 @@ from hulian.platform.api.access import Visitor, in_thread, needs, visitor
 from hulian.platform.api.context import Context
 from hulian.platform.api.documents.exporting import Written, streamed, written
 from hulian.platform.api.documents.reading import Reading
-from hulian.platform.api.documents.receiving import discard, receive
 from hulian.platform.api.documents.uploading import PlanView, UploadView
 from hulian.platform.api.documents.views import (
     DifferencesView,
@@ -31,6 +32,7 @@ from hulian.platform.api.documents.views import (
 )
 from hulian.platform.api.errors import NotFoundError
 from hulian.platform.api.jobs import Job
+from hulian.platform.api.receiving import discard, receive
 from hulian.platform.api.streaming import Streaming
 from hulian.trust import Action
 
@@ -84,14 +86,22 @@ async def begin(
     if upload:
         others = [one for one in beside.split(",") if one]
         reading = await in_thread(lambda: documents.uploaded(upload, others, name=name, form=form, who=who.name))
-        return await _start(context, who, reading, file)
-    path, _ = await receive(request.stream(), documents.scratch, _declared(request), context.configuration.model_limit)
+    else:
+        reading = await _received(
+            request, context, lambda path: documents.received(path, file=file, name=name, form=form, who=who.name)
+        )
+    return await _start(context, who, reading, file)
+
+
+async def _received(request: Request[Any, Any, Any], context: Context, take: Callable[[Path], Any]) -> Any:
+    """The body in a file, and what ``take`` makes of it in a thread; the file goes where that fails."""
+    documents = await context.documents()
+    path = (await receive(request, documents.scratch, context.configuration.model_limit, "model_limit")).path
     try:
-        reading = await in_thread(lambda: documents.received(path, file=file, name=name, form=form, who=who.name))
+        return await in_thread(lambda: take(path))
     except BaseException:
         await discard(path)
         raise
-    return await _start(context, who, reading, file)
 
 
 async def _start(context: Context, who: Visitor, reading: Reading, file: str) -> Job:
@@ -105,11 +115,6 @@ async def _start(context: Context, who: Visitor, reading: Reading, file: str) ->
     details = {"did": "read", "job": job.id, "bytes": reading.size, "file": file}
     await context.audit(who, Action.MODEL_WRITE, reading.name, details=details)
     return job
-
-
-def _declared(request: Request[Any, Any, Any]) -> int:
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) <= _DIGITS else 0
 
 
 @post(
@@ -129,13 +134,8 @@ async def send(
     """One of several that belong together. It is kept for an hour, for whoever sent it; `/model/imports` reads it."""
     documents = await context.documents()
     await in_thread(documents.uploads.admit)
-    path, _ = await receive(request.stream(), documents.scratch, _declared(request), context.configuration.model_limit)
-    who = visitor(request)
-    try:
-        found: UploadView = await in_thread(lambda: documents.take(path, file=file, form=form, who=who.name))
-    except BaseException:
-        await discard(path)
-        raise
+    who = visitor(request).name
+    found: UploadView = await _received(request, context, lambda path: documents.take(path, file=file, form=form, who=who))
     return found
 
 

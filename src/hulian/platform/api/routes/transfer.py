@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import anyio
 import msgspec
 from anyio import from_thread, to_thread
 from litestar import Request, Response, post
@@ -22,9 +19,10 @@ from hulian.data.historian.transfer.tables import Progress, Target
 from hulian.kernel.sample import Columns
 from hulian.platform.api.access import needs, visitor
 from hulian.platform.api.context import Context
-from hulian.platform.api.errors import RequestError, TooLargeError, UnavailableError
+from hulian.platform.api.errors import RequestError
 from hulian.platform.api.jobs import Job
 from hulian.platform.api.query import Question, plan
+from hulian.platform.api.receiving import discard, receive
 from hulian.platform.api.streaming import Streaming
 from hulian.platform.api.tabular import CSV, PARQUET, CsvEncoder, Encoder, ParquetEncoder, chunks, encoded
 from hulian.trust import Action
@@ -85,47 +83,19 @@ async def import_file(
     form = _FORMATS.get(request.headers.get("content-type", "").partition(";")[0].strip())
     if form is None:
         raise RequestError("the body is neither CSV nor Parquet", place="header content-type", hint=", ".join(_FORMATS))
-    limit = context.configuration.import_limit
-    if int(request.headers.get("content-length", 0) or 0) > limit:
-        raise TooLargeError(f"the file is larger than {limit} bytes", hint="raise import_limit of [api], or split the file")
-    folder = await to_thread.run_sync(tempfile.mkdtemp, "", "hulian-import-", context.house.scratch)
-    path = Path(folder) / "file"
+    path, size, digest = await receive(request, context.house.scratch, context.configuration.import_limit, "import_limit")
     try:
-        digest, size = await _receive(request.stream(), path, limit)
         who = visitor(request)
         job = context.jobs.new("import", who.name)
         job.name, job.dry_run, job.total = name, dry_run, size if dry_run else 2 * size
         work = _Import(context, path, form, skip_bad=skip_bad)
         context.jobs.start(job, work.run)
     except BaseException:
-        await _discard(path)
+        await discard(path)
         raise
     details = {"did": "dry run" if dry_run else "import", "job": job.id, "bytes": size, "digest": digest}
     await context.audit(who, Action.HISTORY_WRITE, name or "file", details=details)
     return job
-
-
-async def _receive(body: AsyncIterator[bytes], path: Path, limit: int) -> tuple[str, int]:
-    digest, size = hashlib.blake2b(digest_size=16), 0
-    try:
-        async with await anyio.open_file(path, "wb") as file:
-            async for chunk in body:
-                size += len(chunk)
-                if size > limit:
-                    raise TooLargeError(f"the file is larger than {limit} bytes", hint="raise import_limit of [api]")
-                digest.update(chunk)
-                await file.write(chunk)
-    except OSError as error:
-        raise UnavailableError(f"the file cannot be kept: {error.strerror}", hint="free space on the disk") from error
-    if not size:
-        raise RequestError("the file is empty", place="$")
-    return digest.hexdigest(), size
-
-
-async def _discard(path: Path) -> None:
-    with anyio.CancelScope(shield=True):
-        await anyio.Path(path).unlink(missing_ok=True)
-        await anyio.Path(path.parent).rmdir()
 
 
 class _Import:
@@ -141,7 +111,7 @@ class _Import:
         try:
             report = await to_thread.run_sync(self._move, job)
         finally:
-            await _discard(self._path)
+            await discard(self._path)
         job.done, job.samples, job.points, job.refused = job.total, report.rows, report.points, report.refused
         if report.rows:
             job.first_ms, job.last_ms = report.first // 1000 / 1000, report.last // 1000 / 1000

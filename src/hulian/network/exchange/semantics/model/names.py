@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from hulian.network.exchange.semantics.model.browse import Seen, current_version
 from hulian.network.exchange.semantics.model.columns import Columns
 from hulian.network.exchange.semantics.model.tables import PLACES
 
-__all__ = ["LONGEST", "Names", "PointsOfDocuments", "at_point", "search"]
+__all__ = ["LONGEST", "Names", "PointNode", "PointsOfDocuments", "at_point", "search"]
 
 LONGEST: Final = 200
 """Characters of what is searched for."""
@@ -79,31 +80,45 @@ def search(connection: Connection, names: Names, text: str, *, limit: int) -> tu
     return max(total, len(nodes)), nodes[:limit]
 
 
+class PointNode(NamedTuple):
+    """A node that a document says to be a live point; ``meanings`` as the document says them."""
+
+    id: str
+    meanings: tuple[str, ...]
+
+
 class PointsOfDocuments:
     """Which nodes are live points by what their documents say. A version never changes, so each is looked through once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._of: dict[int, dict[str, list[str]]] = {}
+        self._of: dict[int, dict[str, list[PointNode]]] = {}
+
+    def of(self, connection: Connection, versions: Iterable[int]) -> dict[int, dict[str, list[PointNode]]]:
+        """By version and by the name of a point; what other versions say is forgotten."""
+        with self._lock:
+            known = self._of
+            self._of = {
+                version: known[version] if version in known else _points_in(connection, version) for version in versions
+            }
+            return self._of
 
     def nodes(self, connection: Connection, point: str) -> list[str]:
-        """Ids of those nodes of the current versions."""
-        current = current_versions(connection)
-        with self._lock:
-            self._of = {version: self._of.get(version) or _points_in(connection, version) for version in current}
-            return [identity for version in current for identity in self._of[version].get(point, ())]
+        """Ids of the nodes of the current versions that are ``point``."""
+        stated = self.of(connection, current_versions(connection))
+        return [node.id for version in stated.values() for node in version.get(point, ())]
 
 
-def _points_in(connection: Connection, version: int) -> dict[str, list[str]]:
+def _points_in(connection: Connection, version: int) -> dict[str, list[PointNode]]:
     row = tables.node.c
     mark = sa.literal(_MARK, sa.LargeBinary)
     within = sa.func.instr(row.body, mark) if connection.dialect.name == "sqlite" else sa.func.position(mark.op("IN")(row.body))
     query = sa.select(row.body).where(row.key >= version * PLACES, row.key < (version + 1) * PLACES, within > 0)
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[PointNode]] = {}
     for body in connection.execute(query.execution_options(yield_per=1_000)).scalars():
         node = _node(body)
         if node.point:
-            found.setdefault(node.point, []).append(node.id)
+            found.setdefault(node.point, []).append(PointNode(node.id, node.meanings))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,7 +20,7 @@ from hulian.network.exchange.semantics.model.check import Finding, check, errors
 from hulian.network.exchange.semantics.model.columns import Columns, load, load_notes
 from hulian.network.exchange.semantics.model.differences import Differences, differences
 from hulian.network.exchange.semantics.model.find import Answer, Meanings, Question, find
-from hulian.network.exchange.semantics.model.names import Names, PointsOfDocuments, at_point, search
+from hulian.network.exchange.semantics.model.names import Names, PointNode, PointsOfDocuments, at_point, search
 from hulian.network.exchange.semantics.model.notes import Note, notes_of, take
 from hulian.network.exchange.semantics.model.sparql import MOST_NODES, Sparql
 from hulian.network.exchange.semantics.model.tables import PLACES
@@ -267,6 +267,11 @@ class Model:
         """The nodes that a live point is."""
         with self._registry.read() as connection:
             return at_point(connection, self._stated, point)
+
+    def points_stated(self, versions: Iterable[int]) -> Mapping[int, Mapping[str, Sequence[PointNode]]]:
+        """By version and by the name of a point, the nodes that documents say to be live points; notes do not count here."""
+        with self._registry.read() as connection:
+            return self._stated.of(connection, versions)
 
     def search(self, text: str, *, limit: int = 50) -> tuple[int, list[Seen]]:
         """How many nodes have ``text`` in their name, and the best of them. Raises `QueryError`."""
