@@ -11,9 +11,10 @@ from cyclopts import Parameter
 from hulian.cli.errors import CommandError
 from hulian.cli.local import ConfigFile, Json, read_configuration
 from hulian.cli.output import emit, table
+from hulian.cli.trail import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hulian.network.identifiers.active.carriers import Carrier, Carriers
 
@@ -70,6 +71,8 @@ def active_provision(
     try:
         makes = factory(configuration, registry, own_key(configuration), node or _address(configuration))
         made = makes.make(wanted, out, _secret(passphrase))
+        told = {"carriers": len(made), "first": wanted[0].serial if wanted else ""}
+        record(configuration, registry, "IDENTIFIERS_WRITE", f"file:{file.name}", "carriers provisioned", **told)
     except CarrierError as error:
         raise CommandError(str(error), place=str(out)) from error
     finally:
@@ -93,7 +96,7 @@ def active_list(
         hulian active list
         hulian active list --state revoked --json
     """
-    with _carriers(config) as carriers:
+    with _carriers(config) as (carriers, _):
         found: list[Carrier] = []
         while page := carriers.page(found[-1].serial if found else "", _PAGE, state):
             found += page
@@ -122,7 +125,7 @@ def active_show(
     """
     from hulian.network.identifiers.active.messages import Report
 
-    with _carriers(config) as carriers:
+    with _carriers(config) as (carriers, _):
         one = carriers.named(carrier)
         told = {**_told(one), "about": one.about, "settings": one.settings, "address": one.address}
         if reports:
@@ -148,9 +151,10 @@ def active_revoke(carrier: Named, /, *, config: ConfigFile = None, json: Json = 
     from hulian.assembly.active import authority
 
     issuer = authority(read_configuration(config))
-    with _carriers(config) as carriers:
+    with _carriers(config) as (carriers, told):
         found = carriers.named(carrier)
         one = carriers.revoke(found.serial, issuer.number(found.certificate.encode()))
+        told(one, "carrier revoked")
     if json:
         emit(_told(one))
     else:
@@ -178,7 +182,7 @@ def active_revoked(
     """
     from hulian.assembly.active import authority
 
-    with _carriers(config) as carriers:
+    with _carriers(config) as (carriers, _):
         found = carriers.revoked()
     if target is not None:
         try:
@@ -224,8 +228,9 @@ def active_update(
         raise CommandError(f"no JSON object: {error}", place=str(settings)) from error
     if len(content) > _LARGEST:
         raise CommandError(f"more than {_LARGEST} bytes of settings", place=str(settings))
-    with _carriers(config) as carriers:
+    with _carriers(config) as (carriers, told):
         one = carriers.settle(carriers.named(carrier).serial, found)
+        told(one, "carrier settings", version=one.version)
     if json:
         emit(_told(one))
     else:
@@ -284,7 +289,8 @@ def active_simulate(
 
 
 @contextmanager
-def _carriers(config: Path | None) -> Iterator[Carriers]:
+def _carriers(config: Path | None) -> Iterator[tuple[Carriers, Callable[..., None]]]:
+    """The carriers of this node, and what keeps in the trail what was done to one."""
     from hulian.assembly.preparation import open_registry
     from hulian.network.identifiers.active.carriers import Carriers
 
@@ -292,8 +298,12 @@ def _carriers(config: Path | None) -> Iterator[Carriers]:
     if not configuration.node.database and not Path(configuration.node.data).exists():
         raise CommandError("there is no node here", place=configuration.node.data, hint="start it with 'hulian up'")
     registry = open_registry(configuration)
+
+    def told(one: Carrier, did: str, **details: Any) -> None:
+        record(configuration, registry, "IDENTIFIERS_WRITE", f"identifier:{one.identifier}", did, **details)
+
     try:
-        yield Carriers(registry)
+        yield Carriers(registry), told
     finally:
         registry.close()
 

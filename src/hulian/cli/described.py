@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from hulian.cli.errors import CommandError
 from hulian.cli.local import ConfigFile, Json, read_configuration
 from hulian.cli.output import emit
+from hulian.cli.trail import record
 
 if TYPE_CHECKING:
     from hulian.assembly.configuration import Configuration
@@ -57,12 +58,13 @@ def model_points(
     """
     configuration = read_configuration(config)
     wish = _wish(only, overwrite, use, url, set_, user, password)
-    with _opened(configuration) as described:
+    with _opened(configuration) as (described, registry):
         found = described.preview(document, wish)
         if dry_run:
             emit(found) if json else _show(found)
             return
         done = described.apply(document, getpass.getuser(), wish, digest=found.digest)
+        _record(configuration, registry, done)
     _after(configuration, done, found, json=json)
 
 
@@ -70,7 +72,18 @@ def take_points(configuration: Configuration, registry: Registry, model: Model, 
     """The same for a document that was just imported, with nothing chosen. The edge is not told yet."""
     described = described_in(configuration, registry, model)
     found = described.preview(document)
-    return described.apply(document, getpass.getuser(), digest=found.digest), found
+    done = described.apply(document, getpass.getuser(), digest=found.digest)
+    _record(configuration, registry, done)
+    return done, found
+
+
+def _record(configuration: Configuration, registry: Registry, done: Applied) -> None:
+    """The document, and each connector that is another one now: as the platform's own interface records them."""
+    details = {"version": done.version, "bound": done.bound}
+    record(configuration, registry, "MODEL_WRITE", done.document, "points of a document", **details)
+    for did, names in (("added", done.connectors_added), ("changed", done.connectors_changed)):
+        for name in names:
+            record(configuration, registry, "CONNECTORS_WRITE", f"connector:{name}", did, document=done.document)
 
 
 def described_in(configuration: Configuration, registry: Registry, model: Model) -> Described:
@@ -89,7 +102,7 @@ def described_in(configuration: Configuration, registry: Registry, model: Model)
 
 
 @contextmanager
-def _opened(configuration: Configuration) -> Iterator[Described]:
+def _opened(configuration: Configuration) -> Iterator[tuple[Described, Registry]]:
     from hulian.assembly.preparation import open_registry
     from hulian.network.exchange.semantics.together import Semantics
 
@@ -97,7 +110,7 @@ def _opened(configuration: Configuration) -> Iterator[Described]:
     registry = open_registry(configuration)
     semantics = Semantics(registry)
     try:
-        yield described_in(configuration, registry, semantics.model)
+        yield described_in(configuration, registry, semantics.model), registry
     finally:
         semantics.close()
         registry.close()

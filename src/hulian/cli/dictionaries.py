@@ -6,6 +6,7 @@ import getpass
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,8 +15,10 @@ from cyclopts import Parameter
 from hulian.cli.errors import CommandError
 from hulian.cli.local import ConfigFile, Json, read_configuration
 from hulian.cli.output import emit, table
+from hulian.cli.trail import record
 
 if TYPE_CHECKING:
+    from hulian.assembly.configuration import Configuration
     from hulian.network.exchange.semantics.dictionary import Dictionaries, Found
     from hulian.registry import Registry
 
@@ -36,10 +39,15 @@ Language = Annotated[str, Parameter(help="language of names, e.g. en, zh, de")]
 
 @contextmanager
 def _dictionaries(config: Path | None) -> Iterator[tuple[Registry, Dictionaries]]:
+    with _opened(read_configuration(config)) as opened:
+        yield opened
+
+
+@contextmanager
+def _opened(configuration: Configuration) -> Iterator[tuple[Registry, Dictionaries]]:
     from hulian.assembly.preparation import open_registry
     from hulian.network.exchange.semantics.together import Semantics
 
-    configuration = read_configuration(config)
     Path(configuration.node.data).mkdir(parents=True, exist_ok=True, mode=0o700)
     registry = open_registry(configuration)
     try:
@@ -74,8 +82,11 @@ def dictionary_import(
     losses: list[Loss] = []
     header = Header(name=name or file.name.split(".")[0].lower(), label=label)
     source = file_source(file)
-    with _dictionaries(config) as (_, dictionaries):
+    configuration = read_configuration(config)
+    with _opened(configuration) as (registry, dictionaries):
         taken = dictionaries.take(header, read_dictionary(source, header, losses), by=getpass.getuser())
+        details = {"file": file.name, "label": label, "release": taken.release}
+        record(configuration, registry, "MODEL_WRITE", f"dictionary:{header.name}", "dictionary import", **details)
     if json:
         emit({"dictionary": header.name, "taken": taken, "losses": losses})
         return
@@ -288,12 +299,16 @@ def dictionary_confirm(
     if "/" in tag and "#" in tag:
         confirm_point(config, tag, concept, none=none)
         return
-    with _dictionaries(config) as (registry, dictionaries):
+    configuration = read_configuration(config)
+    with _opened(configuration) as (registry, dictionaries):
         suggester = Suggester(registry, dictionaries)
+        told = partial(record, configuration, registry, "MODEL_WRITE", f"tag:{tag}")
         if concept:
             suggester.confirm(RawTag(tag=tag, unit=unit, path=path), concept, aspect, by=getpass.getuser())
+            told("confirmed", concept=concept, aspect=aspect)
             print(f"{tag}: its {aspect} is {concept}")
         elif suggester.retract(tag, aspect):
+            told("taken back", aspect=aspect)
             print(f"{tag}: what was confirmed of its {aspect} is taken back")
         else:
             raise CommandError(
@@ -337,8 +352,10 @@ def dictionary_remove(name: Annotated[str, Parameter(help="name of the dictionar
 
         hulian dictionary remove plant
     """
-    with _dictionaries(config) as (_, dictionaries):
+    configuration = read_configuration(config)
+    with _opened(configuration) as (registry, dictionaries):
         dictionaries.remove(name)
+        record(configuration, registry, "MODEL_WRITE", f"dictionary:{name}", "dictionary remove")
         print(f"{name} is removed")
 
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from hulian.cli.errors import CommandError
 from hulian.cli.local import ConfigFile, Json, read_configuration
 from hulian.cli.output import emit
+from hulian.cli.trail import record
 
 if TYPE_CHECKING:
     from hulian.assembly.configuration import Configuration
@@ -144,7 +145,9 @@ def _take(
         model.discard(found.version.key)
         first = found.errors[0]
         raise CommandError(f"the model does not take it: {first.message}", place=first.node, hint="--as names another document")
-    model.apply(found.version.key)
+    applied = model.apply(found.version.key)
+    details = {"version": applied.key, "nodes": applied.nodes, "connector": connector}
+    record(configuration, registry, "MODEL_WRITE", document, "apply", **details)
 
 
 def _node(model: Model, identity: str) -> Any:

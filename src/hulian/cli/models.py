@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from hulian.cli.errors import CommandError
 from hulian.cli.local import ConfigFile, Json, read_configuration
 from hulian.cli.output import emit, table
+from hulian.cli.trail import record
 
 if TYPE_CHECKING:
     from hulian.assembly.configuration import Configuration
@@ -102,7 +103,11 @@ def model_import(
                 if found.errors:
                     status = 1
                 elif not dry_run:
-                    model.apply(found.version.key)
+                    applied = model.apply(found.version.key)
+                    record(
+                        configuration, registry, "MODEL_WRITE", applied.document.name, "apply",
+                        version=applied.key, nodes=applied.nodes,
+                    )  # fmt: skip
             finally:
                 if dry_run or found.errors:
                     model.discard(found.version.key)
@@ -422,8 +427,11 @@ def model_bind(
     """
     from hulian.network.exchange.semantics.model import Note
 
-    with _model(config) as model:
+    configuration = read_configuration(config)
+    with _opened(configuration) as (model, registry):
         model.note([Note(node, field, value, getpass.getuser())])
+        did = "noted" if value else "taken back"
+        record(configuration, registry, "MODEL_WRITE", f"node:{node}", did, field=field, value=value[:500])
         print(f"{node}: {field} is {value}" if value else f"{node}: {field} is taken back")
 
 
@@ -434,6 +442,8 @@ def model_remove(document: Annotated[str, Parameter(help="name of the document")
 
         hulian model remove plant
     """
-    with _model(config) as model:
+    configuration = read_configuration(config)
+    with _opened(configuration) as (model, registry):
         model.remove(document)
+        record(configuration, registry, "MODEL_WRITE", document, "remove")
         print(f"{document} is no longer part of the model")

@@ -123,6 +123,12 @@ push_token = "env:PUSH_TOKEN"
             (one.action, one.outcome) for one in open_trust(configuration, registry).audit.list() if "ACT" in one.principal
         ]
         assert ("carriers.enrol", "done") in recorded
+        typed_here = [one for one in open_trust(configuration, registry).audit.list() if one.principal == "command line"]
+        assert [(str(one.action), one.resource, one.details["did"]) for one in reversed(typed_here)][-2:] == [
+            ("identifiers.write", f"identifier:{stream}", "carrier settings"),
+            ("identifiers.write", f"identifier:{stream}", "carrier revoked"),
+        ]
+        assert "carriers provisioned" in [one.details["did"] for one in typed_here]
         listed = await blocking(typed, capsys, "active", "list")
         assert [(one["serial"], one["state"]) for one in listed] == [("0001", "revoked"), ("0002", "reserved")]
         assert [one["serial"] for one in await blocking(typed, capsys, "active", "list", "--state", "reserved")] == ["0002"]

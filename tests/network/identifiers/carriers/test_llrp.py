@@ -110,6 +110,8 @@ async def test_another_client_takes_an_inventory_of_the_simulator(newest):
             assert all("LastSeenTimestampUTC" not in each for each in got)
         finally:
             await anyio.to_thread.run_sync(client.disconnect, 5)
+            # It waits for an answer only after it has asked, so that a quick one may pass it by: then it leaves without a word.
+            await anyio.to_thread.run_sync(client.hard_disconnect)
         await until(lambda: not simulator.connected)
 
 
