@@ -159,6 +159,11 @@ def test_first_start_refuses_a_wrong_password_with_code_and_hint_then_lets_in(vi
     expect(page.locator("main")).to_contain_text("Historian")
     page.reload()
     expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    for empty in ("/points", "/connectors"):  # where nothing is yet, the next step looks like a button
+        page.goto(empty)
+        step = page.locator(".empty").get_by_role("link", name="Add a connection")
+        looks = step.evaluate("(node) => [getComputedStyle(node).display, getComputedStyle(node).color]")
+        assert looks == ["flex", "rgb(255, 255, 255)"], empty
 
 
 def test_connector_is_added_by_browsing_and_delivers(connected, platform):
