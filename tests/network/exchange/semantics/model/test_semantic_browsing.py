@@ -134,6 +134,25 @@ def test_nodes_are_found_by_a_part_of_their_name(registry):
             model.search(wrong)
 
 
+def test_nodes_are_found_by_what_they_are_called_in_every_language(registry):
+    model = a_model(registry)
+    labels = [{"zh": "出口压力", "en": "Outlet pressure"}, {"zh": "进口压力"}, {"en": "P"}, {}]
+    nodes = [
+        Node(id=f"n{number}", kind=Kind.PROPERTY, name="P" if number == 2 else f"p{number}", labels=said)
+        for number, said in enumerate(labels)
+    ]
+    imported(model, nodes)
+    assert ids(model.search("压力")[1]) == ["n0", "n1"]
+    assert ids(model.search("出口")[1]) == ["n0"]
+    assert ids(model.search("OUTLET")[1]) == ["n0"]
+    assert model.search("p")[0] == 4, "each once, by its name or its label"
+    assert ids(model.search("p")[1])[0] == "n2", "what is called just so comes first"
+    # Another version: what the first said is forgotten.
+    imported(model, [Node(id="n0", kind=Kind.PROPERTY, name="p0", labels={"zh": "入口\n温度"})])
+    assert model.search("压力") == (0, [])
+    assert ids(model.search("入口 温度")[1]) == ["n0"]
+
+
 def test_a_point_leads_to_its_nodes_by_notes_and_by_documents(registry):
     model = a_model(registry)
     point = "99.118.8/pump-1#out"

@@ -76,6 +76,10 @@ class Columns:
         found = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
         return np.unique(found[self.keys[found] == wanted]).astype(np.int32)
 
+    def places(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The row of each key, NOWHERE for those of other versions."""
+        return _places(self.keys, keys) if len(self.keys) else np.full(len(keys), NOWHERE, np.int32)
+
     def named(self, name: str) -> NDArray[np.bool_]:
         """Which rows have this name, whatever its case."""
         return np.isin(self.names, self._folded.get(name.casefold(), []))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -16,31 +17,49 @@ from hulian.network.exchange.semantics.contract import Node
 from hulian.network.exchange.semantics.errors import QueryError
 from hulian.network.exchange.semantics.model import tables
 from hulian.network.exchange.semantics.model.browse import Seen, current_versions, known
-from hulian.network.exchange.semantics.model.columns import Columns
+from hulian.network.exchange.semantics.model.columns import NOWHERE, Columns
 from hulian.network.exchange.semantics.model.tables import PLACES
 
-__all__ = ["LONGEST", "Names", "PointNode", "PointsOfDocuments", "at_point", "search"]
+__all__ = ["LONGEST", "LabelsOfDocuments", "Names", "PointNode", "PointsOfDocuments", "at_point", "search"]
 
 LONGEST: Final = 200
 """Characters of what is searched for."""
 _MOST: Final = 500
-_MARK: Final = b"\xa5point"
-"""How MessagePack spells the field's name: rows without it are not decoded."""
+_POINT: Final = b"\xa5point"
+_LABELS: Final = b"\xa6labels"
+"""How MessagePack spells the names of the fields: rows without them are not decoded."""
+
+
+class _Called(msgspec.Struct):
+    """Of a node, what it is called."""
+
+    name: str = ""
+    labels: dict[str, str] = {}
+
+
 _node = msgspec.msgpack.Decoder(Node).decode
+_called = msgspec.msgpack.Decoder(_Called).decode
 
 
 class Names:
-    """All names of one state of the model, in one text: a million are searched in some milliseconds."""
+    """All names of one state of the model, and all labels of its documents, in one text: a million are searched in some
+    milliseconds."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, labels: Iterable[Labels]) -> None:
         self.columns = columns
         self._numbers, first = np.unique(columns.names, return_index=True)
-        words = [columns.name(int(row)).casefold().replace("\n", " ") for row in first]
+        words = [_plain(columns.name(int(row))) for row in first]
+        self._rows: list[NDArray[np.int32]] = []
+        for said in labels:
+            words += said.words
+            rows = columns.places(said.keys)
+            edges = np.searchsorted(said.numbers, np.arange(len(said.words) + 1))
+            self._rows += [rows[begin:end] for begin, end in itertools.pairwise(edges)]
         self._text = "\n" + "\n".join(words) + "\n"
         self._ends = np.cumsum(np.fromiter((len(word) + 1 for word in words), np.int64, len(words)))
 
     def find(self, text: str) -> NDArray[np.int32]:
-        """Rows whose name has ``text`` in it, whatever the case: whole names first, then beginnings, then the rest."""
+        """Rows whose name or label has ``text`` in it, whatever the case: whole ones first, then beginnings, then the rest."""
         wanted = text.casefold()
         matched: list[list[int]] = [[], [], []]
         at = self._text.find(wanted)
@@ -48,10 +67,83 @@ class Names:
             word = int(np.searchsorted(self._ends, at, side="left")) if at else 0
             end = int(self._ends[word])  # the line break behind the word
             begins = self._text[at - 1] == "\n" if at else False
-            matched[0 if begins and at + len(wanted) == end else 1 if begins else 2].append(int(self._numbers[word]))
+            matched[0 if begins and at + len(wanted) == end else 1 if begins else 2].append(word)
             at = self._text.find(wanted, end)
-        parts = [np.flatnonzero(np.isin(self.columns.names, numbers)).astype(np.int32) for numbers in matched if numbers]
-        return np.concatenate(parts) if parts else np.empty(0, np.int32)
+        found: list[NDArray[np.int64]] = []
+        taken = np.zeros(len(self.columns), np.bool_)
+        for words in matched:
+            if words:
+                rows = self._of(words) & ~taken
+                taken |= rows
+                found.append(np.flatnonzero(rows))
+        return np.concatenate(found).astype(np.int32) if found else np.empty(0, np.int32)
+
+    def _of(self, words: list[int]) -> NDArray[np.bool_]:
+        """Which rows are called one of these words."""
+        known = len(self._numbers)
+        rows = np.isin(self.columns.names, self._numbers[[word for word in words if word < known]])
+        for word in words:
+            if word >= known:
+                labelled = self._rows[word - known]
+                rows[labelled[labelled != NOWHERE]] = True
+        return rows
+
+
+class Labels(NamedTuple):
+    """What the nodes of a version are called in its languages, where that is not their name: words, and in their order which
+    word (``numbers``) stands at which node (``keys``)."""
+
+    words: list[str]
+    numbers: NDArray[np.int32]
+    keys: NDArray[np.int64]
+
+
+class LabelsOfDocuments:
+    """The labels of the current versions. A version never changes, so each is looked through once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: dict[int, Labels] = {}
+
+    def of(self, connection: Connection, versions: Iterable[int]) -> list[Labels]:
+        """Of these versions; those of others are forgotten."""
+        with self._lock:
+            known = self._of
+            self._of = {
+                version: known[version] if version in known else _labels_in(connection, version) for version in versions
+            }
+            return list(self._of.values())
+
+
+def _labels_in(connection: Connection, version: int) -> Labels:
+    words: dict[str, int] = {}
+    numbers: list[int] = []
+    keys: list[int] = []
+    for key, body in _bodies_with(connection, version, _LABELS):
+        called = _called(body)
+        for label in {_plain(one) for one in called.labels.values()} - {_plain(called.name), ""}:
+            numbers.append(words.setdefault(label, len(words)))
+            keys.append(key)
+    number = np.array(numbers, np.int32)
+    order = np.argsort(number, kind="stable")
+    return Labels(list(words), number[order], np.array(keys, np.int64)[order])
+
+
+def _bodies_with(connection: Connection, version: int, mark: bytes) -> Iterator[tuple[int, bytes]]:
+    """Keys and bodies of those nodes of a version that have a field, found by how it is spelled."""
+    row = tables.node.c
+    wanted = sa.literal(mark, sa.LargeBinary)
+    within = (
+        sa.func.instr(row.body, wanted) if connection.dialect.name == "sqlite" else sa.func.position(wanted.op("IN")(row.body))
+    )
+    query = sa.select(row.key, row.body).where(row.key >= version * PLACES, row.key < (version + 1) * PLACES, within > 0)
+    for key, body in connection.execute(query.execution_options(yield_per=1_000)):
+        yield int(key), body
+
+
+def _plain(text: str) -> str:
+    """As it is searched: whatever the case, on one line."""
+    return text.casefold().replace("\n", " ")
 
 
 def search(connection: Connection, names: Names, text: str, *, limit: int) -> tuple[int, list[Seen]]:
@@ -110,12 +202,8 @@ class PointsOfDocuments:
 
 
 def _points_in(connection: Connection, version: int) -> dict[str, list[PointNode]]:
-    row = tables.node.c
-    mark = sa.literal(_MARK, sa.LargeBinary)
-    within = sa.func.instr(row.body, mark) if connection.dialect.name == "sqlite" else sa.func.position(mark.op("IN")(row.body))
-    query = sa.select(row.body).where(row.key >= version * PLACES, row.key < (version + 1) * PLACES, within > 0)
     found: dict[str, list[PointNode]] = {}
-    for body in connection.execute(query.execution_options(yield_per=1_000)).scalars():
+    for _, body in _bodies_with(connection, version, _POINT):
         node = _node(body)
         if node.point:
             found.setdefault(node.point, []).append(PointNode(node.id, node.meanings))

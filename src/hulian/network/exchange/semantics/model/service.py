@@ -20,7 +20,14 @@ from hulian.network.exchange.semantics.model.check import Finding, check, errors
 from hulian.network.exchange.semantics.model.columns import Columns, load, load_notes
 from hulian.network.exchange.semantics.model.differences import Differences, differences
 from hulian.network.exchange.semantics.model.find import Answer, Meanings, Question, find
-from hulian.network.exchange.semantics.model.names import Names, PointNode, PointsOfDocuments, at_point, search
+from hulian.network.exchange.semantics.model.names import (
+    LabelsOfDocuments,
+    Names,
+    PointNode,
+    PointsOfDocuments,
+    at_point,
+    search,
+)
 from hulian.network.exchange.semantics.model.notes import Note, notes_of, take
 from hulian.network.exchange.semantics.model.sparql import MOST_NODES, Sparql
 from hulian.network.exchange.semantics.model.tables import PLACES
@@ -59,6 +66,7 @@ class Model:
         self._columns: Columns | None = None
         self._names: Names | None = None
         self._stated = PointsOfDocuments()
+        self._labels = LabelsOfDocuments()
         self._sparql = Sparql(meanings.normal)
 
     def close(self) -> None:
@@ -276,10 +284,10 @@ class Model:
     def search(self, text: str, *, limit: int = 50) -> tuple[int, list[Seen]]:
         """How many nodes have ``text`` in their name, and the best of them. Raises `QueryError`."""
         columns = self.columns()
-        names = self._names
-        if names is None or names.columns is not columns:
-            names = self._names = Names(columns)
         with self._registry.read() as connection:
+            names = self._names
+            if names is None or names.columns is not columns:
+                names = self._names = Names(columns, self._labels.of(connection, columns.versions))
             return search(connection, names, text, limit=limit)
 
     def _version(self, connection: Connection, key: int) -> Version:
