@@ -74,7 +74,7 @@ def test_from_an_imported_document_to_live_values_in_the_model(page, device):
     # A connector that is left out makes nothing; one that is called otherwise is looked at again by itself.
     connector = page.get_by_role("region", name="Press", exact=True)
     connector.get_by_label("Leave this connection out").check()
-    expect(page.get_by_text("Nothing can be connected yet")).to_be_visible()
+    expect(page.get_by_text("Everything is left out.")).to_be_visible()
     expect(point(page, "#force")).to_contain_text("its connector is left out")
     connector.get_by_label("Leave this connection out").uncheck()
     connector.get_by_label("Name of the connection").fill("mill press")
@@ -110,7 +110,7 @@ def test_what_a_person_set_stays_and_can_be_overwritten(page, platform, take_in)
     expect(row).to_contain_text("A person set this, so it stays")
     expect(row.locator("del")).to_have_text("kN")
     expect(page.get_by_role("region", name="What would happen")).to_contain_text("1 keep what a person set")
-    expect(page.get_by_text("Everything is as described already.")).to_be_visible()
+    expect(page.get_by_text("There is nothing to change.")).to_be_visible()
     row.get_by_role("button", name="Take the description’s instead").click()
     expect(page.get_by_role("region", name="What would happen")).to_contain_text("1 changed")
     # Somebody else is quicker: what was looked at is refused, and what would happen now is shown.

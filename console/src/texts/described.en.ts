@@ -1,7 +1,8 @@
 export const texts = {
   "described.again": "Look again",
+  "described.allout": "Everything is left out.",
   "described.allleft": "Nothing can be connected yet: say what is missing.",
-  "described.asis": "Everything is as described already.",
+  "described.asis": "There is nothing to change.",
   "described.bring": "Bring it back",
   "described.changes": "Changes",
   "described.connect": "Connect",
@@ -16,7 +17,7 @@ export const texts = {
   "described.count.kept": "{n} keep what a person set",
   "described.count.left": "{n} left out",
   "described.count.same": "{n} as described",
-  "described.done": "{name} is connected",
+  "described.done": "{name} was taken over",
   "described.fate": "What becomes of it",
   "described.fate.added": "new",
   "described.fate.all": "All {n} points",

@@ -2,8 +2,9 @@ import type { Texts } from "./described.en";
 
 export const texts: Texts = {
   "described.again": "重新查看",
+  "described.allout": "全部不采用。",
   "described.allleft": "还不能连接：请补充缺少的信息。",
-  "described.asis": "一切已与描述一致。",
+  "described.asis": "没有需要更改的内容。",
   "described.bring": "恢复该点",
   "described.changes": "变化",
   "described.connect": "连接",
@@ -18,7 +19,7 @@ export const texts: Texts = {
   "described.count.kept": "{n} 个保留人工设置",
   "described.count.left": "不采用 {n}",
   "described.count.same": "{n} 个与描述一致",
-  "described.done": "{name} 已连接",
+  "described.done": "已采用 {name}",
   "described.fate": "处理结果",
   "described.fate.added": "新增",
   "described.fate.all": "全部 {n} 个点",
