@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chosen, early, moved, short, total } from "./changes";
+import { chosen, early, moved, total } from "./changes";
 import { formName, type Change, type Differences } from "./types";
 
 const changes: Change[] = [
@@ -25,11 +25,6 @@ describe("changes", () => {
   it("are counted with those of references", () => {
     const found = { added: 1, removed: 2, changed: 3, same: 9, references_added: 4, references_removed: 5 };
     expect(total(found as Differences)).toBe(15);
-  });
-
-  it("are cut where a value is long", () => {
-    expect(short("abc", 3)).toBe("abc");
-    expect(short("abcd", 3)).toBe("ab…");
   });
 });
 

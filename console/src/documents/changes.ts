@@ -25,11 +25,6 @@ export function chosen(changes: readonly Change[], wanted: Wanted): Change[] {
 export const total = (found: Differences): number =>
   found.added + found.removed + found.changed + found.references_added + found.references_removed;
 
-/** `value` in as many characters as a line of a table takes. */
-export function short(value: string, most = 160): string {
-  return value.length > most ? `${value.slice(0, most - 1)}…` : value;
-}
-
 /** `steps` with the one at `at` moved by `by` places; the same where it would leave the list. */
 export function moved<T>(steps: readonly T[], at: number, by: number): T[] {
   const to = at + by;

@@ -126,3 +126,9 @@ export const forms: readonly [string, string][] = [
 /** The name of a format; of one that is not known, as it is. */
 export const formName = (format: string): string =>
   format === "aas" ? "AAS" : (forms.find(([name]) => name === format)?.[1] ?? format);
+
+const proposing = ["aml", "aas", "aasx", "aas-xml", "aas-json", "td", "iml"];
+
+/** Where a document goes on to connections and points; empty for formats that name no live values. */
+export const liveUrl = (one: Pick<Version, "name" | "format">): string =>
+  proposing.includes(one.format) ? `/model/points?document=${encodeURIComponent(one.name)}` : "";

@@ -1,5 +1,6 @@
 import type { Texts as Connectors } from "../texts/connectors.en";
 import type { Texts as Documents } from "../texts/documents.en";
+import type { Texts as Described } from "../texts/described.en";
 import type { Texts as Dictionary } from "../texts/dictionary.en";
 import type { Texts as Edges } from "../texts/edges.en";
 import type { Texts as Core } from "../texts/en";
@@ -11,8 +12,9 @@ import { store, stored } from "./preferences.svelte";
 export type Language = "en" | "zh";
 
 /** Texts that are loaded with the pages that show them; the others come with the first load. */
-export type Group = "connectors" | "dictionary" | "documents" | "edges" | "identifiers" | "model" | "tags";
-type Texts = Core & Connectors & Dictionary & Documents & Edges & Identifiers & Model & Tags;
+export type Group =
+  "connectors" | "described" | "dictionary" | "documents" | "edges" | "identifiers" | "model" | "tags";
+type Texts = Core & Connectors & Described & Dictionary & Documents & Edges & Identifiers & Model & Tags;
 export type Key = keyof Texts;
 
 const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Partial<Texts> }>>> = {
@@ -20,6 +22,7 @@ const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Pa
     core: () => import("../texts/en"),
     connectors: () => import("../texts/connectors.en"),
     documents: () => import("../texts/documents.en"),
+    described: () => import("../texts/described.en"),
     dictionary: () => import("../texts/dictionary.en"),
     edges: () => import("../texts/edges.en"),
     identifiers: () => import("../texts/identifiers.en"),
@@ -30,6 +33,7 @@ const loaders: Record<Language, Record<"core" | Group, () => Promise<{ texts: Pa
     core: () => import("../texts/zh"),
     connectors: () => import("../texts/connectors.zh"),
     documents: () => import("../texts/documents.zh"),
+    described: () => import("../texts/described.zh"),
     dictionary: () => import("../texts/dictionary.zh"),
     edges: () => import("../texts/edges.zh"),
     identifiers: () => import("../texts/identifiers.zh"),

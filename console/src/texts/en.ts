@@ -188,6 +188,7 @@ export const texts = {
   "nav.access": "Access",
   "nav.connectors": "Connections",
   "nav.documents": "Documents",
+  "nav.described": "Connect as described",
   "nav.dictionary": "Dictionary",
   "nav.edges": "Edge nodes",
   "nav.events": "Events",

@@ -185,6 +185,7 @@ export const texts: Texts = {
   "nav.access": "访问管理",
   "nav.connectors": "连接",
   "nav.documents": "文档",
+  "nav.described": "按描述连接",
   "nav.dictionary": "语义字典",
   "nav.edges": "边缘节点",
   "nav.events": "事件",

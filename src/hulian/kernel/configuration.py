@@ -9,6 +9,7 @@ and whoever writes it is told where it belongs.
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import os
 import re
@@ -77,7 +78,7 @@ def _refuse_unknown(document: Any, kind: Any, keys: tuple[str, ...], place: str,
         return
     if not isinstance(document, dict):
         return
-    hints = get_type_hints(struct, include_extras=True)
+    hints = _hints(struct)
     known = dict(zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True))
     tag = struct.__struct_config__.tag_field
     for key, value in document.items():
@@ -96,6 +97,12 @@ def _refuse_unknown(document: Any, kind: Any, keys: tuple[str, ...], place: str,
                 hint=f"remove this line and write {name} = {shown(value)} below [{table}]",
             )
         _refuse_unknown(value, hints[known[key]], (*keys, key), place, text)
+
+
+@functools.cache
+def _hints(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """What each field is; the options of thousands of points are checked against one type."""
+    return get_type_hints(struct, include_extras=True)
 
 
 def _given_by(annotation: Any) -> str:

@@ -197,6 +197,7 @@ def test_a_removed_point_does_not_come_back_by_itself(catalogue, model, describe
     found = described.preview("line2")
     assert by_name(found)[PRESSURE].change == "left"
     assert "removed" in by_name(found)[PRESSURE].missing[0]
+    assert by_name(found)[PRESSURE].removed
     assert described.apply("line2", "engineer").points.added == 0
     assert described.apply("line2", "engineer", Wish(overwrite=frozenset({PRESSURE}))).points.added == 1
 

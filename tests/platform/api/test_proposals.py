@@ -40,7 +40,7 @@ def test_a_proposal_is_looked_at_chosen_and_applied(stack):
         chosen = {"Press": {"name": "press 3", "settings": {"interval": 2.0}, "enabled": False}}
         body = {"document": "mill", "connectors": chosen}
         seen = client.post("/model/proposals/preview", json=body).json()
-        assert [one["name"] for one in seen["connectors"]] == ["press 3"]
+        assert [(one["name"], one["settings"]) for one in seen["connectors"]] == [("press 3", {})]
         stale = client.post("/model/proposals/apply", json={**body, "digest": found["digest"]})
         assert stale.json()["code"] == "HL-CATALOGUE-0014"
         done = client.post("/model/proposals/apply", json={**body, "digest": seen["digest"]})
@@ -74,3 +74,19 @@ def test_a_password_is_kept_encrypted_and_mistakes_are_told(stack):
         assert told["connectors"][0]["change"] == "left"
         assert "password" in told["connectors"][0]["missing"][0]
         client.delete("/connectors/press 4")
+
+
+def test_a_connector_is_left_out_and_taken_later(stack):
+    with stack.browser() as client:
+        take_in(client, "mill3")
+        body = {"document": "mill3", "connectors": {"Press": {"name": "press 6", "leave": True}}}
+        seen = client.post("/model/proposals/preview", json=body).json()
+        assert (seen["connectors"][0]["change"], seen["left"], seen["added"]) == ("left", 2, 0)
+        assert seen["points"][0]["missing"] == ["its connector is left out"]
+        done = client.post("/model/proposals/apply", json={**body, "digest": seen["digest"]}).json()
+        assert (done["connectors_added"], done["bound"], done["left"]) == ([], 0, 2)
+        assert client.get("/connectors/press 6").status_code == 404
+        body["connectors"] = {"Press": {"name": "press 6", "enabled": False}}
+        done = client.post("/model/proposals/apply", json=body).json()
+        assert done["points"]["added"] == 2
+        client.delete("/connectors/press 6")

@@ -61,6 +61,8 @@ class _Target(NamedTuple):
 
     record: ConnectorRecord | None
     why: str = ""
+    out: bool = False
+    """A person wants nothing of it."""
 
 
 class Planning:
@@ -124,6 +126,11 @@ class Planning:
         protocol, url = choice.protocol or proposed.protocol, choice.url or proposed.url
         found = self._existing(proposed, choice, protocol, url)
         make: dict[str, Any] = {"described": proposed.name, "protocol": protocol, "url": url, "points": points}
+        make["settings"] = dict(proposed.settings)
+        if choice.leave:
+            self._targets[proposed.name] = _Target(None, "its connector is left out", out=True)
+            name = found.name if found is not None else choice.name or proposed.name
+            return ConnectorChange(name=name, change="left", missing=proposed.missing, **make)
         if found is not None:
             return self._again(proposed, choice, found, make)
         missing = list(proposed.missing)
@@ -265,13 +272,14 @@ class Planning:
 
     def _point(self, point: ProposedPoint, name: str, current: Point | None) -> PointChange:
         target = self._targets.get(point.connector, _Target(None, "its connector is not described"))
-        if target.record is None and current is None:
+        if target.out or (target.record is None and current is None):
             return self._left(point, name, "", target.why)
         connector = target.record.name if target.record is not None else ""
         wanted = _point_fields(point, connector)
         if current is None:
             if self._removed(point, name, connector):
-                return self._left(point, name, connector, "a person removed it; overwriting it brings it back")
+                why = "a person removed it; overwriting it brings it back"
+                return self._left(point, name, connector, why, removed=True)
             return self._new(point, name, wanted, target)
         if target.record is None:
             for field in _PLACE:
@@ -335,10 +343,11 @@ class Planning:
         return ""
 
     @staticmethod
-    def _left(point: ProposedPoint, name: str, connector: str, why: str) -> PointChange:
+    def _left(point: ProposedPoint, name: str, connector: str, why: str, *, removed: bool = False) -> PointChange:
         return PointChange(
-            name=name, node=point.node, connector=connector, address=point.address, change="left", missing=(why,)
-        )
+            name=name, node=point.node, connector=connector, address=point.address, change="left", missing=(why,),
+            removed=removed,
+        )  # fmt: skip
 
     def _bind(self, point: ProposedPoint, name: str) -> None:
         for node in (point.node, *point.also):

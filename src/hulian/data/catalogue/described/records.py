@@ -32,7 +32,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a person says of one proposed connector; what is empty stays as the description has it.
 
     ``name`` is another name for it, or that of a connector that is there already. ``settings`` count before those of the
-    description, key by key. ``credentials`` hold references, as the catalogue keeps them.
+    description, key by key. ``credentials`` hold references, as the catalogue keeps them. With ``leave`` neither it nor its
+    points are touched.
     """
 
     name: str = ""
@@ -42,6 +43,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     credentials: dict[str, str] = {}
     enabled: bool = True
     edge: str = ""
+    leave: bool = False
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +72,8 @@ class ConnectorChange(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     change: Literal["added", "changed", "same", "left"]
     points: int = 0
+    settings: dict[str, Any] = {}
+    """Those that the description has."""
     fields: tuple[FieldChange, ...] = ()
     kept: tuple[FieldChange, ...] = ()
     """What a person set: it stays."""
@@ -89,6 +93,8 @@ class PointChange(msgspec.Struct, frozen=True, kw_only=True):
     """What a person set: it stays, unless the wish says otherwise."""
     missing: tuple[str, ...] = ()
     """Why it is left out, or what of the description does not fit."""
+    removed: bool = False
+    """A person removed it: it is left out, and comes back where it is overwritten."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ class ChosenConnector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     credentials: CredentialsBody = CredentialsBody()
     enabled: bool = True
     edge: Annotated[str, Says(max_length=63)] = ""
+    leave: Annotated[bool, Says(description="neither it nor its points are made or changed")] = False
 
 
 class ProposalBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +70,10 @@ class ChangedField(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectorView(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a connector; ``described`` is its name in the proposal, ``kept`` what a person set and so stays."""
+    """What becomes of a connector; ``described`` is its name in the proposal, ``kept`` what a person set and so stays.
+
+    ``settings`` are those of the description, whatever is chosen.
+    """
 
     name: str
     described: str
@@ -77,13 +81,17 @@ class ConnectorView(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     change: Literal["added", "changed", "same", "left"]
     points: int
+    settings: dict[str, Any]
     fields: list[ChangedField]
     kept: list[ChangedField]
     missing: list[str]
 
 
 class PointView(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a point; ``node`` is the property that it is, ``kept`` what a person set and so stays."""
+    """What becomes of a point; ``node`` is the property that it is, ``kept`` what a person set and so stays.
+
+    One that a person ``removed`` is left out, and comes back where it is overwritten.
+    """
 
     name: str
     node: str
@@ -93,6 +101,7 @@ class PointView(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[ChangedField]
     kept: list[ChangedField]
     missing: list[str]
+    removed: bool
 
 
 class GapView(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,12 +154,12 @@ def _fields(changes: tuple[FieldChange, ...]) -> list[ChangedField]:
 
 
 def _connector(one: ConnectorChange) -> ConnectorView:
-    values = {name: getattr(one, name) for name in ("name", "described", "protocol", "url", "change", "points")}
+    values = {name: getattr(one, name) for name in ("name", "described", "protocol", "url", "change", "points", "settings")}
     return ConnectorView(fields=_fields(one.fields), kept=_fields(one.kept), missing=list(one.missing), **values)
 
 
 def _point(one: PointChange) -> PointView:
-    values = {name: getattr(one, name) for name in ("name", "node", "connector", "address", "change")}
+    values = {name: getattr(one, name) for name in ("name", "node", "connector", "address", "change", "removed")}
     return PointView(fields=_fields(one.fields), kept=_fields(one.kept), missing=list(one.missing), **values)
 
 
@@ -184,7 +193,7 @@ def _wish(data: ProposalBody, credentials: Mapping[str, dict[str, str]]) -> Wish
     chosen = {
         name: Choice(
             name=one.name, protocol=one.protocol, url=one.url, settings=one.settings, enabled=one.enabled, edge=one.edge,
-            credentials=credentials.get(name, {}),
+            credentials=credentials.get(name, {}), leave=one.leave,
         )
         for name, one in data.connectors.items()
     }  # fmt: skip
@@ -244,7 +253,7 @@ async def apply(
         urls = {one.described: one.url for one in found.connectors}
         for described_as, one in data.connectors.items():
             known_edge(context, one.edge)
-            if one.credentials != CredentialsBody() and described_as in names:
+            if one.credentials != CredentialsBody() and described_as in names and not one.leave:
                 credentials[described_as] = kept_credentials(context, names[described_as], one.credentials, urls[described_as])
         digest = "" if credentials else data.digest
         if data.digest and data.digest != found.digest:

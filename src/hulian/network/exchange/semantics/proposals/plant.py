@@ -16,6 +16,7 @@ NodeNotes = Mapping[tuple[str, str], str]
 
 _IDENTIFIERS: Final = ("identifier", "handle", "identificationlink")
 _DEEPEST: Final = 256
+_FEW: Final = 8
 _TEXTS: Final = ("displayname", "title", "label")
 _TAGS: Final = ("tag", "tagname", "plctag", "loopname")
 _OF_THINGS: Final = frozenset((*_IDENTIFIERS, "securitymode", "messagesecuritymode"))
@@ -32,6 +33,7 @@ class Plant:
     def __init__(self, nodes: Iterable[Node], notes: NodeNotes, live: Container[str] | None = None) -> None:
         self._nodes: dict[str, Node] = {}
         self._below: dict[str, list[str]] = {}
+        self._named: dict[str, dict[str, tuple[int, str]]] = {}
         self.notes = notes
         whole: set[str] = set()
         for node in nodes:
@@ -64,7 +66,19 @@ class Plant:
 
     def said(self, node: Node, *names: str) -> Node | None:
         """The first property below ``node`` with one of these names (small letters, without ``_``, ``-`` and spaces)."""
-        for one in self.below(node):
+        children = self._below.get(node.id, ())
+        if len(children) > _FEW:  # asked once for each of its points: looking through all of them would be quadratic
+            index = self._named.get(node.id)
+            if index is None:
+                index = self._named[node.id] = {}
+                for position, identity in enumerate(children):
+                    one = self._nodes[identity]
+                    if one.kind is Kind.PROPERTY:
+                        index.setdefault(plain(one.name), (position, identity))
+            found = min((index[name] for name in names if name in index), default=None)
+            return self._nodes[found[1]] if found is not None else None
+        for identity in children:
+            one = self._nodes[identity]
             if one.kind is Kind.PROPERTY and plain(one.name) in names:
                 return one
         return None
