@@ -71,6 +71,21 @@ def test_what_is_chosen_counts_before_the_description(hulian):
     assert dumped.count("[[connector]]") == 1
 
 
+def test_a_connector_is_left_out_with_its_points(hulian):
+    hulian("demo", "describe", "described")
+    hulian("model", "import", "described/tennessee-eastman.aml")
+    seen = json.loads(hulian("model", "points", NODE, "--leave", "stripper", "--dry-run", "--json"))
+    assert {one["name"]: one["change"] for one in seen["connectors"]}["stripper"] == "left"
+    assert {point["missing"][0] for point in seen["points"] if point["change"] == "left"} == {"its connector is left out"}
+    hulian("model", "points", NODE, "--leave", "stripper")
+    dumped = hulian("catalogue", "dump")
+    assert 'name = "stripper"' not in dumped
+    assert "99.118.8/stripper#level" not in dumped
+    assert dumped.count("[[connector]]") > 2
+    hulian("model", "points", NODE)
+    assert 'name = "stripper"' in hulian("catalogue", "dump")
+
+
 def test_mistakes_are_told_with_their_code(hulian):
     assert "HL-SEM-0010" in hulian("model", "points", "nowhere", status=1)
     assert "CONNECTOR=VALUE" in hulian("model", "points", "nowhere", "--url", "odd", status=1)

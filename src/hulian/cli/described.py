@@ -42,6 +42,7 @@ def model_points(
     set_: Annotated[Given, Parameter(name="--set", help="CONNECTOR.KEY=VALUE: a setting of a connector", negative="")] = None,
     user: Annotated[Given, Parameter(help="CONNECTOR=USER", negative="")] = None,
     password: Annotated[Given, Parameter(help="CONNECTOR=REFERENCE: secret:NAME, env:NAME or file:PATH", negative="")] = None,
+    leave: Annotated[Given, Parameter(help="CONNECTOR: neither it nor its points; repeatable", negative="")] = None,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -57,7 +58,7 @@ def model_points(
         hulian model points line2 --overwrite '99.118.8/pump-17#outlet.pressure'
     """
     configuration = read_configuration(config)
-    wish = _wish(only, overwrite, use, url, set_, user, password)
+    wish = _wish(only, overwrite, use, url, set_, user, password, leave)
     with _opened(configuration) as (described, registry):
         found = described.preview(document, wish)
         if dry_run:
@@ -130,7 +131,9 @@ def _after(configuration: Configuration, done: Applied, found: Preview, *, json:
 # -- what a person chose -----------------------------------------------------------------------------------------------
 
 
-def _wish(only: Given, overwrite: Given, use: Given, url: Given, settings: Given, user: Given, password: Given) -> Wish:
+def _wish(
+    only: Given, overwrite: Given, use: Given, url: Given, settings: Given, user: Given, password: Given, leave: Given
+) -> Wish:
     from hulian.data.catalogue.described import Choice, Wish
 
     chosen: dict[str, dict[str, Any]] = {}
@@ -145,6 +148,8 @@ def _wish(only: Given, overwrite: Given, use: Given, url: Given, settings: Given
         if not dot:
             raise CommandError(f"{place!r} names no setting of a connector", hint="write it as --set CONNECTOR.KEY=VALUE")
         chosen.setdefault(connector, {}).setdefault("settings", {})[key] = _value(value)
+    for connector in leave or ():
+        chosen.setdefault(connector, {})["leave"] = True
     return Wish(
         connectors={name: Choice(**fields) for name, fields in chosen.items()},
         points=None if only is None else frozenset(only),

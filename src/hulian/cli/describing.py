@@ -39,4 +39,4 @@ def demo_describe(
 
 app = App(name="demo", help=demo.__doc__)
 app.default(demo)
-app.command(demo_describe, name="describe")
+app.command("hulian.cli.describing:demo_describe", name="describe")
