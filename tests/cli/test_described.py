@@ -88,6 +88,14 @@ def test_a_connector_is_left_out_with_its_points(hulian):
 
 def test_mistakes_are_told_with_their_code(hulian):
     assert "HL-SEM-0010" in hulian("model", "points", "nowhere", status=1)
+    hulian("demo", "describe", "described")
+    hulian("model", "import", "described/tennessee-eastman.aml")
+    for choice in (("--leave", "mixer"), ("--url", "mixer=modbus://10.0.0.9"), ("--only", "mixer"), ("--overwrite", "mixer")):
+        told = hulian("model", "points", NODE, *choice, status=1)
+        assert "HL-CATALOGUE-0019" in told
+        assert "mixer" in told
+    assert "stripper" in hulian("model", "points", NODE, "--leave", "mixer", status=1)
+    hulian("model", "points", NODE, "--overwrite", "stripper", "--overwrite", "*", "--dry-run")
     assert "CONNECTOR=VALUE" in hulian("model", "points", "nowhere", "--url", "odd", status=1)
     assert "CONNECTOR.KEY=VALUE" in hulian("model", "points", "nowhere", "--set", "odd=1", status=1)
     assert "--dry-run" in hulian("model", "import", "x.aml", "--points", "--dry-run", status=1)

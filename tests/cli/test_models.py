@@ -30,6 +30,15 @@ def test_the_example_of_the_page_runs(hulian, pumps):
     assert hulian(*commands[3][1:], "--json").count("PT_101") == 1
 
 
+def test_why_nothing_is_found_is_told(hulian, pumps):
+    hulian("model", "import", str(pumps), "--format", "hulian")
+    told = hulian("model", "find", "--name", "PT_101", "--unit", "kg", status=1)
+    assert "1 nodes are like that, but their units (kPa) are not of the dimension of kg" in told
+    assert json.loads(hulian("model", "find", "--name", "PT_101", "--unit", "kg", "--json", status=1))["total"] == 0
+    assert "dictionary search" in hulian("model", "find", "hulian:voltage", status=1)
+    assert "Nothing" in hulian("model", "find", "--name", "PT_102_", "--unit", "bar", status=1)
+
+
 def test_a_new_version_is_shown_before_it_counts(hulian, pumps):
     hulian("model", "import", str(pumps), "--format", "hulian")
     pumps.write_text(pumps.read_text().replace('"kPa"', '"mbar"'))

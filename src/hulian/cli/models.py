@@ -362,6 +362,8 @@ def model_find(
         hulian model find 0112/2///61987#ABA565 --of pump --in "line 2" --unit bar
         hulian model find --type Pump --in "plant/line 2"
     """
+    import msgspec
+
     from hulian.network.exchange.semantics.model import Question
 
     question = Question(
@@ -369,8 +371,12 @@ def model_find(
     )
     with _model(config) as model:
         answer = model.find(question)
+        others = model.find(msgspec.structs.replace(question, unit="", limit=20)) if unit and not answer.total else None
     if json:
         emit(answer)
+    elif others is not None and others.total:
+        found = ", ".join(sorted({node.unit or "none" for node in others.nodes}))
+        print(f"{others.total} nodes are like that, but their units ({found}) are not of the dimension of {unit}.")
     else:
         rows = [
             {"path": node.path, "value": node.value or "", "unit": node.unit, "point": node.point, "document": node.document}
@@ -379,6 +385,8 @@ def model_find(
         table(rows, ["path", "value", "unit", "point", "document"], empty="Nothing in the model is like that.")
         if answer.total > len(rows):
             print(f"{answer.total - len(rows)} more; --limit shows them")
+        if meaning and not answer.total:
+            print("  → 'hulian dictionary search' finds what words mean; 'hulian model documents' lists what was imported")
     return 0 if answer.total else 1
 
 

@@ -170,6 +170,13 @@ class TemplateError(CatalogueError):
     code = "HL-CATALOGUE-0017"
 
 
+class UnknownChoiceError(CatalogueError):
+    """A choice about a connector or a point that the document does not describe. Nothing was changed."""
+
+    code = "HL-CATALOGUE-0019"
+    default_hint = "look at what it describes first: 'hulian model points … --dry-run --json'"
+
+
 class NothingDescribedError(CatalogueError):
     """A document of the model that names no live value: nothing can become a point."""
 

@@ -23,6 +23,7 @@ from hulian.data.catalogue.described.records import (
     Wish,
 )
 from hulian.data.catalogue.described.weighing import weigh
+from hulian.data.catalogue.errors import UnknownChoiceError
 from hulian.data.catalogue.points import rows_named
 from hulian.data.catalogue.records import ConnectorRecord
 from hulian.data.catalogue.rows import chunks, connector_of, point_of, values_of
@@ -97,6 +98,10 @@ class Planning:
         chosen = self._proposal.points
         for point in chosen:
             wanted[point.connector] = wanted.get(point.connector, 0) + 1
+        described = [one.name for one in self._proposal.connectors]
+        if unknown := sorted(self._wish.connectors.keys() - set(described)):
+            told = f"it describes: {', '.join(described[:20])}" if described else ""
+            raise UnknownChoiceError(f"it describes no connector {unknown[0][:100]!r}", place="connectors", hint=told)
         connectors = [self._connector(one, wanted.get(one.name, 0)) for one in self._proposal.connectors]
         points = self._points(chosen)
         if self._wish.points is not None:
@@ -232,6 +237,7 @@ class Planning:
         feeding = self._feeding({name for name, _ in places.values()})
         known = {node: feeding[place] for node, place in places.items() if place in feeding}
         names = names_of(listed, prefix=self._prefix, known=known, taken=self._taken)
+        self._check_choices({*names.values(), *names})
         present = {name: point_of(row) for name, row in rows_named(self._connection, list(names.values())).items()}
         used: dict[tuple[str, str], str] = {}
         changes = []
@@ -248,6 +254,15 @@ class Planning:
                 used[place] = name
             changes.append(self._point(point, name, present.get(name)))
         return changes
+
+    def _check_choices(self, points: set[str]) -> None:
+        connectors = {target.record.name for target in self._targets.values() if target.record is not None}
+        for place, chosen, known in (
+            ("points", self._wish.points or frozenset(), points),
+            ("overwrite", self._wish.overwrite, points | connectors | {"*"}),
+        ):
+            if unknown := sorted(chosen - known):
+                raise UnknownChoiceError(f"it describes no point {unknown[0][:200]!r}", place=place)
 
     def _feeding(self, connectors: set[str]) -> dict[tuple[str, str], str]:
         """The point that each address of these connectors feeds today."""
