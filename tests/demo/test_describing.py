@@ -119,9 +119,8 @@ def test_the_whole_plan_comes_back_out_of_the_descriptions(semantics, catalogue)
 
 def test_what_the_plan_adds_is_chosen_with_the_import(semantics, catalogue):
     take_in(semantics.model, PLANT, automationml(CONFIGURATION))
-    wish = Wish(
-        connectors={one.name: Choice(settings=msgspec.to_builtins(one.settings)) for one in plan(CONFIGURATION)},
-    )
+    there = [one for one in plan(CONFIGURATION) if one.name != "gas-chromatograph"]  # it has a description of its own
+    wish = Wish(connectors={one.name: Choice(settings=msgspec.to_builtins(one.settings)) for one in there})
     described = Described(catalogue, semantics.model, prefix="99.118.8")
     described.apply("tennessee-eastman", "test", wish)
     assert catalogue.connector("stripper").settings["interval"] == CONFIGURATION.period
