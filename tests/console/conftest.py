@@ -8,7 +8,10 @@ from functools import partial
 
 import pytest
 
+__all__ = ["connected", "dosing", "press"]
+
 playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+from console_plant import connected, dosing, press  # noqa: E402 - it needs what may not be installed
 
 FLAGS = [
     "--no-sandbox",

@@ -24,7 +24,7 @@ from hulian.platform.api.documents.service import Documents
 from hulian.platform.api.documents.views import Shelf
 from hulian.platform.api.documents.waiting import DAY, Mark
 from hulian.platform.api.jobs import JobBoard
-from hulian.platform.api.receiving import PREFIX, sweep
+from hulian.platform.api.receiving import sweep
 from hulian.registry import Registry
 
 HEAD = b'{"hulian": 1, "document": {"name": "x", "format": "hulian", "title": "Pumps"}}\n'
@@ -128,15 +128,6 @@ def nothing_left(stack):
     return not list(stack.scratch.glob("hulian-received-*"))
 
 
-def test_what_a_killed_service_has_left_is_gone(tmp_path):
-    """Files of every kind of import: the service removes them before it serves."""
-    left = tmp_path / "scratch" / f"{PREFIX}old"
-    left.mkdir(parents=True)
-    (left / "file").write_bytes(b"half")
-    with Stack(tmp_path, free_port()):
-        assert not left.exists()
-
-
 def test_a_cancelled_import_leaves_nothing(stack):
     with stack.browser() as client:
         body = plain("long", *(f"P{number}" for number in range(150_000)))
@@ -205,40 +196,8 @@ def test_what_is_no_document_is_refused_at_once(stack):
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A platform that takes little."""
-    with Stack(
-        tmp_path_factory.mktemp("small"), free_port(), model_limit=20_000, import_limit=20_000, model_waiting=2
-    ) as running:
+    with Stack(tmp_path_factory.mktemp("small"), free_port(), model_limit=20_000, model_waiting=2) as running:
         yield running
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/model/imports?format=hulian", "application/octet-stream"),
-        ("/model/uploads?file=a.aml", "application/octet-stream"),
-        ("/dictionary/imports?file=own.csv", "application/octet-stream"),
-        ("/imports", "text/csv"),
-    ],
-)
-def test_a_file_that_is_too_large_is_not_taken(small, path, kind):
-    with small.browser() as client:
-        body = plain("large", *(f"P{number}" for number in range(500)))
-
-        def sent(content) -> str:
-            return client.post(path, content=content, headers={"content-type": kind}).json()["code"]
-
-        assert sent(body) == "HL-API-0008"
-        assert sent(body[at : at + 1000] for at in range(0, len(body), 1000)) == "HL-API-0008", "without its length"
-        endless = http.client.HTTPConnection(small.url.removeprefix("http://"), timeout=30)
-        endless.putrequest("POST", f"/api/v1{path}")
-        endless.putheader("x-hulian-csrf", client.headers["x-hulian-csrf"])
-        endless.putheader("content-type", kind)
-        endless.putheader("content-length", str(2**50))
-        endless.putheader("cookie", f"hulian_session={client.cookies['hulian_session']}")
-        endless.endheaders()
-        assert endless.getresponse().status == 413, "before a byte of it came"
-        endless.close()
-    assert nothing_left(small)
 
 
 def test_a_document_that_does_not_arrive_whole_leaves_nothing(small):
